@@ -1,0 +1,81 @@
+"""checkpoints/best.ckpt, the best epoch, and checkpoints/last.ckpt, from which an interrupted run goes on."""
+
+from __future__ import annotations
+
+import random
+import time
+from pathlib import Path
+from typing import Any, Literal
+
+import lightning as L
+import numpy as np
+import torch
+from lightning.pytorch.callbacks import Checkpoint, ModelCheckpoint
+
+from src.cli import nearest
+
+
+class BestCheckpoint(ModelCheckpoint):
+    """The epoch with the best `monitor` so far.
+
+    Args:
+        monitor: a score, such as val/loss.
+        mode: whether a smaller or a larger one is better.
+    """
+
+    def __init__(self, monitor: str, mode: Literal["min", "max"]) -> None:
+        super().__init__(filename="best", monitor=monitor, mode=mode, enable_version_counter=False)
+
+    def setup(self, trainer: L.Trainer, pl_module: L.LightningModule, stage: str) -> None:
+        self.dirpath = str(Path(trainer.default_root_dir) / "checkpoints")
+        super().setup(trainer, pl_module, stage)
+
+    def on_fit_start(self, trainer: L.Trainer, pl_module: L.LightningModule) -> None:
+        names = [*pl_module.val_scores.names, *pl_module.train_scores.names]
+        if self.monitor not in names:
+            raise ValueError(f"monitor={self.monitor} is not measured.{nearest(self.monitor, names)} There are {', '.join(names)}.")
+
+
+class LastCheckpoint(Checkpoint):
+    """The true last state, random numbers included: a run that goes on from it ends as if it had never stopped.
+
+    Written at the end of an epoch, when the last writing is `every_seconds` ago, and at the end of the run.
+    """
+
+    def __init__(self, every_seconds: float) -> None:
+        self.every_seconds = every_seconds
+        self.written = time.monotonic()
+        self.restored: dict[str, Any] = {}
+        self.stopped = False
+
+    def on_train_epoch_end(self, trainer: L.Trainer, pl_module: L.LightningModule) -> None:
+        ends = trainer.should_stop or trainer.current_epoch + 1 == trainer.max_epochs
+        ends = ends or trainer.global_step == trainer.max_steps
+        due = trainer.strategy.broadcast(time.monotonic() - self.written >= self.every_seconds)
+        if ends or due:
+            self.stopped = trainer.should_stop
+            trainer.save_checkpoint(Path(trainer.default_root_dir) / "checkpoints" / "last.ckpt")
+            self.written = time.monotonic()
+
+    def state_dict(self) -> dict[str, Any]:
+        name, keys, position, has_gauss, gauss = np.random.get_state()
+        return {
+            "torch": torch.get_rng_state(),
+            "cuda": torch.cuda.get_rng_state_all() if torch.cuda.is_available() else [],
+            "numpy": [name, keys.tolist(), position, has_gauss, gauss],
+            "python": random.getstate(),
+            "stopped": self.stopped,
+        }
+
+    def load_state_dict(self, state_dict: dict[str, Any]) -> None:
+        self.restored = state_dict
+
+    def on_train_start(self, trainer: L.Trainer, pl_module: L.LightningModule) -> None:
+        if not self.restored:
+            return
+        torch.set_rng_state(self.restored["torch"].cpu())
+        if torch.cuda.is_available() and len(self.restored["cuda"]) == torch.cuda.device_count():
+            torch.cuda.set_rng_state_all([state.cpu() for state in self.restored["cuda"]])
+        np.random.set_state(tuple(self.restored["numpy"]))
+        random.setstate(self.restored["python"])
+        trainer.should_stop = self.restored["stopped"]  # killed after it had stopped early

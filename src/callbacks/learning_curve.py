@@ -1,0 +1,45 @@
+"""plots/learning_curve.png: how the scores changed from epoch to epoch."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import lightning as L
+from lightning.pytorch.callbacks import Callback
+
+from src.callbacks.history import read_history
+
+
+class LearningCurve(Callback):
+    """The loss, and the task's first metric, of train and val; the best epoch is marked."""
+
+    def on_fit_end(self, trainer: L.Trainer, pl_module: L.LightningModule) -> None:
+        if not trainer.is_global_zero:
+            return
+        folder = Path(trainer.default_root_dir)
+        rows = read_history(folder / "logs" / "metrics.csv")
+        if not rows:
+            return
+        from matplotlib.figure import Figure  # not pyplot: no window, no state shared with a notebook
+
+        figure = Figure(figsize=(10, 4), layout="constrained")
+        figure.suptitle(f"Learning curve: {len(rows)} epochs, {rows[-1]['seconds']:.1f} s")
+        metrics = [name.partition("/")[2] for name in pl_module.val_scores.names[:2]]
+        for axes, metric in zip(figure.subplots(1, 2), metrics, strict=True):
+            for split in ("train", "val"):
+                points = [(r["epoch"], r[f"{split}/{metric}"]) for r in rows if f"{split}/{metric}" in r]
+                axes.plot(*zip(*points, strict=True) if points else ([], []), label=split)
+            self._mark_best(axes, trainer, rows)
+            axes.set(xlabel="epoch", ylabel=metric, title=metric)
+            axes.grid(alpha=0.3)
+            axes.legend()
+        (folder / "plots").mkdir(exist_ok=True)
+        figure.savefig(folder / "plots" / "learning_curve.png", dpi=120)
+
+    def _mark_best(self, axes, trainer: L.Trainer, rows: list[dict[str, float]]) -> None:
+        best = trainer.checkpoint_callback
+        values = {r["epoch"]: r[best.monitor] for r in rows if best is not None and best.monitor in r}
+        if values:
+            choose = min if best.mode == "min" else max
+            epoch = choose(values, key=values.__getitem__)
+            axes.axvline(epoch, color="grey", linestyle=":", label=f"best {best.monitor} (epoch {epoch})")

@@ -1,0 +1,67 @@
+"""One progress bar over the whole run, with the time left."""
+
+from __future__ import annotations
+
+import time
+from typing import Any
+
+import lightning as L
+from lightning.pytorch.callbacks import ProgressBar
+from rich.console import Console
+from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
+
+
+class RunProgress(ProgressBar):
+    """Epochs done, the newest scores, time gone and left, on stderr; nothing where that is no terminal."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.bar: Progress | None = None
+        self.drawn = 0.0
+
+    def disable(self) -> None:
+        """Lightning calls it on every process but the first."""
+        self.bar = None
+
+    def on_train_start(self, trainer: L.Trainer, pl_module: L.LightningModule) -> None:
+        console = Console(stderr=True)
+        if not (trainer.is_global_zero and console.is_terminal):
+            return
+        self.bar = Progress(
+            TextColumn("{task.description}"),
+            BarColumn(bar_width=None),
+            TextColumn("{task.fields[scores]}"),
+            TimeElapsedColumn(),
+            TextColumn("left"),
+            TimeRemainingColumn(),
+            console=console,
+            transient=True,
+            expand=True,
+        )
+        steps = trainer.estimated_stepping_batches * trainer.accumulate_grad_batches
+        total = None if steps == float("inf") else steps
+        self.task = self.bar.add_task("epoch 0", total=total, scores="")
+        self.bar.start()
+
+    def on_train_batch_end(self, trainer: L.Trainer, *_: Any) -> None:
+        if self.bar is not None and time.monotonic() - self.drawn > 0.1:
+            self.drawn = time.monotonic()
+            epochs = trainer.max_epochs if trainer.max_epochs and trainer.max_epochs > 0 else "?"
+            done = trainer.fit_loop.epoch_loop.total_batch_idx + 1
+            self.bar.update(self.task, completed=done, description=f"epoch {trainer.current_epoch + 1}/{epochs}")
+
+    def on_train_epoch_end(self, trainer: L.Trainer, pl_module: L.LightningModule) -> None:
+        if self.bar is not None:
+            shown = {k: v for k, v in trainer.callback_metrics.items() if k in pl_module.val_scores.names[:2]}
+            self.bar.update(self.task, scores="  ".join(f"{k} {v:.3g}" for k, v in shown.items()))
+
+    def on_train_end(self, trainer: L.Trainer, pl_module: L.LightningModule) -> None:
+        self._stop()
+
+    def on_exception(self, trainer: L.Trainer, pl_module: L.LightningModule, exception: BaseException) -> None:
+        self._stop()
+
+    def _stop(self) -> None:
+        if self.bar is not None:
+            self.bar.stop()
+            self.bar = None

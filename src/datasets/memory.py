@@ -1,0 +1,30 @@
+"""Examples held in memory."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from torch import Tensor
+from torch.utils.data import Dataset
+
+
+class InMemory(Dataset):
+    """x (N, ...) and y: (N, K) values of a regression, or (N,) class numbers.
+
+    Args:
+        classes: the classes' names by number; None for a regression.
+    """
+
+    def __init__(self, x: Tensor, y: Tensor, classes: Sequence[str] | None = None) -> None:
+        self.x, self.y = x, y
+        self.classes = None if classes is None else list(classes)
+
+    def __len__(self) -> int:
+        return len(self.x)
+
+    def __getitem__(self, index: int) -> tuple[Tensor, Tensor]:
+        return self.x[index], self.y[index]
+
+    def __getitems__(self, indices: list[int]) -> tuple[Tensor, Tensor]:
+        """A whole batch at once: B times as fast as B examples that are then put together."""
+        return self.x[indices], self.y[indices]

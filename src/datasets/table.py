@@ -1,0 +1,50 @@
+"""A table in a file -> a Dataset: each row an example, one column the target."""
+
+from __future__ import annotations
+
+import difflib
+import math
+from pathlib import Path
+
+import pandas as pd
+import torch
+
+from src.datasets.memory import InMemory
+
+
+def read_table(path: str, target: str, shape: list[int] | None = None) -> InMemory:
+    """Read a CSV file (gzipped too): numeric columns x (N, F), or (N, *shape), and the target column y.
+
+    A target of fractional numbers is a regression's, y (N, 1); whole numbers, texts and booleans are classes, y (N,).
+
+    Raises:
+        ValueError: no such target column, a value that is missing or not a number, a shape of another size.
+    """
+    table = pd.read_csv(path)
+    name = Path(path).name
+    if target not in table.columns:
+        close = difflib.get_close_matches(target, table.columns, n=1)
+        hint = f"Did you mean {close[0]!r}?" if close else f"It has: {', '.join(table.columns)}."
+        raise ValueError(f"data.target={target!r} is not a column of {name}. {hint}")
+    features = table.drop(columns=target)
+    _check(table, features, name)
+
+    x = torch.tensor(features.to_numpy("float32"))
+    if shape is not None:
+        if math.prod(shape) != x.shape[1]:
+            raise ValueError(f"data.shape={shape} holds {math.prod(shape)} values, but {name} has {x.shape[1]} features.")
+        x = x.reshape(-1, *shape)
+    if pd.api.types.is_float_dtype(table[target]):
+        return InMemory(x, torch.tensor(table[[target]].to_numpy("float32")))
+    numbers, classes = pd.factorize(table[target], sort=True)
+    return InMemory(x, torch.tensor(numbers), [str(c) for c in classes])
+
+
+def _check(table: pd.DataFrame, features: pd.DataFrame, name: str) -> None:
+    if table.isna().any(axis=None):
+        counts = table.isna().sum()
+        columns = ", ".join(f"{column} ({count})" for column, count in counts[counts > 0].items())
+        raise ValueError(f"{name} has missing values in: {columns}. Fill them in or leave those rows out.")
+    texts = features.columns[[not pd.api.types.is_numeric_dtype(dtype) for dtype in features.dtypes]]
+    if len(texts):
+        raise ValueError(f"{name}: the features {', '.join(texts)} are not numeric.")

@@ -1,0 +1,247 @@
+"""The one LightningModule: net + task + optimizer + scheduler."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from typing import Any
+
+import lightning as L
+import torch
+from torch import Tensor, nn
+from torch.optim.lr_scheduler import ReduceLROnPlateau
+from torchmetrics import MeanMetric, MetricCollection
+
+from src.build import build
+from src.nets.standardize import Standardize
+from src.tasks import TASKS
+
+
+class EpochScores(nn.Module):
+    """Loss and metrics of one split over an epoch, named `split/metric`.
+
+    Batches wait and are counted many at a time: to count each by itself takes longer than to train a small net on it.
+    """
+
+    def __init__(self, split: str, task: str, classes: int) -> None:
+        super().__init__()
+        self.answer = TASKS[task].answer
+        self.loss = MeanMetric()
+        self.metrics = MetricCollection(TASKS[task].metrics(classes), prefix=f"{split}/", compute_groups=False)
+        self.split = split
+        self.waiting: list[tuple[Tensor, Tensor, Tensor]] = []
+
+    @property
+    def names(self) -> list[str]:
+        return [f"{self.split}/loss", *map(str, self.metrics.keys(keep_base=False))]
+
+    def update(self, loss: Tensor, predictions: Tensor, y: Tensor) -> None:
+        self.waiting.append((loss, predictions, y))
+        if len(self.waiting) == 64:
+            self._count()
+
+    def compute(self) -> dict[str, Tensor]:
+        """The epoch's scores; starts anew. R2 and AUROC are nan where the examples are too few to tell."""
+        self._count()
+        scores = {f"{self.split}/loss": self.loss.compute(), **self.metrics.compute()}
+        self.loss.reset()
+        self.metrics.reset()
+        return scores
+
+    def _count(self) -> None:
+        if not self.waiting:
+            return
+        losses, predictions, targets = zip(*self.waiting, strict=True)
+        self.waiting = []
+        self.loss.update(torch.stack(losses), torch.tensor([float(len(y)) for y in targets], device=losses[0].device))
+        self.metrics.update(torch.cat(predictions), torch.cat(targets))
+
+
+class SupervisedModule(L.LightningModule):
+    """Learns y from x; `module(x)` answers for raw x.
+
+    Args:
+        net: spec of the net: `_target_` and parameters; it is called with `input_shape` and `output_size` too.
+        optimizer: spec of the optimizer.
+        scheduler: spec of the learning-rate scheduler, with Lightning's interval, frequency and monitor.
+        standardize: inputs, and the targets of a regression, to mean 0 and deviation 1 of the training split.
+        compile: torch.compile the net for training.
+        task: regression | binary | multiclass; like the rest below it is learnt from the data and kept in checkpoints.
+        input_shape: of one example.
+        output_size: values of a regression, 1 for binary, else the number of classes.
+        classes: their names; None for a regression.
+    """
+
+    def __init__(
+        self,
+        net: dict[str, Any],
+        optimizer: dict[str, Any],
+        scheduler: dict[str, Any] | None = None,
+        standardize: bool = True,
+        compile: bool = False,
+        task: str | None = None,
+        input_shape: list[int] | None = None,
+        output_size: int | None = None,
+        classes: list[str] | None = None,
+    ) -> None:
+        super().__init__()
+        self.save_hyperparameters()
+        if input_shape is not None:
+            self._build()
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Answers for raw x (B, *input_shape): values (B, K) in the target's own units, or probabilities (B, C)."""
+        return self.predictions(self.net(self.inputs(x)))
+
+    def predictions(self, scores: Tensor) -> Tensor:
+        answers = self.task.answer(scores.float())
+        return self.target_scale.inverse(answers) if self.hparams.task == "regression" else answers
+
+    def training_step(self, batch: tuple[Tensor, Tensor], _: int) -> Tensor:
+        return self._step(batch, self.train_scores)
+
+    def validation_step(self, batch: tuple[Tensor, Tensor], _: int) -> None:
+        self._step(batch, self.val_scores)
+
+    def test_step(self, batch: tuple[Tensor, Tensor], _: int) -> None:
+        self._step(batch, self.test_scores)
+
+    def _step(self, batch: tuple[Tensor, Tensor], epoch_scores: EpochScores) -> Tensor:
+        x, y = batch
+        target = y
+        if self.hparams.task == "regression":
+            y = y.reshape(len(y), -1)  # (B,) -> (B, 1)
+            target = self.target_scale(y)
+        scores = self.net(self.inputs(x))  # (B, K), (B, 1) or (B, C)
+        loss = self.task.loss(scores, target)
+        epoch_scores.update(loss.detach(), self.predictions(scores.detach()), y)
+        return loss
+
+    def on_train_epoch_end(self) -> None:
+        self._log(self.train_scores)
+        scheduler = self.lr_schedulers()
+        if isinstance(scheduler, ReduceLROnPlateau):
+            self._step_plateau(scheduler)
+
+    def on_validation_epoch_end(self) -> None:
+        self._log(self.val_scores)
+
+    def on_test_epoch_end(self) -> None:
+        self._log(self.test_scores)
+
+    def _log(self, epoch_scores: EpochScores) -> None:
+        scores = epoch_scores.compute()
+        loss = scores[f"{epoch_scores.split}/loss"]
+        if not loss.isfinite():  # before anything is saved: such weights are worth nothing
+            lr = "" if not self.trainer.training else f" at lr={self.optimizers().param_groups[0]['lr']:g}"
+            raise ValueError(
+                f"{epoch_scores.split}/loss is {loss.item()} in epoch {self.current_epoch}{lr}. "
+                "Try a smaller optimizer.lr, or trainer.gradient_clip_val=1."
+            )
+        self.log_dict(scores)
+
+    # --- what is known once the data are ---------------------------------------------------------------------------
+
+    def setup(self, stage: str) -> None:
+        data = self.trainer.datamodule
+        if data is None:
+            return
+        if self.hparams.input_shape is None:
+            self.hparams.update(
+                task=data.task, input_shape=list(data.input_shape), output_size=data.output_size, classes=data.classes
+            )
+            self._build()
+            self._try_net(data.example())
+        elif list(data.input_shape) != list(self.hparams.input_shape):
+            raise ValueError(
+                f"The run was trained on examples of shape {list(self.hparams.input_shape)}, "
+                f"but those of data are {list(data.input_shape)}."
+            )
+        if stage == "fit":
+            if self.hparams.standardize:
+                self._standardize(data)
+            if self.hparams.compile:
+                self.net.compile()
+
+    def _build(self) -> None:
+        """Net, task, scales and scores from the hyperparameters."""
+        h = self.hparams
+        self.task = TASKS[h.task]
+        self.net = build(h.net, input_shape=tuple(h.input_shape), output_size=h.output_size)
+        self.input_scale = Standardize(tuple(h.input_shape))
+        self.target_scale = Standardize((h.output_size,))
+        classes = len(h.classes or [])
+        self.train_scores = EpochScores("train", h.task, classes)
+        self.val_scores = EpochScores("val", h.task, classes)
+        self.test_scores = EpochScores("test", h.task, classes)
+
+    def inputs(self, x: Tensor) -> Tensor:
+        """What the net reads: x standardized, or as it is if it holds indices (int64, for an embedding)."""
+        return x if x.dtype == torch.int64 else self.input_scale(x.to(self.input_scale.mean.dtype))
+
+    def _try_net(self, x: Tensor) -> None:
+        """Raise ValueError if the net cannot read x (2, *input_shape), or answers in another shape."""
+        name = self.hparams.net["_target_"]
+        self.net.eval()
+        try:
+            with torch.no_grad():
+                scores = self.net(self.inputs(x))
+        except (RuntimeError, TypeError, IndexError) as error:
+            reason = str(error).strip().splitlines()[0]
+            raise ValueError(f"net: {name} cannot read data of shape {self.hparams.input_shape}: {reason}") from error
+        finally:
+            self.net.train()
+        if scores.shape != (len(x), self.hparams.output_size):
+            raise ValueError(
+                f"net: {name} answers {list(scores.shape)} for {len(x)} examples, "
+                f"but these data need {[len(x), self.hparams.output_size]}."
+            )
+
+    def _standardize(self, data: Any) -> None:
+        if data.example().dtype != torch.int64:
+            self.input_scale.fit(x for x, _ in data.training_batches())
+        if self.hparams.task == "regression":
+            self.target_scale.fit(y.reshape(len(y), -1) for _, y in data.training_batches())
+
+    # --- optimizer and scheduler -----------------------------------------------------------------------------------
+
+    def configure_optimizers(self) -> dict[str, Any]:
+        spec = dict(self.hparams.optimizer)
+        if "fused" in spec and spec["fused"] is None:
+            spec["fused"] = self.trainer.precision != "16-mixed"  # fused, it could not clip gradients there
+        optimizer = build(spec, self.parameters())
+        if self.hparams.scheduler is None:
+            return {"optimizer": optimizer}
+        spec = dict(self.hparams.scheduler)
+        timing = {key: spec.pop(key) for key in ("interval", "frequency", "monitor") if key in spec}
+        for length in ("total_steps", "T_max"):
+            if length in spec and spec[length] is None:
+                spec[length] = self._scheduler_steps(**timing)
+        return {"optimizer": optimizer, "lr_scheduler": {"scheduler": build(spec, optimizer), **timing}}
+
+    def _scheduler_steps(self, interval: str = "epoch", frequency: int = 1, **_: Any) -> int:
+        """How often the scheduler steps in the whole run."""
+        steps = self.trainer.estimated_stepping_batches
+        if math.isinf(steps):
+            raise ValueError("This scheduler needs the run's length: set trainer.max_epochs, or use scheduler=plateau.")
+        if interval == "epoch":
+            steps = self.trainer.max_epochs
+        return max(1, int(steps) // frequency)
+
+    def lr_scheduler_step(self, scheduler: Any, metric: Any) -> None:
+        if not isinstance(scheduler, ReduceLROnPlateau):
+            scheduler.step()
+
+    def _step_plateau(self, scheduler: ReduceLROnPlateau) -> None:
+        """Here, since Lightning would do it only after the epoch's checkpoint: a resumed run would lack the step."""
+        spec = self.hparams.scheduler
+        if (self.current_epoch + 1) % spec["frequency"] == 0:
+            scheduler.step(self.trainer.callback_metrics[spec["monitor"]])
+
+    def on_load_checkpoint(self, checkpoint: Mapping[str, Any]) -> None:
+        mine, theirs = self.state_dict(), checkpoint["state_dict"]
+        differing = sorted(
+            key for key in {*mine, *theirs} if key not in mine or key not in theirs or mine[key].shape != theirs[key].shape
+        )
+        if differing:
+            raise ValueError(f"The checkpoint is of another net: it differs in {', '.join(differing[:4])}.")

@@ -1,0 +1,35 @@
+"""A multilayer perceptron."""
+
+from __future__ import annotations
+
+import math
+
+from torch import nn
+
+from src.nets.activation import activation_class
+
+
+class MLP(nn.Sequential):
+    """(B, *input_shape) -> (B, output_size), through hidden layers with activation and dropout after each.
+
+    Args:
+        hidden: sizes of the hidden layers; none makes it linear.
+        activation: the name of an activation in torch.nn.
+        dropout: the share of hidden values that training sets to zero, in [0, 1].
+    """
+
+    def __init__(
+        self,
+        input_shape: tuple[int, ...],
+        output_size: int,
+        hidden: list[int],
+        activation: str = "ReLU",
+        dropout: float = 0.0,
+    ) -> None:
+        act = activation_class(activation)
+        layers: list[nn.Module] = [nn.Flatten()]  # (B, *input_shape) -> (B, F)
+        sizes = [math.prod(input_shape), *hidden]
+        for size, next_size in zip(sizes, sizes[1:], strict=False):
+            layers += [nn.Linear(size, next_size), act(), nn.Dropout(dropout)]
+        super().__init__(*layers, nn.Linear(sizes[-1], output_size))
+

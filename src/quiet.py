@@ -1,0 +1,15 @@
+"""Lightning without what it says at every start."""
+
+from __future__ import annotations
+
+import logging
+import warnings
+
+
+def quiet() -> None:
+    """Keep Lightning's warnings but for those that a run of Kindling causes by design."""
+    for name in ("lightning.pytorch", "lightning.fabric"):
+        logging.getLogger(name).setLevel(logging.WARNING)
+    warnings.filterwarnings("ignore", ".*does not have many workers which may be a bottleneck")  # data in memory
+    warnings.filterwarnings("ignore", ".*Checkpoint directory .* exists and is not empty")  # a run that goes on
+    warnings.filterwarnings("ignore", ".*isinstance.treespec, LeafSpec.* is deprecated")  # inside Lightning 2.6

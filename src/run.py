@@ -1,0 +1,220 @@
+"""A run folder: its config, checkpoints and results; make one, find one, load one."""
+
+from __future__ import annotations
+
+import fcntl
+import json
+import logging
+import math
+import os
+import shlex
+import shutil
+import subprocess
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import hydra
+from hydra.core.hydra_config import HydraConfig
+from hydra.core.override_parser.overrides_parser import OverridesParser
+from hydra.types import RunMode
+from omegaconf import DictConfig, OmegaConf
+
+from src.build import check
+from src.cli import CONF, PROJECT, VERSION, flat, in_words
+
+if TYPE_CHECKING:
+    from src.module import SupervisedModule
+
+log = logging.getLogger("kindling")
+
+
+class Run:
+    """The folder of one run."""
+
+    def __init__(self, folder: str | Path) -> None:
+        self.folder = Path(folder)
+        self.best = self.folder / "checkpoints" / "best.ckpt"
+        self.last = self.folder / "checkpoints" / "last.ckpt"
+        self._config = self.folder / ".hydra" / "config.yaml"
+        self._is_new = self._is_claimed = False
+
+    def __str__(self) -> str:
+        path = os.path.relpath(self.folder)
+        return str(self.folder) if path.startswith("..") else path
+
+    # --- a run that is to be trained -------------------------------------------------------------------------------
+
+    @contextmanager
+    def training(self, cfg: DictConfig) -> Iterator[None]:
+        """Inside it the folder is this run's own; a failure is noted in its results.json.
+
+        What the user did wrong, or stopped, before anything was learnt leaves no folder behind.
+
+        Raises:
+            ValueError: another process has the folder, or it holds other files, or a run with another config.
+        """
+        try:
+            check(cfg)
+            self._claim(cfg)
+            yield
+        except Exception as error:
+            if not self._is_claimed:
+                self._remove_if_empty()
+            elif not (in_words(error) and self._forget()):
+                log.exception("failed")
+                self.save_results(status="failed", error=in_words(error) or repr(error))
+            raise
+        except SystemExit as stop:
+            nothing = "Stopped before anything was learnt." if self._is_claimed and self._forget() else ""
+            print(nothing or f"Stopped. To go on: {self._command()}", file=sys.stderr)
+            log.info("stopped with exit code %s", stop.code)
+            raise
+
+    def _claim(self, cfg: DictConfig) -> None:
+        if self.folder.is_dir() and {p.name for p in self.folder.iterdir()} - {".hydra"} and not self._config.exists():
+            raise ValueError(f"{self} holds other files, and no run. Choose another name=.")
+        self._config.parent.mkdir(parents=True, exist_ok=True)
+        self._lock = (self.folder / ".hydra" / "lock").open("w")
+        try:
+            fcntl.lockf(self._lock, fcntl.LOCK_EX | fcntl.LOCK_NB)  # not flock: loader processes would inherit it
+        except OSError as error:
+            raise ValueError(f"{self} is being trained by another process. Choose another name=.") from error
+        if self._config.exists():
+            self._compare(cfg)
+        else:
+            parts = {"hydra": HydraConfig.instance().cfg, "overrides": HydraConfig.get().overrides.task, "config": cfg}
+            for name, part in parts.items():
+                _write(self.folder / ".hydra" / f"{name}.yaml", OmegaConf.to_yaml(part))
+            self._is_new = True
+        self._is_claimed = True
+
+    def _forget(self) -> bool:
+        """Remove a new folder in which nothing was learnt yet; whether it was."""
+        if not self._is_new or self.last.exists() or self.best.exists():
+            return False
+        shutil.rmtree(self.folder)
+        return True
+
+    def _remove_if_empty(self) -> None:
+        """Hydra makes the folder before it calls us."""
+        if self.folder.is_dir() and not any(self.folder.iterdir()):
+            self.folder.rmdir()
+
+    def _command(self) -> str:
+        """What goes on with this run, or with its whole sweep."""
+        arguments = [a for a in sys.argv[1:] if not a.startswith("name=")]
+        hydra_cfg = HydraConfig.get()
+        is_sweep = hydra_cfg.mode == RunMode.MULTIRUN
+        folder = Path(hydra_cfg.sweep.dir if is_sweep else hydra_cfg.run.dir)
+        if folder.parts[0] == "outputs":
+            arguments.append(f"name={folder.relative_to('outputs')}")
+        return f"python -m src.train {shlex.join(arguments)}"
+
+    def _compare(self, cfg: DictConfig) -> None:
+        old, new = flat(self.config()), flat(cfg)
+        differing = [key for key in {**old, **new} if key != "name" and old.get(key, "") != new.get(key, "")]
+        if differing:
+            was = ", ".join(f"{key}={old.get(key)} (now {new.get(key)})" for key in differing[:5])
+            raise ValueError(f"{self} holds a run with {was}. Choose another name=, or repeat that run's command.")
+
+    @property
+    def results(self) -> dict[str, Any]:
+        """What results.json says; empty if the run has not ended."""
+        path = self.folder / "results.json"
+        return json.loads(path.read_text()) if path.exists() else {}
+
+    @property
+    def is_finished(self) -> bool:
+        return self.results.get("status") == "finished"
+
+    def report(self) -> None:
+        """Print the test scores and where everything is."""
+        print_scores({k: v for k, v in self.results.items() if k.startswith("test/")})
+        print(self)
+
+    def save_results(self, **results: Any) -> dict[str, Any]:
+        """Write results.json: `results`, and what they were made with. A score that is not finite becomes null."""
+        import lightning
+        import torch
+
+        results |= {
+            "git": git_state(),
+            "versions": {
+                "python": sys.version.split()[0],
+                "torch": torch.__version__,
+                "lightning": lightning.__version__,
+                "hydra": hydra.__version__,
+            },
+        }
+        finite = {k: None if isinstance(v, float) and not math.isfinite(v) else v for k, v in results.items()}
+        _write(self.folder / "results.json", json.dumps(finite, indent=2) + "\n")
+        return finite
+
+    # --- a run that has been trained -------------------------------------------------------------------------------
+
+    def config(self, overrides: list[str] | None = None) -> DictConfig:
+        """The config that the run was trained with, changed by `KEY=VALUE`s; GROUP=CHOICE takes a whole group anew.
+
+        Raises:
+            ValueError: the folder holds no run.
+        """
+        if not self._config.is_file():
+            raise ValueError(f"{self} is not the folder of a run{'' if self.folder.is_dir() else ', it does not exist'}.")
+        cfg = OmegaConf.load(self._config)
+        assert isinstance(cfg, DictConfig)
+        OmegaConf.set_struct(cfg, True)
+        for override in OverridesParser.create().parse_overrides(list(overrides or [])):
+            key = override.get_key_element()
+            if (CONF / key).is_dir():
+                with hydra.initialize_config_dir(str(CONF), **VERSION):
+                    OmegaConf.update(cfg, key, hydra.compose("train", [override.input_line])[key], merge=False)
+            else:
+                OmegaConf.update(cfg, key, override.value())
+        return cfg
+
+    def load(self) -> SupervisedModule:
+        """The module with the best weights, ready to answer.
+
+        Raises:
+            ValueError: the run has not finished, or its checkpoint is broken or not this net's.
+        """
+        from src.checkpoint_io import load_checkpoint
+        from src.module import SupervisedModule
+
+        self.config()  # is it a run at all?
+        if not self.is_finished:
+            raise ValueError(f"{self} is not finished. Repeat its command: it goes on where it was.")
+        checkpoint = load_checkpoint(self.best)
+        module = SupervisedModule(**checkpoint["hyper_parameters"])
+        module.on_load_checkpoint(checkpoint)
+        module.load_state_dict(checkpoint["state_dict"])
+        return module.eval()
+
+
+def print_scores(scores: dict[str, float | None]) -> None:
+    """One line a score."""
+    for name, value in scores.items():
+        print(f"{name:<16}{'not known' if value is None else f'{value:.4f}'}")
+
+
+def git_state() -> dict[str, Any]:
+    """The project's commit, and whether files differ from it; None where there is no git."""
+
+    def git(*args: str) -> str | None:
+        try:
+            done = subprocess.run(["git", "-C", str(PROJECT), *args], capture_output=True, text=True, check=True)
+        except (OSError, subprocess.CalledProcessError):
+            return None
+        return done.stdout.strip()
+
+    changes = git("status", "--porcelain")
+    return {"commit": git("rev-parse", "HEAD"), "dirty": None if changes is None else bool(changes)}
+
+
+def _write(path: Path, text: str) -> None:
+    partial = path.with_name(f".{path.name}.partial")
+    partial.write_text(text, encoding="utf-8")
+    os.replace(partial, path)

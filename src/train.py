@@ -1,0 +1,58 @@
+"""Train one model: config -> data -> module -> trainer -> results.
+
+python -m src.train                                  # the default run, on whatever this machine has
+python -m src.train data=diabetes net=mlp trainer=gpu
+python -m src.train -m net=linear,mlp seed=0,1,2     # six runs
+"""
+
+from __future__ import annotations
+
+from hydra.core.hydra_config import HydraConfig
+from omegaconf import DictConfig
+
+from src.cli import entry_point
+from src.run import Run
+
+
+def train(cfg: DictConfig, run: Run) -> None:
+    """Fit, go back to the best epoch, validate and test; all of it stays in the run's folder."""
+    import lightning as L
+
+    from src.build import build
+    from src.callbacks.history import read_history
+    from src.devices import check_devices
+    from src.quiet import quiet
+
+    quiet()
+    check_devices(**cfg.trainer)
+    L.seed_everything(cfg.seed, workers=True, verbose=False)
+    data = build(cfg.data)
+    module = build(cfg.module)
+    hidden = {"progress": not cfg.trainer.enable_progress_bar, "summary": not cfg.trainer.enable_model_summary}
+    callbacks = [build(spec) for name, spec in cfg.callbacks.items() if spec and not hidden.get(name)]
+    trainer = build(cfg.trainer, callbacks=callbacks, default_root_dir=run.folder)
+
+    trainer.fit(module, data, ckpt_path=run.last if run.last.exists() else None)
+    [val] = trainer.validate(module, data, ckpt_path=run.best, verbose=False)
+    [test] = trainer.test(module, data, ckpt_path=run.best, verbose=False)
+    last = read_history(run.folder / "logs" / "metrics.csv")[-1]
+    run.save_results(
+        status="finished", **val, **test, epochs=last["epoch"] + 1, seconds=last["seconds"], seed=cfg.seed
+    )
+
+
+@entry_point
+def main(cfg: DictConfig) -> float:
+    """One run; returns the validation score that a sweep may optimize, never a test score."""
+    run = Run(HydraConfig.get().runtime.output_dir)
+    with run.training(cfg):
+        if run.is_finished:
+            print(f"{run} was finished before. Its scores:")
+        else:
+            train(cfg, run)
+    run.report()
+    return run.results[cfg.monitor]
+
+
+if __name__ == "__main__":
+    main()
