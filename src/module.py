@@ -152,16 +152,20 @@ class SupervisedModule(L.LightningModule):
             )
             self._build()
             self._try_net(data.example())
-        elif list(data.input_shape) != list(self.hparams.input_shape):
-            raise ValueError(
-                f"The run was trained on examples of shape {list(self.hparams.input_shape)}, "
-                f"but those of data are {list(data.input_shape)}."
-            )
+        else:
+            self.check_data(data)
         if stage == "fit":
             if self.hparams.standardize:
                 self._standardize(data)
             if self.hparams.compile:
                 self.net.compile()
+
+    def check_data(self, data: Any) -> None:
+        """Raise ValueError if the DataModule's examples are not like those that this module was trained on."""
+        for name in ("task", "input_shape", "output_size", "classes"):
+            mine, theirs = self.hparams[name], getattr(data, name)
+            if mine != (list(theirs) if name == "input_shape" else theirs):
+                raise ValueError(f"The run was trained on data with {name} {mine}, but these have {theirs}.")
 
     def _build(self) -> None:
         """Net, task, scales and scores from the hyperparameters."""

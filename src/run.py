@@ -14,7 +14,7 @@ import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import IO, TYPE_CHECKING, Any
 
 import hydra
 from hydra.core.hydra_config import HydraConfig
@@ -39,6 +39,7 @@ class Run:
         self.best = self.folder / "checkpoints" / "best.ckpt"
         self.last = self.folder / "checkpoints" / "last.ckpt"
         self._config = self.folder / ".hydra" / "config.yaml"
+        self._lock: IO[str] | None = None
         self._is_new = self._is_claimed = False
 
     def __str__(self) -> str:
@@ -72,12 +73,15 @@ class Run:
             print(nothing or f"Stopped. To go on: {self._command()}", file=sys.stderr)
             log.info("stopped with exit code %s", stop.code)
             raise
+        finally:
+            if self._lock:
+                self._lock.close()
 
     def _claim(self, cfg: DictConfig) -> None:
         if self.folder.is_dir() and {p.name for p in self.folder.iterdir()} - {".hydra"} and not self._config.exists():
             raise ValueError(f"{self} holds other files, and no run. Choose another name=.")
         self._config.parent.mkdir(parents=True, exist_ok=True)
-        self._lock = (self.folder / ".hydra" / "lock").open("w")
+        self._lock = (self.folder / ".hydra" / "lock").open("w")  # noqa: SIM115, held as long as we train
         try:
             fcntl.lockf(self._lock, fcntl.LOCK_EX | fcntl.LOCK_NB)  # not flock: loader processes would inherit it
         except OSError as error:

@@ -19,11 +19,11 @@ def train(cfg: DictConfig, run: Run) -> None:
     import lightning as L
 
     from src.build import build
-    from src.callbacks.history import read_history
+    from src.callbacks.history import best_row, read_history
     from src.devices import check_devices
     from src.quiet import quiet
 
-    quiet()
+    quiet(but_profiler=cfg.trainer.profiler is not None)
     check_devices(**cfg.trainer)
     L.seed_everything(cfg.seed, workers=True, verbose=False)
     data = build(cfg.data)
@@ -35,10 +35,10 @@ def train(cfg: DictConfig, run: Run) -> None:
     trainer.fit(module, data, ckpt_path=run.last if run.last.exists() else None)
     [val] = trainer.validate(module, data, ckpt_path=run.best, verbose=False)
     [test] = trainer.test(module, data, ckpt_path=run.best, verbose=False)
-    last = read_history(run.folder / "logs" / "metrics.csv")[-1]
-    run.save_results(
-        status="finished", **val, **test, epochs=last["epoch"] + 1, seconds=last["seconds"], seed=cfg.seed
-    )
+    rows = read_history(run.folder / "logs" / "metrics.csv")
+    best = best_row(rows, cfg.monitor, cfg.mode)
+    scores = {name: score for name, score in best.items() if name.startswith("train/")} | val | test
+    run.save_results(status="finished", **scores, epochs=len(rows), seconds=rows[-1]["seconds"], seed=cfg.seed)
 
 
 @entry_point

@@ -52,3 +52,9 @@ def read_history(path: Path) -> list[dict[str, float]]:
     with path.open(newline="") as file:
         rows = [{k: v for k, v in row.items() if v} for row in csv.DictReader(file)]
     return [{k: int(v) if k in ("epoch", "step") else float(v) for k, v in row.items()} for row in rows]
+
+
+def best_row(rows: list[dict[str, float]], monitor: str, mode: str) -> dict[str, float]:
+    """The row with the best `monitor`; empty if none has it."""
+    choose = min if mode == "min" else max
+    return choose((r for r in rows if monitor in r), key=lambda r: r[monitor], default={})

@@ -5,9 +5,9 @@ from __future__ import annotations
 from pathlib import Path
 
 import lightning as L
-from lightning.pytorch.callbacks import Callback
+from lightning.pytorch.callbacks import Callback, ModelCheckpoint
 
-from src.callbacks.history import read_history
+from src.callbacks.history import best_row, read_history
 
 
 class LearningCurve(Callback):
@@ -24,22 +24,17 @@ class LearningCurve(Callback):
 
         figure = Figure(figsize=(10, 4), layout="constrained")
         figure.suptitle(f"Learning curve: {len(rows)} epochs, {rows[-1]['seconds']:.1f} s")
+        saved = trainer.checkpoint_callback
+        best = best_row(rows, saved.monitor, saved.mode) if isinstance(saved, ModelCheckpoint) else {}
         metrics = [name.partition("/")[2] for name in pl_module.val_scores.names[:2]]
         for axes, metric in zip(figure.subplots(1, 2), metrics, strict=True):
             for split in ("train", "val"):
                 points = [(r["epoch"], r[f"{split}/{metric}"]) for r in rows if f"{split}/{metric}" in r]
                 axes.plot(*zip(*points, strict=True) if points else ([], []), label=split)
-            self._mark_best(axes, trainer, rows)
+            if best:
+                axes.axvline(best["epoch"], color="grey", linestyle=":", label=f"best {saved.monitor}")
             axes.set(xlabel="epoch", ylabel=metric, title=metric)
             axes.grid(alpha=0.3)
             axes.legend()
         (folder / "plots").mkdir(exist_ok=True)
         figure.savefig(folder / "plots" / "learning_curve.png", dpi=120)
-
-    def _mark_best(self, axes, trainer: L.Trainer, rows: list[dict[str, float]]) -> None:
-        best = trainer.checkpoint_callback
-        values = {r["epoch"]: r[best.monitor] for r in rows if best is not None and best.monitor in r}
-        if values:
-            choose = min if best.mode == "min" else max
-            epoch = choose(values, key=values.__getitem__)
-            axes.axvline(epoch, color="grey", linestyle=":", label=f"best {best.monitor} (epoch {epoch})")

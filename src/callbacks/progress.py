@@ -20,10 +20,39 @@ class RunProgress(ProgressBar):
         self.drawn = 0.0
 
     def disable(self) -> None:
-        """Lightning calls it on every process but the first."""
-        self.bar = None
+        """Nothing is drawn but on the first process, see `_start`."""
 
     def on_train_start(self, trainer: L.Trainer, pl_module: L.LightningModule) -> None:
+        steps = trainer.estimated_stepping_batches * trainer.accumulate_grad_batches
+        self._start(trainer, "training", steps)
+
+    def on_train_batch_end(self, trainer: L.Trainer, *_: Any) -> None:
+        if self._is_due():
+            epochs = trainer.max_epochs if trainer.max_epochs and trainer.max_epochs > 0 else "?"
+            done = trainer.fit_loop.epoch_loop.total_batch_idx + 1
+            self._draw(completed=done, description=f"epoch {trainer.current_epoch + 1}/{epochs}")
+
+    def on_train_epoch_end(self, trainer: L.Trainer, pl_module: L.LightningModule) -> None:
+        shown = {k: v for k, v in trainer.callback_metrics.items() if k in pl_module.val_scores.names[:2]}
+        self._draw(scores="  ".join(f"{k} {v:.3g}" for k, v in shown.items()))
+
+    def on_test_start(self, trainer: L.Trainer, pl_module: L.LightningModule) -> None:
+        self._start(trainer, "testing", sum(trainer.num_test_batches))
+
+    def on_test_batch_end(self, trainer: L.Trainer, pl: Any, outputs: Any, batch: Any, batch_idx: int, *_: Any) -> None:
+        if self._is_due():
+            self._draw(completed=batch_idx + 1)
+
+    def on_train_end(self, trainer: L.Trainer, pl_module: L.LightningModule) -> None:
+        self._stop()
+
+    def on_test_end(self, trainer: L.Trainer, pl_module: L.LightningModule) -> None:
+        self._stop()
+
+    def on_exception(self, trainer: L.Trainer, pl_module: L.LightningModule, exception: BaseException) -> None:
+        self._stop()
+
+    def _start(self, trainer: L.Trainer, what: str, total: float) -> None:
         console = Console(stderr=True)
         if not (trainer.is_global_zero and console.is_terminal):
             return
@@ -38,28 +67,17 @@ class RunProgress(ProgressBar):
             transient=True,
             expand=True,
         )
-        steps = trainer.estimated_stepping_batches * trainer.accumulate_grad_batches
-        total = None if steps == float("inf") else steps
-        self.task = self.bar.add_task("epoch 0", total=total, scores="")
+        self.task = self.bar.add_task(what, total=None if total == float("inf") else total, scores="")
         self.bar.start()
 
-    def on_train_batch_end(self, trainer: L.Trainer, *_: Any) -> None:
-        if self.bar is not None and time.monotonic() - self.drawn > 0.1:
-            self.drawn = time.monotonic()
-            epochs = trainer.max_epochs if trainer.max_epochs and trainer.max_epochs > 0 else "?"
-            done = trainer.fit_loop.epoch_loop.total_batch_idx + 1
-            self.bar.update(self.task, completed=done, description=f"epoch {trainer.current_epoch + 1}/{epochs}")
+    def _is_due(self) -> bool:
+        """Ten times a second: to draw costs more than to train a small net for a step."""
+        return self.bar is not None and time.monotonic() - self.drawn > 0.1
 
-    def on_train_epoch_end(self, trainer: L.Trainer, pl_module: L.LightningModule) -> None:
+    def _draw(self, **change: Any) -> None:
         if self.bar is not None:
-            shown = {k: v for k, v in trainer.callback_metrics.items() if k in pl_module.val_scores.names[:2]}
-            self.bar.update(self.task, scores="  ".join(f"{k} {v:.3g}" for k, v in shown.items()))
-
-    def on_train_end(self, trainer: L.Trainer, pl_module: L.LightningModule) -> None:
-        self._stop()
-
-    def on_exception(self, trainer: L.Trainer, pl_module: L.LightningModule, exception: BaseException) -> None:
-        self._stop()
+            self.drawn = time.monotonic()
+            self.bar.update(self.task, **change)
 
     def _stop(self) -> None:
         if self.bar is not None:

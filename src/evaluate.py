@@ -1,0 +1,55 @@
+"""Score a finished run again, from its folder alone.
+
+python -m src.evaluate outputs/my_run                     # the test split: the run's own test scores
+python -m src.evaluate outputs/my_run --split val
+python -m src.evaluate outputs/my_run data.batch_size=512 trainer=cpu
+"""
+
+from __future__ import annotations
+
+import argparse
+
+from src.cli import command
+from src.run import Run, print_scores
+
+
+def evaluate(run: Run, split: str, overrides: list[str]) -> dict[str, float]:
+    """The scores of a run's best weights on one split of its data, the config changed by `overrides`.
+
+    Raises:
+        ValueError: a folder that holds no finished run, or a config that does not fit it.
+    """
+    cfg = run.config(overrides)
+
+    import lightning as L
+
+    from src.build import build, check
+    from src.callbacks.progress import RunProgress
+    from src.devices import check_devices
+    from src.quiet import quiet
+
+    quiet()
+    check(cfg)
+    check_devices(**cfg.trainer)
+    module = run.load()
+    L.seed_everything(cfg.seed, workers=True, verbose=False)
+    data = build(cfg.data)
+    data.setup("test")
+    module.check_data(data)
+    trainer = build(cfg.trainer, callbacks=[RunProgress()], enable_model_summary=False)
+    [scores] = trainer.test(module, data.loader(split), verbose=False)
+    return {name.replace("test/", f"{split}/"): value for name, value in scores.items()}
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(prog="python -m src.evaluate", description=__doc__.partition("\n")[0])
+    parser.add_argument("run", help="the run's folder, such as outputs/my_run")
+    parser.add_argument("changes", nargs="*", metavar="KEY=VALUE", help="changes to the config of the run")
+    parser.add_argument("--split", choices=["train", "val", "test"], default="test", help="what to score it on")
+    arguments = parser.parse_intermixed_args()
+    with command():
+        print_scores(evaluate(Run(arguments.run), arguments.split, arguments.changes))
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,90 @@
+"""How the tests run Kindling: in this process, since importing torch takes longer than most of them."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+PROJECT = Path(__file__).resolve().parent.parent
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    parser.addoption("--no-skips", action="store_true", help="run slow tests too, and let no test be skipped")
+
+
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    if not config.getoption("--no-skips"):
+        for item in items:
+            if item.get_closest_marker("slow"):
+                item.add_marker(pytest.mark.skip(reason="slow: --no-skips runs it"))
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_makereport(item: pytest.Item) -> Any:
+    report = yield
+    if report.skipped and item.config.getoption("--no-skips"):
+        report.outcome, report.longrepr = "failed", f"skipped, under --no-skips: {report.longrepr}"
+    return report
+
+
+@pytest.fixture(autouse=True)
+def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """Every test has a folder of its own, in which outputs/ comes to be."""
+    monkeypatch.chdir(tmp_path)
+    return tmp_path
+
+
+@pytest.fixture
+def call(monkeypatch: pytest.MonkeyPatch) -> Callable[..., int]:
+    """`call("train", "seed=1")` is `python -m src.train seed=1` in this process; returns the exit code."""
+    import importlib
+
+    from src import cli
+
+    def call(command: str, *arguments: str) -> int:
+        monkeypatch.setattr(sys, "argv", [f"src/{command}.py", *arguments])
+        cli._new_folder.cache_clear()
+        try:
+            importlib.import_module(f"src.{command}").main()
+        except SystemExit as end:
+            return int(end.code or 0)
+        return 0
+
+    return call
+
+
+@pytest.fixture
+def train(call: Callable[..., int]) -> Callable[..., dict[str, Any]]:
+    """`train("data=wine")` trains and returns results.json, and `run`, the path of the folder."""
+    import json
+
+    def train(*overrides: str) -> dict[str, Any]:
+        before = set(Path("outputs").glob("*"))
+        assert call("train", *overrides) == 0
+        named = [Path("outputs") / o.removeprefix("name=") for o in overrides if o.startswith("name=")]
+        [run] = named or set(Path("outputs").glob("*")) - before
+        return json.loads((run / "results.json").read_text()) | {"run": run}
+
+    return train
+
+
+@pytest.fixture
+def python() -> Callable[..., subprocess.CompletedProcess[str]]:
+    """`python("src.train", "--help")` is `python -m src.train --help` in a process of its own."""
+
+    def python(*arguments: str, **env: str) -> subprocess.CompletedProcess[str]:
+        return subprocess.run(
+            [sys.executable, "-m", *arguments],
+            env={**os.environ, "PYTHONPATH": str(PROJECT), **env},
+            capture_output=True,
+            text=True,
+            timeout=120,
+        )
+
+    return python
