@@ -7,10 +7,12 @@ from __future__ import annotations
 
 import inspect
 import types
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from contextlib import contextmanager
+from importlib import import_module
 from typing import Any, Literal, Union, get_args, get_origin, get_type_hints
 
-from hydra.utils import get_object, instantiate
+from hydra.utils import instantiate
 from omegaconf import Container, OmegaConf
 
 from src.cli import HYDRA_1_4, nearest
@@ -30,6 +32,15 @@ def build(spec: Any, *args: Any, **kwargs: Any) -> Any:
     # Hydra 1.4 wants to be told what may be called: what the config names (never Hydra's list of dangerous targets).
     allowed = {"_execution_whitelist_": sorted(_allowed(spec))} if HYDRA_1_4 else {}
     return instantiate({**spec, "_partial_": True, "_convert_": "all"}, **allowed)(*args, **kwargs)
+
+
+@contextmanager
+def blamed_on(key: str) -> Iterator[None]:
+    """Name the config's key in a ValueError from a library, which cannot know it."""
+    try:
+        yield
+    except ValueError as error:
+        raise ValueError(str(error) if str(error).startswith(key) else f"{key}: {error}") from error
 
 
 def check(cfg: Container) -> None:
@@ -58,12 +69,28 @@ def check_parameters(path: str, target: str, values: Mapping[str, Any], node: An
 
 
 def locate(path: str, target: str) -> Callable[..., Any]:
-    """The function or class that a config names at `path`."""
-    try:
-        return get_object(target)
-    except Exception as error:
-        reason = str(error.__cause__ or error).strip().splitlines()[0]
-        raise ValueError(f"{path}._target_={target} cannot be imported: {reason}") from error
+    """The function or class that a config names at `path`.
+
+    Raises:
+        ValueError: it cannot be imported, or is not there.
+    """
+    parts = target.split(".")
+    for length in range(len(parts) - 1, 0, -1):
+        module_name = ".".join(parts[:length])
+        try:
+            found: Any = import_module(module_name)
+        except ModuleNotFoundError as error:
+            if error.name and f"{module_name}.".startswith(f"{error.name}."):
+                continue  # the last part may be a class
+            raise ValueError(f"{path}._target_={target} cannot be imported: {error}.") from error
+        except ImportError as error:
+            raise ValueError(f"{path}._target_={target} cannot be imported: {error}.") from error
+        for part in parts[length:]:
+            if not hasattr(found, part):
+                raise ValueError(f"{path}._target_={target}: {module_name} has no {part}.{nearest(part, dir(found))}")
+            found = getattr(found, part)
+        return found
+    raise ValueError(f"{path}._target_={target}: there is no module {parts[0]}.")
 
 
 def _specs(node: Any, path: str) -> Iterable[tuple[str, Any]]:
@@ -119,7 +146,8 @@ def _words(hint: Any) -> str:
     if origin is Literal:
         return " or ".join(map(str, inner))
     if origin in (Union, types.UnionType):
-        return " or ".join(dict.fromkeys(_words(i) for i in inner if i in names or get_origin(i)))
+        said = " or ".join(_words(i) for i in inner if i in names or get_origin(i))
+        return " or ".join(dict.fromkeys(said.split(" or ")))
     if origin in (list, tuple):
         return f"a list of {_words(inner[0]).removeprefix('a ')}s" if inner and inner[0] in names else "a list"
     return "another value" if origin is not dict else "a dict"

@@ -75,7 +75,13 @@ def entry_point(task: Callable[[DictConfig], Any]) -> Callable[[], None]:
 
     def main() -> None:
         with command():
-            hydra.main(config_path=str(CONF), config_name="train", **VERSION)(job)()
+            try:
+                hydra.main(config_path=str(CONF), config_name="train", **VERSION)(job)()
+            except OSError as error:
+                raise ValueError(
+                    f"The run's folder {error.filename} cannot be made: {error.strerror}. "
+                    "Choose another with name= or hydra.run.dir=."
+                ) from error
 
     return main
 
@@ -129,8 +135,8 @@ def in_words(error: BaseException) -> str | None:
 
 def nearest(word: str, words: Iterable[str]) -> str:
     """A sentence with those of `words` that `word` may have meant, or an empty string."""
-    close = difflib.get_close_matches(word, list(words), n=3, cutoff=0.6)
-    return f" Did you mean {' or '.join(repr(c) for c in close)}?" if close else ""
+    close = [w for w in words if w.startswith(word)] or difflib.get_close_matches(word, list(words), n=2)
+    return f" Did you mean {' or '.join(map(repr, close[:2]))}?" if close else ""
 
 
 def _config_error(error: Exception) -> str:

@@ -86,6 +86,8 @@ class DataModule(L.LightningDataModule):
                 f"data.fractions={fractions}: the shares of train, val and test must be three that add up to 1, "
                 f"not {sum(fractions):g}. Try data.fractions=[0.7,0.15,0.15]."
             )
+        if not 0 <= seed < 2**32:
+            raise ValueError(f"seed={seed}: a seed is from 0 to {2**32 - 1}.")
         if batch_size < 1:
             raise ValueError(f"data.batch_size={batch_size}: a batch needs at least 1 example.")
         if num_workers is not None and not 0 <= num_workers <= 4 * (os.cpu_count() or 1):

@@ -25,18 +25,18 @@ def evaluate(run: Run, split: str, overrides: list[str]) -> dict[str, float]:
 
     from src.build import build, check
     from src.callbacks.progress import RunProgress
-    from src.devices import check_devices
+    from src.preflight import check_trainer
     from src.quiet import quiet
 
     quiet()
     check(cfg)
-    check_devices(**cfg.trainer)
+    check_trainer(**cfg.trainer)
     module = run.load()
     L.seed_everything(cfg.seed, workers=True, verbose=False)
     data = build(cfg.data)
     data.setup("test")
     module.check_data(data)
-    trainer = build(cfg.trainer, callbacks=[RunProgress()], enable_model_summary=False)
+    trainer = build(cfg.trainer, callbacks=[RunProgress()], enable_progress_bar=False)
     [scores] = trainer.test(module, data.loader(split), verbose=False)
     return {name.replace("test/", f"{split}/"): value for name, value in scores.items()}
 

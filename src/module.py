@@ -12,7 +12,7 @@ from torch import Tensor, nn
 from torch.optim.lr_scheduler import ReduceLROnPlateau
 from torchmetrics import MeanMetric, MetricCollection
 
-from src.build import build
+from src.build import blamed_on, build
 from src.nets.standardize import Standardize
 from src.tasks import TASKS
 
@@ -26,14 +26,11 @@ class EpochScores(nn.Module):
     def __init__(self, split: str, task: str, classes: int) -> None:
         super().__init__()
         self.answer = TASKS[task].answer
-        self.loss = MeanMetric()
-        self.metrics = MetricCollection(TASKS[task].metrics(classes), prefix=f"{split}/", compute_groups=False)
-        self.split = split
+        metrics = TASKS[task].metrics(classes)
+        self.loss = MeanMetric(nan_strategy="disable")  # a mean with nan in it is nan
+        self.metrics = MetricCollection(metrics, prefix=f"{split}/", compute_groups=False)
+        self.names = [f"{split}/{name}" for name in ("loss", *metrics)]
         self.waiting: list[tuple[Tensor, Tensor, Tensor]] = []
-
-    @property
-    def names(self) -> list[str]:
-        return [f"{self.split}/loss", *map(str, self.metrics.keys(keep_base=False))]
 
     def update(self, loss: Tensor, predictions: Tensor, y: Tensor) -> None:
         self.waiting.append((loss, predictions, y))
@@ -41,12 +38,19 @@ class EpochScores(nn.Module):
             self._count()
 
     def compute(self) -> dict[str, Tensor]:
-        """The epoch's scores; starts anew. R2 and AUROC are nan where the examples are too few to tell."""
+        """The epoch's scores; starts anew. The AUROC of one class only is nan.
+
+        Raises:
+            ValueError: the loss is nan or infinite.
+        """
         self._count()
-        scores = {f"{self.split}/loss": self.loss.compute(), **self.metrics.compute()}
+        loss = self.loss.compute()
+        if not loss.isfinite():
+            raise ValueError(f"{self.names[0]} is {loss.item()}")
+        scores = {self.names[0]: loss, **self.metrics.compute()}
         self.loss.reset()
         self.metrics.reset()
-        return scores
+        return {name: scores[name] for name in self.names}
 
     def _count(self) -> None:
         if not self.waiting:
@@ -130,15 +134,13 @@ class SupervisedModule(L.LightningModule):
         self._log(self.test_scores)
 
     def _log(self, epoch_scores: EpochScores) -> None:
-        scores = epoch_scores.compute()
-        loss = scores[f"{epoch_scores.split}/loss"]
-        if not loss.isfinite():  # before anything is saved: such weights are worth nothing
-            lr = "" if not self.trainer.training else f" at lr={self.optimizers().param_groups[0]['lr']:g}"
+        try:
+            self.log_dict(epoch_scores.compute())
+        except ValueError as error:  # before anything is saved: such weights are worth nothing
+            lr = f", step {self.global_step}, lr {self.trainer.optimizers[0].param_groups[0]['lr']:g}" if self.trainer.optimizers else ""
             raise ValueError(
-                f"{epoch_scores.split}/loss is {loss.item()} in epoch {self.current_epoch}{lr}. "
-                "Try a smaller optimizer.lr, or trainer.gradient_clip_val=1."
-            )
-        self.log_dict(scores)
+                f"{error} in epoch {self.current_epoch}{lr}. Try a smaller optimizer.lr, or trainer.gradient_clip_val=1."
+            ) from error
 
     # --- what is known once the data are ---------------------------------------------------------------------------
 
@@ -171,7 +173,8 @@ class SupervisedModule(L.LightningModule):
         """Net, task, scales and scores from the hyperparameters."""
         h = self.hparams
         self.task = TASKS[h.task]
-        self.net = build(h.net, input_shape=tuple(h.input_shape), output_size=h.output_size)
+        with blamed_on("net"):
+            self.net = build(h.net, input_shape=tuple(h.input_shape), output_size=h.output_size)
         self.input_scale = Standardize(tuple(h.input_shape))
         self.target_scale = Standardize((h.output_size,))
         classes = len(h.classes or [])
@@ -212,8 +215,9 @@ class SupervisedModule(L.LightningModule):
     def configure_optimizers(self) -> dict[str, Any]:
         spec = dict(self.hparams.optimizer)
         if "fused" in spec and spec["fused"] is None:
-            spec["fused"] = self.trainer.precision != "16-mixed"  # fused, it could not clip gradients there
-        optimizer = build(spec, self.parameters())
+            spec["fused"] = "mixed" not in str(self.trainer.precision)  # there Lightning could not clip gradients
+        with blamed_on("optimizer"):
+            optimizer = build(spec, self.parameters())
         if self.hparams.scheduler is None:
             return {"optimizer": optimizer}
         spec = dict(self.hparams.scheduler)
@@ -221,7 +225,9 @@ class SupervisedModule(L.LightningModule):
         for length in ("total_steps", "T_max"):
             if length in spec and spec[length] is None:
                 spec[length] = self._scheduler_steps(**timing)
-        return {"optimizer": optimizer, "lr_scheduler": {"scheduler": build(spec, optimizer), **timing}}
+        with blamed_on("scheduler"):
+            scheduler = build(spec, optimizer)
+        return {"optimizer": optimizer, "lr_scheduler": {"scheduler": scheduler, **timing}}
 
     def _scheduler_steps(self, interval: str = "epoch", frequency: int = 1, **_: Any) -> int:
         """How often the scheduler steps in the whole run."""

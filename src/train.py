@@ -20,17 +20,18 @@ def train(cfg: DictConfig, run: Run) -> None:
 
     from src.build import build
     from src.callbacks.history import best_row, read_history
-    from src.devices import check_devices
+    from src.preflight import check_trainer
     from src.quiet import quiet
 
     quiet(but_profiler=cfg.trainer.profiler is not None)
-    check_devices(**cfg.trainer)
-    L.seed_everything(cfg.seed, workers=True, verbose=False)
+    check_trainer(**cfg.trainer)
     data = build(cfg.data)
+    L.seed_everything(cfg.seed, workers=True, verbose=False)
     module = build(cfg.module)
-    hidden = {"progress": not cfg.trainer.enable_progress_bar, "summary": not cfg.trainer.enable_model_summary}
-    callbacks = [build(spec) for name, spec in cfg.callbacks.items() if spec and not hidden.get(name)]
-    trainer = build(cfg.trainer, callbacks=callbacks, default_root_dir=run.folder)
+    shown = {"progress": cfg.trainer.enable_progress_bar, "summary": cfg.trainer.enable_model_summary}
+    callbacks = [build(spec) for name, spec in cfg.callbacks.items() if spec and shown.get(name, True)]
+    lightnings = {"enable_progress_bar": False, "enable_model_summary": False}  # we have shown our own
+    trainer = build(cfg.trainer, callbacks=callbacks, default_root_dir=run.folder, **lightnings)
 
     trainer.fit(module, data, ckpt_path=run.last if run.last.exists() else None)
     [val] = trainer.validate(module, data, ckpt_path=run.best, verbose=False)

@@ -33,7 +33,20 @@ class BestCheckpoint(ModelCheckpoint):
     def on_fit_start(self, trainer: L.Trainer, pl_module: L.LightningModule) -> None:
         names = [*pl_module.val_scores.names, *pl_module.train_scores.names]
         if self.monitor not in names:
-            raise ValueError(f"monitor={self.monitor} is not measured.{nearest(self.monitor, names)} There are {', '.join(names)}.")
+            hint = nearest(self.monitor or "", names) or f" There are {', '.join(names)}."
+            raise ValueError(f"monitor={self.monitor} is not measured.{hint}")
+
+    def on_train_epoch_end(self, trainer: L.Trainer, pl_module: L.LightningModule) -> None:
+        if self.monitor in trainer.callback_metrics:  # not before the first validation
+            super().on_train_epoch_end(trainer, pl_module)
+
+    def on_train_end(self, trainer: L.Trainer, pl_module: L.LightningModule) -> None:
+        super().on_train_end(trainer, pl_module)
+        if not self.best_model_path:
+            raise ValueError(
+                f"monitor={self.monitor} was never measured: the run ended before a validation. "
+                "Train longer, or set trainer.val_check_interval."
+            )
 
 
 class LastCheckpoint(Checkpoint):

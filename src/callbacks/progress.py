@@ -6,21 +6,17 @@ import time
 from typing import Any
 
 import lightning as L
-from lightning.pytorch.callbacks import ProgressBar
+from lightning.pytorch.callbacks import Callback
 from rich.console import Console
 from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
 
 
-class RunProgress(ProgressBar):
+class RunProgress(Callback):
     """Epochs done, the newest scores, time gone and left, on stderr; nothing where that is no terminal."""
 
     def __init__(self) -> None:
-        super().__init__()
         self.bar: Progress | None = None
         self.drawn = 0.0
-
-    def disable(self) -> None:
-        """Nothing is drawn but on the first process, see `_start`."""
 
     def on_train_start(self, trainer: L.Trainer, pl_module: L.LightningModule) -> None:
         steps = trainer.estimated_stepping_batches * trainer.accumulate_grad_batches

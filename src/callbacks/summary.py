@@ -6,15 +6,15 @@ from typing import Any
 
 import lightning as L
 import torch
-from lightning.pytorch.callbacks import ModelSummary
+from lightning.pytorch.callbacks import Callback
 from rich.console import Console
 from rich.table import Table
 
 
-class Summary(ModelSummary):
+class Summary(Callback):
     """The data and their split; the net's layers with the shape of what they give and their parameters."""
 
-    def on_fit_start(self, trainer: L.Trainer, pl_module: L.LightningModule) -> None:
+    def on_train_start(self, trainer: L.Trainer, pl_module: L.LightningModule) -> None:
         if not trainer.is_global_zero:
             return
         data, h = trainer.datamodule, pl_module.hparams

@@ -20,6 +20,8 @@ def read_table(path: str, target: str, shape: list[int] | None = None) -> InMemo
     Raises:
         ValueError: no such target column, a value that is missing or not a number, a shape of another size.
     """
+    if not Path(path).is_file():
+        raise ValueError(f"data.path={path} is not a file.")
     table = pd.read_csv(path)
     name = Path(path).name
     if target not in table.columns:

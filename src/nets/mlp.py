@@ -26,6 +26,8 @@ class MLP(nn.Sequential):
         activation: str = "ReLU",
         dropout: float = 0.0,
     ) -> None:
+        if min(hidden, default=1) < 1:
+            raise ValueError(f"net.hidden={hidden}: a layer needs at least 1 unit.")
         act = activation_class(activation)
         layers: list[nn.Module] = [nn.Flatten()]  # (B, *input_shape) -> (B, F)
         sizes = [math.prod(input_shape), *hidden]

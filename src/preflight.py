@@ -1,4 +1,4 @@
-"""Are the accelerator and the devices that the config asks for there?"""
+"""Can the trainer that the config asks for train on this machine? Asked before anything starts."""
 
 from __future__ import annotations
 
@@ -8,12 +8,21 @@ from typing import Any
 from lightning.pytorch.accelerators import CUDAAccelerator, MPSAccelerator
 
 
-def check_devices(accelerator: str, devices: int | str | list[int], **_: Any) -> None:
-    """Compare `accelerator` and `devices` of the trainer with this machine.
+def check_trainer(
+    accelerator: str, devices: int | str | list[int], max_epochs: int | None, max_steps: int, **_: Any
+) -> None:
+    """Compare the trainer's accelerator and devices with this machine, and see that it trains at all.
 
     Raises:
-        ValueError: what is asked for is not there.
+        ValueError: naming the key that cannot be.
     """
+    for name, value in {"max_epochs": max_epochs, "max_steps": max_steps}.items():
+        if value is not None and (value == 0 or value < -1):
+            raise ValueError(f"trainer.{name}={value} trains nothing. -1 is without limit.")
+    _check_devices(accelerator, devices)
+
+
+def _check_devices(accelerator: str, devices: int | str | list[int]) -> None:
     there = {"cpu": os.cpu_count() or 1, "cuda": CUDAAccelerator.auto_device_count(), "mps": 0}
     there["mps"] = MPSAccelerator.auto_device_count() if MPSAccelerator.is_available() else 0
     there["gpu"] = there["cuda"] or there["mps"]

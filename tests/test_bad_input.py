@@ -1,0 +1,123 @@
+"""What the user did wrong: a line that says what to type, exit code 1, nothing left behind."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+CASES = {
+    "optimizer.lrr=1": "'optimizer.lrr' is not a key of the config. Did you mean 'optimizer.lr'",
+    "batch_size=3": "'batch_size' is not a key of the config. Did you mean 'data.batch_size'",
+    "nett=mlp": "'nett' is not a key of the config. Did you mean 'net'",
+    "zzzzz=3": "'zzzzz' is not a key of the config. python -m src.train --help lists them all.",
+    "net=mpl": "net=mpl: there are cnn, linear, mlp. Did you mean 'mlp'?",
+    "experiment=digits": "experiment=digits: there are digits_cnn. Did you mean 'digits_cnn'?",
+    "trainer": "'trainer' is not KEY=VALUE.",
+    "seed=abc": "seed='abc': a whole number is needed.",
+    "seed=-1": "seed=-1: a seed is from 0 to 4294967295.",
+    "seed=true": "seed=true: a whole number is needed.",
+    "data.batch_size=0": "data.batch_size=0: a batch needs at least 1 example.",
+    "data.batch_size=-1": "data.batch_size=-1: a batch needs at least 1 example.",
+    "data.num_workers=500": "data.num_workers=500: this machine has",
+    "trainer.max_epochs=x": "trainer.max_epochs='x': a whole number or null is needed.",
+    "trainer.max_epochs=0": "trainer.max_epochs=0 trains nothing.",
+    "trainer.precision=17": "trainer.precision=17: 64 or 32 or 16 or",
+    "trainer.accelerator=gpuu": "invalid accelerator name",
+    "trainer.devices=64": "trainer.devices=64: this machine has",
+    "optimizer.lr=true": "optimizer.lr=true: a number is needed.",
+    "optimizer.lr=-1": "optimizer: Invalid learning rate: -1",
+    "net.hidden=256": "net.hidden=256: a list of whole numbers is needed.",
+    "net.hidden=[0]": "net.hidden=[0]: a layer needs at least 1 unit.",
+    "net.activation=reluu": "net.activation='reluu' is not an activation of torch.nn. Did you mean 'ReLU'",
+    "net._target_=src.nets.mlp.MPL": "src.nets.mlp has no MPL. Did you mean 'MLP'?",
+    "net._target_=src.nett.MLP": "src has no nett.",
+    "+net.depth=3": "net.depth: src.nets.mlp.MLP has no such parameter.",
+    "+data.columns=3": "data.columns: src.datasets.table.read_table has no such parameter.",
+    "monitor=val/acc": "monitor=val/acc is not measured. Did you mean 'val/accuracy'?",
+    "mode=mni": "mode='mni': min or max is needed.",
+    "data.fractions=[0.5,0.1,0.1]": "data.fractions=[0.5, 0.1, 0.1]: the shares of train, val and test must be three",
+    "data.fractions=[0.9,0.1,0.0]": "data.fractions=[0.9, 0.1, 0.0] of 1797 examples leave none for test.",
+    "data.path=nowhere.csv": "data.path=nowhere.csv is not a file.",
+    "data.target=digitt": "data.target='digitt' is not a column of digits.csv.gz. Did you mean 'digit'?",
+    "data.shape=[1,9,9]": "data.shape=[1, 9, 9] holds 81 values, but digits.csv.gz has 64 features.",
+    "net=cnn data=wine": "net=cnn reads images (channels, height, width), but an example of these data is [13].",
+    "net=cnn net.channels=[8,8,8,8]": "8 x 8 cannot be halved 4 times",
+    "net._target_=torch.nn.Linear ~net.hidden ~net.activation ~net.dropout": "net: torch.nn.Linear",
+    "data.batch_size=9999 data.drop_last=true": "leaves nothing of 1257 training examples",
+    "scheduler=plateau scheduler.factor=3": "scheduler: Factor should be < 1.0.",
+    "trainer.max_epochs=-1": "This scheduler needs the run's length",
+    "optimizer.lr=1e18 trainer.max_epochs=1": "loss is nan in epoch 0, step 40, lr",
+}
+
+
+@pytest.mark.parametrize("arguments", CASES)
+def test_it_is_told_in_the_users_words(call, capsys, arguments):
+    assert call("train", *arguments.split(" ")) == 1
+    error = capsys.readouterr().err
+    assert CASES[arguments] in error
+    assert error.startswith("Error: ")
+    assert len(error.strip().splitlines()) <= 2
+    assert not Path("outputs").exists() or list(Path("outputs").iterdir()) == []
+
+
+def test_the_traceback_is_there_for_who_asks(python):
+    done = python("src.train", "seed=abc", HYDRA_FULL_ERROR="1")
+    assert done.returncode == 1
+    assert "Traceback" in done.stderr
+    assert "seed='abc'" in done.stderr
+
+
+@pytest.mark.parametrize("place", ["name=my_run", "trainer.max_epochs=1", "hydra.run.dir=outputs/a/b"])
+def test_an_outputs_folder_that_cannot_be_written(call, capsys, place):
+    Path("outputs").write_text("a file where the folder should be")
+    assert call("train", place) == 1
+    error = capsys.readouterr().err
+    assert "cannot be made" in error
+    assert "Choose another with name= or hydra.run.dir=." in error
+
+
+def test_a_gpu_that_is_not_there(call, capsys, monkeypatch):
+    monkeypatch.setattr("lightning.pytorch.accelerators.CUDAAccelerator.auto_device_count", lambda: 0)
+    monkeypatch.setattr("lightning.pytorch.accelerators.MPSAccelerator.is_available", lambda: False)
+    assert call("train", "trainer=gpu") == 1
+    assert "trainer.accelerator=gpu: PyTorch finds none on this machine. Use trainer=cpu" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    ("arguments", "says"),
+    [
+        (["outputs/none"], "outputs/none is not the folder of a run, it does not exist."),
+        (["outputs"], "outputs is not the folder of a run."),
+        (["outputs/tiny", "data.batchsize=3"], "'data.batchsize' is not a key of the config. Did you mean 'data.batch_size'"),
+        (["outputs/tiny", "data=digits"], "was trained on data with"),
+        (["outputs/tiny", "trainer=gpuu"], "trainer=gpuu: there are auto, cpu, gpu, mps."),
+        (["outputs/tiny", "data.batch_size=0"], "data.batch_size=0: a batch needs at least 1 example."),
+    ],
+)
+def test_evaluate_says_what_is_wrong(train, call, capsys, arguments, says):
+    train("data=wine", "trainer.max_epochs=1", "name=tiny")
+    assert call("evaluate", *arguments) == 1
+    error = capsys.readouterr().err
+    assert says in error
+    assert "Traceback" not in error
+
+
+def test_a_run_that_has_not_finished_is_not_scored(train, call, capsys):
+    train("data=wine", "trainer.max_epochs=1", "name=tiny")
+    Path("outputs/tiny/results.json").unlink()
+    assert call("evaluate", "outputs/tiny") == 1
+    assert "outputs/tiny is not finished. Repeat its command" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    ("content", "says"),
+    [
+        ("a,b,y\n1,,3\n2,4,5\n", "has missing values in: b (1)."),
+        ("a,b,y\n1,x,3\n2,z,5\n", "the features b are not numeric."),
+    ],
+)
+def test_a_table_that_cannot_be_used(call, capsys, content, says):
+    Path("my.csv").write_text(content)
+    assert call("train", "data=wine", "data.path=my.csv", "data.target=y") == 1
+    assert says in capsys.readouterr().err

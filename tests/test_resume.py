@@ -1,0 +1,100 @@
+"""A run that is stopped goes on, and ends as if it had never stopped."""
+
+from __future__ import annotations
+
+import csv
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+import torch
+
+PROJECT = Path(__file__).resolve().parent.parent
+# Dropout and shuffling use random numbers, the plateau scheduler and early stopping remember scores.
+OVERRIDES = [
+    "data=digits",
+    "net.hidden=[32]",
+    "trainer.max_epochs=30",
+    "scheduler=plateau",
+    "scheduler.patience=1",
+    "callbacks.early_stopping.patience=8",
+    "callbacks.last.every_seconds=0.0",
+]
+
+
+def start(name: str) -> subprocess.Popen[str]:
+    command = [sys.executable, "-m", "src.train", *OVERRIDES, f"name={name}"]
+    env = {**os.environ, "PYTHONPATH": str(PROJECT)}
+    return subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, env=env)
+
+
+def epochs(name: str) -> list[dict[str, str]]:
+    path = Path("outputs") / name / "logs" / "metrics.csv"
+    if not path.exists():
+        return []
+    with path.open() as file:
+        return list(csv.DictReader(file))
+
+
+def stop_after(process: subprocess.Popen[str], name: str, count: int, number: int) -> str:
+    """Send a signal once `count` epochs are in the history; returns stderr."""
+    while len(epochs(name)) < count:
+        assert process.poll() is None, process.communicate()
+        time.sleep(0.01)
+    process.send_signal(number)
+    return process.communicate(timeout=60)[1]
+
+
+def checkpoint(name: str, which: str) -> dict[str, torch.Tensor]:
+    return torch.load(f"outputs/{name}/checkpoints/{which}.ckpt", weights_only=True)["state_dict"]
+
+
+@pytest.fixture(scope="module")
+def undisturbed(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("undisturbed")
+    before = Path.cwd()
+    os.chdir(folder)
+    process = start("whole")
+    assert process.communicate(timeout=120) and process.returncode == 0
+    os.chdir(before)
+    return folder / "outputs" / "whole"
+
+
+@pytest.mark.parametrize(("number", "code"), [(signal.SIGKILL, -9), (signal.SIGTERM, 143), (signal.SIGINT, 130)])
+def test_it_ends_with_the_same_weights_and_history(number, code, undisturbed, folder):
+    (folder / "outputs").mkdir()
+    (folder / "outputs" / "whole").symlink_to(undisturbed)
+    for count in (3, 7):
+        process = start("cut")
+        said = stop_after(process, "cut", count, number)
+        assert process.returncode == code
+        if number != signal.SIGKILL:
+            assert "Stopped. To go on: python -m src.train" in said
+            assert "name=cut" in said
+            assert "Traceback" not in said
+    process = start("cut")
+    assert process.communicate(timeout=120)
+    assert process.returncode == 0
+
+    for which in ("best", "last"):
+        whole, cut = checkpoint("whole", which), checkpoint("cut", which)
+        assert whole.keys() == cut.keys()
+        assert all(torch.equal(whole[key], cut[key]) for key in whole)
+    columns = ("epoch", "step", "lr", "train/loss", "val/loss", "val/accuracy")
+    assert [[row[c] for c in columns] for row in epochs("whole")] == [[row[c] for c in columns] for row in epochs("cut")]
+
+
+def test_a_start_that_is_stopped_before_it_learnt_leaves_nothing(folder):
+    process = start("early")
+    while not Path("outputs/early/.hydra/config.yaml").exists():
+        assert process.poll() is None, process.communicate()
+        time.sleep(0.002)
+    process.send_signal(signal.SIGTERM)
+    said = process.communicate(timeout=60)[1]
+    assert process.returncode == 143
+    assert "Stopped before anything was learnt." in said
+    assert not Path("outputs/early").exists()
