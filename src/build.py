@@ -10,7 +10,7 @@ import types
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from importlib import import_module
-from typing import Any, Literal, Union, get_args, get_origin, get_type_hints
+from typing import Any, Literal, Union, cast, get_args, get_origin, get_type_hints
 
 from hydra.utils import instantiate
 from omegaconf import Container, OmegaConf
@@ -28,7 +28,7 @@ def build(spec: Any, *args: Any, **kwargs: Any) -> Any:
     Raises:
         ValueError: a target that is not there, or does not take these parameters.
     """
-    spec = OmegaConf.to_container(spec, resolve=True) if isinstance(spec, Container) else dict(spec)
+    spec = cast(dict[str, Any], OmegaConf.to_container(spec, resolve=True)) if OmegaConf.is_config(spec) else dict(spec)
     # Hydra 1.4 wants to be told what may be called: what the config names (never Hydra's list of dangerous targets).
     allowed = {"_execution_whitelist_": sorted(_allowed(spec))} if HYDRA_1_4 else {}
     return instantiate({**spec, "_partial_": True, "_convert_": "all"}, **allowed)(*args, **kwargs)
@@ -124,14 +124,14 @@ def _fits(value: Any, hint: Any) -> bool:
     if origin in (Union, types.UnionType):
         return any(_fits(value, i) for i in inner)
     if origin is Literal:
-        return value in inner and not isinstance(value, bool) or any(value is i for i in inner)
+        return (value in inner and not isinstance(value, bool)) or any(value is i for i in inner)
     if hint in (int, float):
         return isinstance(value, (int, hint)) and not isinstance(value, bool)
     if hint in (bool, str, type(None)):
         return isinstance(value, hint)
     if OmegaConf.is_list(value) or isinstance(value, list):
         if origin is tuple:
-            return Ellipsis in inner or len(inner) == len(value) and all(map(_fits, value, inner))
+            return Ellipsis in inner or (len(inner) == len(value) and all(map(_fits, value, inner)))
         return origin is not dict and all(_fits(v, inner[0]) for v in value if origin is list and inner)
     # A number or a text where an object is wanted; a dict may be a spec of that object.
     return not (inspect.isclass(hint) or origin is list) or OmegaConf.is_dict(value) or isinstance(value, dict)
@@ -156,7 +156,7 @@ def _words(hint: Any) -> str:
 def _key(path: str, name: str, node: Any) -> str:
     """The key that the user types: what an interpolation refers to, where there is one."""
     if node is not None and OmegaConf.is_interpolation(node, name):
-        return str(OmegaConf.to_container(node, resolve=False)[name])[2:-1]
+        return str(cast(dict[str, Any], OmegaConf.to_container(node, resolve=False))[name])[2:-1]
     return f"{path}.{name}"
 
 

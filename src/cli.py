@@ -20,7 +20,12 @@ from typing import Any
 import hydra
 from hydra.core.global_hydra import GlobalHydra
 from hydra.core.hydra_config import HydraConfig
-from hydra.errors import HydraException, InstantiationException, MissingConfigException, OverrideParseException
+from hydra.errors import (
+    HydraException,
+    InstantiationException,
+    MissingConfigException,
+    OverrideParseException,
+)
 from hydra.types import RunMode
 from omegaconf import DictConfig, OmegaConf
 from omegaconf.errors import ConfigAttributeError, ConfigKeyError, OmegaConfBaseException
@@ -45,15 +50,17 @@ def _new_folder() -> str:
         folder = Path("outputs") / (f"{stamp}_{i}" if i else stamp)
         try:
             folder.mkdir(parents=True)
-            return str(folder)
         except FileExistsError:
             continue
+        except OSError:
+            pass  # Hydra will meet it too, where we can tell the user
+        return str(folder)
     raise AssertionError
 
 
 HYDRA_1_4 = "execution_whitelist" in inspect.signature(hydra.main).parameters
 # Hydra 1.4, and the OmegaConf 2.4 that it brings, deprecate what 1.3 needs.
-register_resolver = OmegaConf.register_resolver if HYDRA_1_4 else OmegaConf.register_new_resolver
+register_resolver: Any = OmegaConf.register_resolver if HYDRA_1_4 else OmegaConf.register_new_resolver
 VERSION: dict[str, Any] = {} if HYDRA_1_4 else {"version_base": "1.3"}
 
 register_resolver("run_folder", run_folder, replace=True)
@@ -78,6 +85,8 @@ def entry_point(task: Callable[[DictConfig], Any]) -> Callable[[], None]:
             try:
                 hydra.main(config_path=str(CONF), config_name="train", **VERSION)(job)()
             except OSError as error:
+                if isinstance(error, HydraException):  # some of them are
+                    raise
                 raise ValueError(
                     f"The run's folder {error.filename} cannot be made: {error.strerror}. "
                     "Choose another with name= or hydra.run.dir=."

@@ -5,12 +5,12 @@ from __future__ import annotations
 import math
 import os
 from collections.abc import Iterator
-from typing import Any
+from typing import Any, cast
 
 import lightning as L
 import torch
 from torch import Tensor
-from torch.utils.data import DataLoader, Dataset, Sampler, default_collate, random_split
+from torch.utils.data import DataLoader, Sampler, Subset, default_collate, random_split
 
 from src.build import build, check_parameters
 
@@ -97,8 +97,12 @@ class DataModule(L.LightningDataModule):
         self.dataset, self.options = dataset, options
         self.fractions, self.split_seed, self.seed = fractions, split_seed, seed
         self.batch_size, self.shuffle, self.drop_last = batch_size, shuffle, drop_last
-        self.num_workers, self.pin_memory, self.persistent_workers = num_workers, pin_memory, persistent_workers
-        self.splits: dict[str, Dataset] = {}
+        self.num_workers, self.pin_memory, self.persistent_workers = (
+            num_workers,
+            pin_memory,
+            persistent_workers,
+        )
+        self.splits: dict[str, Subset] = {}
 
     def setup(self, stage: str) -> None:
         if self.splits:  # for fit, validate and test alike
@@ -119,6 +123,7 @@ class DataModule(L.LightningDataModule):
             self.output_size = 1 if self.task == "binary" else len(self.classes)
 
     def train_dataloader(self) -> DataLoader:
+        assert self.trainer is not None
         batches = len(self.splits["train"]) // self.trainer.world_size / self.batch_size
         if self.drop_last and batches < 1:
             raise ValueError(
@@ -126,7 +131,7 @@ class DataModule(L.LightningDataModule):
                 f"{len(self.splits['train'])} training examples."
             )
         # The epoch to start with: loader processes fetch before the first `set_epoch`.
-        epoch = self.trainer.fit_loop.epoch_progress.current.processed
+        epoch = cast(Any, self.trainer.fit_loop.epoch_progress.current).processed
         return self.loader("train", self.seed if self.shuffle else None, epoch, self.drop_last)
 
     def val_dataloader(self) -> DataLoader:

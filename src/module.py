@@ -4,15 +4,15 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping
-from typing import Any
+from typing import Any, cast
 
 import lightning as L
 import torch
 from torch import Tensor, nn
 from torch.optim.lr_scheduler import ReduceLROnPlateau
-from torchmetrics import MeanMetric, MetricCollection
+from torchmetrics import MetricCollection, SumMetric
 
-from src.build import blamed_on, build
+from src.build import blamed_on, build, check_parameters
 from src.nets.standardize import Standardize
 from src.tasks import TASKS
 
@@ -26,8 +26,9 @@ class EpochScores(nn.Module):
     def __init__(self, split: str, task: str, classes: int) -> None:
         super().__init__()
         self.answer = TASKS[task].answer
-        metrics = TASKS[task].metrics(classes)
-        self.loss = MeanMetric(nan_strategy="disable")  # a mean with nan in it is nan
+        metrics: dict[str, Any] = TASKS[task].metrics(classes)
+        # Not MeanMetric: it leaves nan out, or else the batches' sizes.
+        self.loss_sum, self.examples = SumMetric(nan_strategy="disable"), SumMetric()
         self.metrics = MetricCollection(metrics, prefix=f"{split}/", compute_groups=False)
         self.names = [f"{split}/{name}" for name in ("loss", *metrics)]
         self.waiting: list[tuple[Tensor, Tensor, Tensor]] = []
@@ -44,12 +45,12 @@ class EpochScores(nn.Module):
             ValueError: the loss is nan or infinite.
         """
         self._count()
-        loss = self.loss.compute()
+        loss = self.loss_sum.compute() / self.examples.compute()
         if not loss.isfinite():
             raise ValueError(f"{self.names[0]} is {loss.item()}")
         scores = {self.names[0]: loss, **self.metrics.compute()}
-        self.loss.reset()
-        self.metrics.reset()
+        for metric in (self.loss_sum, self.examples, self.metrics):
+            metric.reset()
         return {name: scores[name] for name in self.names}
 
     def _count(self) -> None:
@@ -57,7 +58,9 @@ class EpochScores(nn.Module):
             return
         losses, predictions, targets = zip(*self.waiting, strict=True)
         self.waiting = []
-        self.loss.update(torch.stack(losses), torch.tensor([float(len(y)) for y in targets], device=losses[0].device))
+        sizes = torch.tensor([len(y) for y in targets], device=losses[0].device)
+        self.loss_sum.update(torch.stack(losses).float() * sizes)
+        self.examples.update(sizes.sum())
         self.metrics.update(torch.cat(predictions), torch.cat(targets))
 
 
@@ -75,6 +78,8 @@ class SupervisedModule(L.LightningModule):
         output_size: values of a regression, 1 for binary, else the number of classes.
         classes: their names; None for a regression.
     """
+
+    hparams: Any
 
     def __init__(
         self,
@@ -101,13 +106,13 @@ class SupervisedModule(L.LightningModule):
         answers = self.task.answer(scores.float())
         return self.target_scale.inverse(answers) if self.hparams.task == "regression" else answers
 
-    def training_step(self, batch: tuple[Tensor, Tensor], _: int) -> Tensor:
+    def training_step(self, batch: tuple[Tensor, Tensor], batch_idx: int) -> Tensor:
         return self._step(batch, self.train_scores)
 
-    def validation_step(self, batch: tuple[Tensor, Tensor], _: int) -> None:
+    def validation_step(self, batch: tuple[Tensor, Tensor], batch_idx: int) -> None:
         self._step(batch, self.val_scores)
 
-    def test_step(self, batch: tuple[Tensor, Tensor], _: int) -> None:
+    def test_step(self, batch: tuple[Tensor, Tensor], batch_idx: int) -> None:
         self._step(batch, self.test_scores)
 
     def _step(self, batch: tuple[Tensor, Tensor], epoch_scores: EpochScores) -> Tensor:
@@ -137,20 +142,27 @@ class SupervisedModule(L.LightningModule):
         try:
             self.log_dict(epoch_scores.compute())
         except ValueError as error:  # before anything is saved: such weights are worth nothing
-            lr = f", step {self.global_step}, lr {self.trainer.optimizers[0].param_groups[0]['lr']:g}" if self.trainer.optimizers else ""
+            lr = (
+                f", step {self.global_step}, lr {self.trainer.optimizers[0].param_groups[0]['lr']:g}"
+                if self.trainer.optimizers
+                else ""
+            )
             raise ValueError(
-                f"{error} in epoch {self.current_epoch}{lr}. Try a smaller optimizer.lr, or trainer.gradient_clip_val=1."
+                f"{error} in epoch {self.current_epoch}{lr}. Try a smaller optimizer.lr or trainer.gradient_clip_val=1."
             ) from error
 
     # --- what is known once the data are ---------------------------------------------------------------------------
 
     def setup(self, stage: str) -> None:
-        data = self.trainer.datamodule
+        data = cast(Any, self.trainer).datamodule
         if data is None:
             return
         if self.hparams.input_shape is None:
             self.hparams.update(
-                task=data.task, input_shape=list(data.input_shape), output_size=data.output_size, classes=data.classes
+                task=data.task,
+                input_shape=list(data.input_shape),
+                output_size=data.output_size,
+                classes=data.classes,
             )
             self._build()
             self._try_net(data.example())
@@ -173,8 +185,10 @@ class SupervisedModule(L.LightningModule):
         """Net, task, scales and scores from the hyperparameters."""
         h = self.hparams
         self.task = TASKS[h.task]
+        given = {"input_shape": tuple(h.input_shape), "output_size": h.output_size}
+        check_parameters("net", h.net["_target_"], given)
         with blamed_on("net"):
-            self.net = build(h.net, input_shape=tuple(h.input_shape), output_size=h.output_size)
+            self.net = build(h.net, **given)
         self.input_scale = Standardize(tuple(h.input_shape))
         self.target_scale = Standardize((h.output_size,))
         classes = len(h.classes or [])
@@ -236,7 +250,7 @@ class SupervisedModule(L.LightningModule):
             raise ValueError("This scheduler needs the run's length: set trainer.max_epochs, or use scheduler=plateau.")
         if interval == "epoch":
             steps = self.trainer.max_epochs
-        return max(1, int(steps) // frequency)
+        return max(1, int(steps or 0) // frequency)
 
     def lr_scheduler_step(self, scheduler: Any, metric: Any) -> None:
         if not isinstance(scheduler, ReduceLROnPlateau):
@@ -251,7 +265,9 @@ class SupervisedModule(L.LightningModule):
     def on_load_checkpoint(self, checkpoint: Mapping[str, Any]) -> None:
         mine, theirs = self.state_dict(), checkpoint["state_dict"]
         differing = sorted(
-            key for key in {*mine, *theirs} if key not in mine or key not in theirs or mine[key].shape != theirs[key].shape
+            key
+            for key in {*mine, *theirs}
+            if key not in mine or key not in theirs or mine[key].shape != theirs[key].shape
         )
         if differing:
             raise ValueError(f"The checkpoint is of another net: it differs in {', '.join(differing[:4])}.")

@@ -11,7 +11,7 @@ import shlex
 import shutil
 import subprocess
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 from typing import IO, TYPE_CHECKING, Any
@@ -69,9 +69,11 @@ class Run:
                 self.save_results(status="failed", error=in_words(error) or repr(error))
             raise
         except SystemExit as stop:
-            nothing = "Stopped before anything was learnt." if self._is_claimed and self._forget() else ""
-            print(nothing or f"Stopped. To go on: {self._command()}", file=sys.stderr)
-            log.info("stopped with exit code %s", stop.code)
+            if self._is_claimed and self._forget():
+                print("Stopped before anything was learnt.", file=sys.stderr)
+            else:
+                print(f"Stopped. To go on: {self._command()}", file=sys.stderr)
+                log.info("stopped with exit code %s", stop.code)
             raise
         finally:
             if self._lock:
@@ -81,7 +83,7 @@ class Run:
         if self.folder.is_dir() and {p.name for p in self.folder.iterdir()} - {".hydra"} and not self._config.exists():
             raise ValueError(f"{self} holds other files, and no run. Choose another name=.")
         self._config.parent.mkdir(parents=True, exist_ok=True)
-        self._lock = (self.folder / ".hydra" / "lock").open("w")  # noqa: SIM115, held as long as we train
+        self._lock = (self.folder / ".hydra" / "lock").open("w")
         try:
             fcntl.lockf(self._lock, fcntl.LOCK_EX | fcntl.LOCK_NB)  # not flock: loader processes would inherit it
         except OSError as error:
@@ -89,7 +91,11 @@ class Run:
         if self._config.exists():
             self._compare(cfg)
         else:
-            parts = {"hydra": HydraConfig.instance().cfg, "overrides": HydraConfig.get().overrides.task, "config": cfg}
+            parts = {
+                "hydra": HydraConfig.instance().cfg,
+                "overrides": HydraConfig.get().overrides.task,
+                "config": cfg,
+            }
             for name, part in parts.items():
                 _write(self.folder / ".hydra" / f"{name}.yaml", OmegaConf.to_yaml(part))
             self._is_new = True
@@ -166,7 +172,9 @@ class Run:
             ValueError: the folder holds no run.
         """
         if not self._config.is_file():
-            raise ValueError(f"{self} is not the folder of a run{'' if self.folder.is_dir() else ', it does not exist'}.")
+            raise ValueError(
+                f"{self} is not the folder of a run{'' if self.folder.is_dir() else ', it does not exist'}."
+            )
         cfg = OmegaConf.load(self._config)
         assert isinstance(cfg, DictConfig)
         OmegaConf.set_struct(cfg, True)
@@ -174,7 +182,7 @@ class Run:
             key = override.get_key_element()
             if (CONF / key).is_dir():
                 with hydra.initialize_config_dir(str(CONF), **VERSION):
-                    OmegaConf.update(cfg, key, hydra.compose("train", [override.input_line])[key], merge=False)
+                    OmegaConf.update(cfg, key, hydra.compose("train", [str(override.input_line)])[key], merge=False)
             else:
                 OmegaConf.update(cfg, key, override.value())
         return cfg
@@ -198,7 +206,7 @@ class Run:
         return module.eval()
 
 
-def print_scores(scores: dict[str, float | None]) -> None:
+def print_scores(scores: Mapping[str, float | None]) -> None:
     """One line a score."""
     for name, value in scores.items():
         print(f"{name:<16}{'not known' if value is None else f'{value:.4f}'}")
@@ -221,4 +229,4 @@ def git_state() -> dict[str, Any]:
 def _write(path: Path, text: str) -> None:
     partial = path.with_name(f".{path.name}.partial")
     partial.write_text(text, encoding="utf-8")
-    os.replace(partial, path)
+    partial.replace(path)

@@ -43,7 +43,7 @@ CASES = {
     "data.shape=[1,9,9]": "data.shape=[1, 9, 9] holds 81 values, but digits.csv.gz has 64 features.",
     "net=cnn data=wine": "net=cnn reads images (channels, height, width), but an example of these data is [13].",
     "net=cnn net.channels=[8,8,8,8]": "8 x 8 cannot be halved 4 times",
-    "net._target_=torch.nn.Linear ~net.hidden ~net.activation ~net.dropout": "net: torch.nn.Linear",
+    "net._target_=torch.nn.Linear ~net.hidden ~net.activation ~net.dropout": "net.input_shape: torch.nn.Linear has",
     "data.batch_size=9999 data.drop_last=true": "leaves nothing of 1257 training examples",
     "scheduler=plateau scheduler.factor=3": "scheduler: Factor should be < 1.0.",
     "trainer.max_epochs=-1": "This scheduler needs the run's length",
@@ -89,7 +89,10 @@ def test_a_gpu_that_is_not_there(call, capsys, monkeypatch):
     [
         (["outputs/none"], "outputs/none is not the folder of a run, it does not exist."),
         (["outputs"], "outputs is not the folder of a run."),
-        (["outputs/tiny", "data.batchsize=3"], "'data.batchsize' is not a key of the config. Did you mean 'data.batch_size'"),
+        (
+            ["outputs/tiny", "data.batchsize=3"],
+            "'data.batchsize' is not a key of the config. Did you mean 'data.batch_size'",
+        ),
         (["outputs/tiny", "data=digits"], "was trained on data with"),
         (["outputs/tiny", "trainer=gpuu"], "trainer=gpuu: there are auto, cpu, gpu, mps."),
         (["outputs/tiny", "data.batch_size=0"], "data.batch_size=0: a batch needs at least 1 example."),

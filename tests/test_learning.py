@@ -39,7 +39,9 @@ def test_diabetes_is_as_good_as_least_squares(train):
 
     data = build(Run(results["run"]).config().data)
     data.setup("test")
-    (x, y), (x_test, y_test) = (part.__getitems__(range(len(part))) for part in (data.splits["train"], data.splits["test"]))
+    (x, y), (x_test, y_test) = (
+        part.__getitems__(range(len(part))) for part in (data.splits["train"], data.splits["test"])
+    )
     oracle = LinearRegression().fit(x.numpy(), y.numpy()).score(x_test.numpy(), y_test.numpy())
     assert results["test/r2"] >= oracle - 0.03
 

@@ -18,7 +18,12 @@ TINY = ("data=wine", "net.hidden=[8]", "trainer.max_epochs=2")
 def test_it_holds_what_is_promised(train):
     results = train(*TINY, "name=tiny")
     run = Path("outputs/tiny")
-    for file in ("results.json", "checkpoints/best.ckpt", "checkpoints/last.ckpt", "plots/learning_curve.png"):
+    for file in (
+        "results.json",
+        "checkpoints/best.ckpt",
+        "checkpoints/last.ckpt",
+        "plots/learning_curve.png",
+    ):
         assert (run / file).stat().st_size > 0
     assert {p.name for p in run.iterdir()} == {".hydra", "checkpoints", "logs", "plots", "results.json"}
     assert {p.name for p in (run / "checkpoints").iterdir()} == {"best.ckpt", "last.ckpt"}
@@ -48,7 +53,9 @@ def test_starts_in_the_same_instant_have_folders_of_their_own(folder):
     code = "from src.cli import run_folder; print(run_folder(None))"
     project = Path(__file__).parent.parent
     starts = [
-        subprocess.Popen([sys.executable, "-c", code], stdout=subprocess.PIPE, text=True, env={"PYTHONPATH": str(project)})
+        subprocess.Popen(
+            [sys.executable, "-c", code], stdout=subprocess.PIPE, text=True, env={"PYTHONPATH": str(project)}
+        )
         for _ in range(8)
     ]
     assert len({start.communicate()[0] for start in starts}) == 8

@@ -5,7 +5,7 @@ from __future__ import annotations
 import random
 import time
 from pathlib import Path
-from typing import Any, Literal
+from typing import TYPE_CHECKING, Any, Literal, cast
 
 import lightning as L
 import numpy as np
@@ -13,6 +13,9 @@ import torch
 from lightning.pytorch.callbacks import Checkpoint, ModelCheckpoint
 
 from src.cli import nearest
+
+if TYPE_CHECKING:
+    from src.module import SupervisedModule
 
 
 class BestCheckpoint(ModelCheckpoint):
@@ -24,23 +27,24 @@ class BestCheckpoint(ModelCheckpoint):
     """
 
     def __init__(self, monitor: str, mode: Literal["min", "max"]) -> None:
+        self.score = monitor
         super().__init__(filename="best", monitor=monitor, mode=mode, enable_version_counter=False)
 
-    def setup(self, trainer: L.Trainer, pl_module: L.LightningModule, stage: str) -> None:
+    def setup(self, trainer: L.Trainer, pl_module: SupervisedModule, stage: str) -> None:
         self.dirpath = str(Path(trainer.default_root_dir) / "checkpoints")
         super().setup(trainer, pl_module, stage)
 
-    def on_fit_start(self, trainer: L.Trainer, pl_module: L.LightningModule) -> None:
+    def on_fit_start(self, trainer: L.Trainer, pl_module: SupervisedModule) -> None:
         names = [*pl_module.val_scores.names, *pl_module.train_scores.names]
         if self.monitor not in names:
             hint = nearest(self.monitor or "", names) or f" There are {', '.join(names)}."
             raise ValueError(f"monitor={self.monitor} is not measured.{hint}")
 
-    def on_train_epoch_end(self, trainer: L.Trainer, pl_module: L.LightningModule) -> None:
+    def on_train_epoch_end(self, trainer: L.Trainer, pl_module: SupervisedModule) -> None:
         if self.monitor in trainer.callback_metrics:  # not before the first validation
             super().on_train_epoch_end(trainer, pl_module)
 
-    def on_train_end(self, trainer: L.Trainer, pl_module: L.LightningModule) -> None:
+    def on_train_end(self, trainer: L.Trainer, pl_module: SupervisedModule) -> None:
         super().on_train_end(trainer, pl_module)
         if not self.best_model_path:
             raise ValueError(
@@ -61,7 +65,7 @@ class LastCheckpoint(Checkpoint):
         self.restored: dict[str, Any] = {}
         self.stopped = False
 
-    def on_train_epoch_end(self, trainer: L.Trainer, pl_module: L.LightningModule) -> None:
+    def on_train_epoch_end(self, trainer: L.Trainer, pl_module: SupervisedModule) -> None:
         ends = trainer.should_stop or trainer.current_epoch + 1 == trainer.max_epochs
         ends = ends or trainer.global_step == trainer.max_steps
         due = trainer.strategy.broadcast(time.monotonic() - self.written >= self.every_seconds)
@@ -71,7 +75,7 @@ class LastCheckpoint(Checkpoint):
             self.written = time.monotonic()
 
     def state_dict(self) -> dict[str, Any]:
-        name, keys, position, has_gauss, gauss = np.random.get_state()
+        name, keys, position, has_gauss, gauss = cast(tuple, np.random.get_state())
         return {
             "torch": torch.get_rng_state(),
             "cuda": torch.cuda.get_rng_state_all() if torch.cuda.is_available() else [],
@@ -83,7 +87,7 @@ class LastCheckpoint(Checkpoint):
     def load_state_dict(self, state_dict: dict[str, Any]) -> None:
         self.restored = state_dict
 
-    def on_train_start(self, trainer: L.Trainer, pl_module: L.LightningModule) -> None:
+    def on_train_start(self, trainer: L.Trainer, pl_module: SupervisedModule) -> None:
         if not self.restored:
             return
         torch.set_rng_state(self.restored["torch"].cpu())

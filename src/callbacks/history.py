@@ -5,9 +5,13 @@ from __future__ import annotations
 import csv
 import time
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import lightning as L
 from lightning.pytorch.callbacks import Checkpoint
+
+if TYPE_CHECKING:
+    from src.module import SupervisedModule
 
 
 class History(Checkpoint):
@@ -16,7 +20,7 @@ class History(Checkpoint):
     A Checkpoint, since Lightning calls those when an epoch's scores are known.
     """
 
-    def on_train_start(self, trainer: L.Trainer, pl_module: L.LightningModule) -> None:
+    def on_train_start(self, trainer: L.Trainer, pl_module: SupervisedModule) -> None:
         """Keep the rows up to the epoch to go on from; a killed run may have written more."""
         if not trainer.is_global_zero:
             return
@@ -31,7 +35,7 @@ class History(Checkpoint):
             writer.writerows(rows)
         self.started = time.monotonic() - (rows[-1]["seconds"] if rows else 0.0)
 
-    def on_train_epoch_end(self, trainer: L.Trainer, pl_module: L.LightningModule) -> None:
+    def on_train_epoch_end(self, trainer: L.Trainer, pl_module: SupervisedModule) -> None:
         if not trainer.is_global_zero:
             return
         row = {

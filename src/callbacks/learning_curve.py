@@ -3,17 +3,22 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import lightning as L
-from lightning.pytorch.callbacks import Callback, ModelCheckpoint
+from lightning.pytorch.callbacks import Callback
 
+from src.callbacks.checkpoints import BestCheckpoint
 from src.callbacks.history import best_row, read_history
+
+if TYPE_CHECKING:
+    from src.module import SupervisedModule
 
 
 class LearningCurve(Callback):
     """The loss, and the task's first metric, of train and val; the best epoch is marked."""
 
-    def on_fit_end(self, trainer: L.Trainer, pl_module: L.LightningModule) -> None:
+    def on_fit_end(self, trainer: L.Trainer, pl_module: SupervisedModule) -> None:
         if not trainer.is_global_zero:
             return
         folder = Path(trainer.default_root_dir)
@@ -24,8 +29,8 @@ class LearningCurve(Callback):
 
         figure = Figure(figsize=(10, 4), layout="constrained")
         figure.suptitle(f"Learning curve: {len(rows)} epochs, {rows[-1]['seconds']:.1f} s")
-        saved = trainer.checkpoint_callback
-        best = best_row(rows, saved.monitor, saved.mode) if isinstance(saved, ModelCheckpoint) else {}
+        saved = next(c for c in trainer.checkpoint_callbacks if isinstance(c, BestCheckpoint))
+        best = best_row(rows, saved.score, saved.mode)
         metrics = [name.partition("/")[2] for name in pl_module.val_scores.names[:2]]
         for axes, metric in zip(figure.subplots(1, 2), metrics, strict=True):
             for split in ("train", "val"):

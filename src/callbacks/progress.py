@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import time
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import lightning as L
 from lightning.pytorch.callbacks import Callback
 from rich.console import Console
 from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
+
+if TYPE_CHECKING:
+    from src.module import SupervisedModule
 
 
 class RunProgress(Callback):
@@ -18,7 +21,7 @@ class RunProgress(Callback):
         self.bar: Progress | None = None
         self.drawn = 0.0
 
-    def on_train_start(self, trainer: L.Trainer, pl_module: L.LightningModule) -> None:
+    def on_train_start(self, trainer: L.Trainer, pl_module: SupervisedModule) -> None:
         steps = trainer.estimated_stepping_batches * trainer.accumulate_grad_batches
         self._start(trainer, "training", steps)
 
@@ -28,24 +31,24 @@ class RunProgress(Callback):
             done = trainer.fit_loop.epoch_loop.total_batch_idx + 1
             self._draw(completed=done, description=f"epoch {trainer.current_epoch + 1}/{epochs}")
 
-    def on_train_epoch_end(self, trainer: L.Trainer, pl_module: L.LightningModule) -> None:
+    def on_train_epoch_end(self, trainer: L.Trainer, pl_module: SupervisedModule) -> None:
         shown = {k: v for k, v in trainer.callback_metrics.items() if k in pl_module.val_scores.names[:2]}
         self._draw(scores="  ".join(f"{k} {v:.3g}" for k, v in shown.items()))
 
-    def on_test_start(self, trainer: L.Trainer, pl_module: L.LightningModule) -> None:
+    def on_test_start(self, trainer: L.Trainer, pl_module: SupervisedModule) -> None:
         self._start(trainer, "testing", sum(trainer.num_test_batches))
 
     def on_test_batch_end(self, trainer: L.Trainer, pl: Any, outputs: Any, batch: Any, batch_idx: int, *_: Any) -> None:
         if self._is_due():
             self._draw(completed=batch_idx + 1)
 
-    def on_train_end(self, trainer: L.Trainer, pl_module: L.LightningModule) -> None:
+    def on_train_end(self, trainer: L.Trainer, pl_module: SupervisedModule) -> None:
         self._stop()
 
-    def on_test_end(self, trainer: L.Trainer, pl_module: L.LightningModule) -> None:
+    def on_test_end(self, trainer: L.Trainer, pl_module: SupervisedModule) -> None:
         self._stop()
 
-    def on_exception(self, trainer: L.Trainer, pl_module: L.LightningModule, exception: BaseException) -> None:
+    def on_exception(self, trainer: L.Trainer, pl_module: SupervisedModule, exception: BaseException) -> None:
         self._stop()
 
     def _start(self, trainer: L.Trainer, what: str, total: float) -> None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import TYPE_CHECKING, Any, cast
 
 import lightning as L
 import torch
@@ -10,31 +10,45 @@ from lightning.pytorch.callbacks import Callback
 from rich.console import Console
 from rich.table import Table
 
+if TYPE_CHECKING:
+    from src.module import SupervisedModule
+
 
 class Summary(Callback):
     """The data and their split; the net's layers with the shape of what they give and their parameters."""
 
-    def on_train_start(self, trainer: L.Trainer, pl_module: L.LightningModule) -> None:
+    def on_train_start(self, trainer: L.Trainer, pl_module: SupervisedModule) -> None:
         if not trainer.is_global_zero:
             return
-        data, h = trainer.datamodule, pl_module.hparams
+        data, h = cast(Any, trainer).datamodule, pl_module.hparams
         sizes = ", ".join(f"{len(part)} {split}" for split, part in data.splits.items())
         answer = f"{h.output_size} values" if h.classes is None else f"{len(h.classes)} classes"
         console = Console(highlight=False)
         console.print(f"{h.task}: {sizes} examples; x {'x'.join(map(str, h.input_shape))}, {answer}")
         console.print(self._layers(pl_module, data.example().to(pl_module.device)))
 
-    def _layers(self, pl_module: L.LightningModule, x: torch.Tensor) -> Table:
+    def _layers(self, pl_module: SupervisedModule, x: torch.Tensor) -> Table:
         net = pl_module.net
         parameters = sum(p.numel() for p in net.parameters())
-        table = Table("layer", "", "output", title=f"{type(net).__name__}: {parameters:,} parameters", title_justify="left")
+        table = Table(
+            "layer",
+            "",
+            "output",
+            title=f"{type(net).__name__}: {parameters:,} parameters",
+            title_justify="left",
+        )
         table.add_column("parameters", justify="right")
         rows: dict[str, list[str]] = {}
 
         def note(name: str, layer: torch.nn.Module) -> Any:
             def hook(_: Any, __: Any, output: Any) -> None:
                 shape = " x ".join(map(str, output.shape[1:])) if isinstance(output, torch.Tensor) else ""
-                rows[name] = [name, type(layer).__name__, shape, f"{sum(p.numel() for p in layer.parameters()):,}"]
+                rows[name] = [
+                    name,
+                    type(layer).__name__,
+                    shape,
+                    f"{sum(p.numel() for p in layer.parameters()):,}",
+                ]
 
             return layer.register_forward_hook(hook)
 

@@ -34,7 +34,9 @@ def read_table(path: str, target: str, shape: list[int] | None = None) -> InMemo
     x = torch.tensor(features.to_numpy("float32"))
     if shape is not None:
         if math.prod(shape) != x.shape[1]:
-            raise ValueError(f"data.shape={shape} holds {math.prod(shape)} values, but {name} has {x.shape[1]} features.")
+            raise ValueError(
+                f"data.shape={shape} holds {math.prod(shape)} values, but {name} has {x.shape[1]} features."
+            )
         x = x.reshape(-1, *shape)
     if pd.api.types.is_float_dtype(table[target]):
         return InMemory(x, torch.tensor(table[[target]].to_numpy("float32")))

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from itertools import pairwise
+
 from torch import nn
 
 from src.nets.activation import activation_class
@@ -48,7 +50,7 @@ class CNN(nn.Sequential):
         act = activation_class(activation)
         layers: list[nn.Module] = []
         sizes = [input_shape[0], *channels]
-        for size, next_size in zip(sizes, sizes[1:], strict=False):
+        for size, next_size in pairwise(sizes):
             layers += [
                 nn.Conv2d(size, next_size, kernel_size, padding=kernel_size // 2, bias=False),
                 nn.BatchNorm2d(next_size),

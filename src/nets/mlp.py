@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from itertools import pairwise
 
 from torch import nn
 
@@ -31,7 +32,6 @@ class MLP(nn.Sequential):
         act = activation_class(activation)
         layers: list[nn.Module] = [nn.Flatten()]  # (B, *input_shape) -> (B, F)
         sizes = [math.prod(input_shape), *hidden]
-        for size, next_size in zip(sizes, sizes[1:], strict=False):
+        for size, next_size in pairwise(sizes):
             layers += [nn.Linear(size, next_size), act(), nn.Dropout(dropout)]
         super().__init__(*layers, nn.Linear(sizes[-1], output_size))
-

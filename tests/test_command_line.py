@@ -1,0 +1,109 @@
+"""The command line answers at once, teaches, and does what README says."""
+
+from __future__ import annotations
+
+import re
+import shlex
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+README = (Path(__file__).parent.parent / "README.md").read_text()
+COMMANDS = [c for block in re.findall(r"```bash\n(.*?)```", README, re.DOTALL) for c in block.strip().splitlines()]
+
+
+@pytest.mark.parametrize("arguments", [["--help"], ["--cfg", "job"], ["optimizer.lrr=1"], ["net=mpl"]], ids=str)
+def test_torch_is_not_imported_to_answer(arguments, folder):
+    code = (
+        "import sys; from src.train import main\n"
+        "try: main()\nfinally: print('IMPORTED', [m for m in ('torch', 'lightning', 'pandas') if m in sys.modules])"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", code, *arguments],
+        capture_output=True,
+        text=True,
+        env={"PYTHONPATH": str(Path(__file__).parent.parent)},
+    )
+    assert "IMPORTED []" in done.stdout
+    assert not Path("outputs").exists()
+
+
+def test_help_teaches(call, capsys):
+    assert call("train", "--help") == 0
+    out = capsys.readouterr().out
+    assert out.count("python -m src.train") >= 5
+    for group in (
+        "data: breast_cancer, diabetes, digits",
+        "net: cnn, linear, mlp",
+        "trainer: auto, cpu, gpu, mps",
+    ):
+        assert group in out
+    assert "python -m src.evaluate" in out
+
+
+def test_help_can_be_piped_into_head(folder):
+    command = f"{shlex.quote(sys.executable)} -m src.train --help | head -n 1"
+    env = {"PYTHONPATH": str(Path(__file__).parent.parent), "PATH": "/usr/bin:/bin"}
+    done = subprocess.run(command, shell=True, capture_output=True, text=True, env=env)
+    assert done.stdout == "Kindling: train a model, one command.\n"
+    assert done.stderr == ""
+
+
+def test_the_first_screen_of_the_readme_has_two_commands():
+    assert [c for c in COMMANDS if c.startswith("pip")] == COMMANDS[:2]
+    assert README.index(COMMANDS[1]) < 700
+
+
+@pytest.fixture(scope="module")
+def readme_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The commands build on one another, as for a reader."""
+    return tmp_path_factory.mktemp("readme")
+
+
+@pytest.mark.parametrize("command", [c for c in COMMANDS if not c.startswith("pip")])
+def test_a_command_of_the_readme_runs_as_written(command, call, readme_folder, monkeypatch):
+    monkeypatch.chdir(readme_folder)
+    words = shlex.split(command)
+    assert words[:2] == ["python", "-m"]
+    assert call(words[2].removeprefix("src."), *words[3:]) == 0
+
+
+def test_the_readmes_python_runs_as_written(train, capsys):
+    train("name=my_run", "trainer.max_epochs=1")
+    [code] = re.findall(r"```python\n(.*?)```", README, re.DOTALL)
+    names: dict[str, Any] = {}
+    exec(code, names)
+    assert names["probabilities"].shape == (5, 10)
+
+
+def test_the_readmes_tree_is_the_real_one():
+    tree = README.split("## Where everything lives")[1].split("```")[1]
+    root = Path(__file__).parent.parent
+    for path in (root / "src").iterdir():
+        if path.name not in ("__init__.py", "__pycache__"):
+            assert path.name in tree
+    for path in (root / "conf").iterdir():
+        assert path.name in tree
+
+
+def test_evaluate_gives_the_runs_own_scores(train, call, capsys):
+    results = train("data=breast_cancer", "name=b", "trainer.max_epochs=3")
+    for split in ("test", "val"):
+        capsys.readouterr()
+        assert call("evaluate", "outputs/b", "--split", split) == 0
+        said = dict(line.split() for line in capsys.readouterr().out.splitlines())
+        assert said == {k: f"{v:.4f}" for k, v in results.items() if k.startswith(f"{split}/")}
+
+
+def test_evaluate_does_so_with_other_batches_and_from_anywhere(train, call, capsys, tmp_path_factory, monkeypatch):
+    results = train("data=breast_cancer", "name=b", "trainer.max_epochs=3")
+    run = Path("outputs/b").resolve()
+    monkeypatch.chdir(tmp_path_factory.mktemp("elsewhere"))
+    capsys.readouterr()
+    assert call("evaluate", str(run), "data.batch_size=7", "trainer=cpu") == 0
+    said = dict(line.split() for line in capsys.readouterr().out.splitlines())
+    assert said["test/loss"] == f"{results['test/loss']:.4f}"
+    assert list(Path.cwd().iterdir()) == []

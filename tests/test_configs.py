@@ -1,0 +1,50 @@
+"""Every file under conf/ composes and trains a batch; so does every one that you add."""
+
+from __future__ import annotations
+
+import inspect
+from pathlib import Path
+
+import hydra
+import lightning as L
+import pytest
+from omegaconf import OmegaConf
+
+from src.cli import CONF, VERSION
+
+FILES = sorted(path.relative_to(CONF) for path in CONF.glob("*/*.yaml"))
+NEEDS = {
+    "net/cnn": ["data=digits"],
+    "trainer/gpu": ["trainer.accelerator=cpu"],
+    "trainer/mps": ["trainer.accelerator=cpu"],
+}
+
+
+@pytest.mark.parametrize("file", FILES, ids=str)
+def test_it_trains_a_batch(train, file):
+    group, choice = file.parent.name, file.stem
+    needs = NEEDS.get(f"{group}/{choice}", [] if group in ("data", "experiment") else ["data=wine"])
+    limits = [
+        "trainer.max_epochs=1",
+        *(f"trainer.limit_{split}_batches=1" for split in ("train", "val", "test")),
+    ]
+    results = train(f"{group}={choice}", *needs, *limits)
+    assert results["status"] == "finished"
+    assert Path(results["run"], "checkpoints", "best.ckpt").exists()
+
+
+def test_the_trainers_have_all_usual_arguments():
+    with hydra.initialize_config_dir(str(CONF), **VERSION):
+        keys = set(hydra.compose("train").trainer)
+    parameters = set(inspect.signature(L.Trainer).parameters)
+    # Kindling gives the first two itself; the others belong to Lightning's paid services.
+    assert parameters - keys == {"callbacks", "default_root_dir", "enable_autolog_hparams", "model_registry"}
+    assert keys - parameters == {"_target_"}
+
+
+def test_the_trainers_differ_in_the_accelerator_only():
+    with hydra.initialize_config_dir(str(CONF), **VERSION):
+        trainers = {name: hydra.compose("train", [f"trainer={name}"]).trainer for name in ("auto", "cpu", "gpu", "mps")}
+    for name, trainer in trainers.items():
+        assert trainer.accelerator == name
+        assert OmegaConf.merge(trainer, {"accelerator": "auto"}) == trainers["auto"]

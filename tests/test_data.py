@@ -1,0 +1,125 @@
+"""Data: from a file to batches."""
+
+from __future__ import annotations
+
+import hydra
+import numpy as np
+import pytest
+import torch
+from sklearn import datasets
+from torch.utils.data import Dataset
+
+from src.build import build
+from src.cli import CONF, VERSION
+from src.datamodule import DataModule, EpochSampler
+from src.datasets.memory import InMemory
+
+
+def data_module(*overrides: str) -> DataModule:
+    with hydra.initialize_config_dir(str(CONF), **VERSION):
+        data = build(hydra.compose("train", list(overrides)).data)
+    data.setup("fit")
+    return data
+
+
+@pytest.mark.parametrize("name", ["digits", "diabetes", "wine", "breast_cancer"])
+def test_the_files_hold_what_scikit_learn_ships(name):
+    ours = build(data_module(f"data={name}").dataset | data_module(f"data={name}").options)
+    theirs = getattr(datasets, f"load_{name}")(**({"scaled": False} if name == "diabetes" else {}))
+    np.testing.assert_allclose(ours.x.flatten(1).numpy(), theirs.data.astype("float32"), rtol=1e-6)
+    if name == "diabetes":
+        np.testing.assert_allclose(ours.y[:, 0].numpy(), theirs.target)
+    elif name == "breast_cancer":
+        names = [theirs.target_names[i] for i in theirs.target]
+        assert [ours.classes[i] for i in ours.y] == names
+    else:
+        assert (ours.y.numpy() == theirs.target).all()
+
+
+@pytest.mark.parametrize(
+    ("name", "task", "input_shape", "output_size", "classes"),
+    [
+        ("digits", "multiclass", (1, 8, 8), 10, [*"0123456789"]),
+        ("breast_cancer", "binary", (30,), 1, ["benign", "malignant"]),
+        ("diabetes", "regression", (10,), 1, None),
+        ("line", "regression", (1,), 1, None),
+    ],
+)
+def test_task_and_shapes_come_from_the_data(name, task, input_shape, output_size, classes):
+    data = data_module(f"data={name}")
+    assert (data.task, data.input_shape, data.output_size, data.classes) == (
+        task,
+        input_shape,
+        output_size,
+        classes,
+    )
+
+
+def test_the_split_depends_on_its_own_seed_only():
+    def test_rows(*overrides: str) -> list[int]:
+        return list(data_module("data=wine", *overrides).splits["test"].indices)
+
+    assert test_rows() == test_rows("seed=7")
+    assert test_rows() != test_rows("data.split_seed=1")
+    data = data_module("data=wine")
+    assert sorted(i for split in data.splits.values() for i in split.indices) == list(range(178))
+
+
+def test_the_order_follows_from_seed_and_epoch():
+    def order(seed: int | None, epoch: int, rank: int = 0, devices: int = 1) -> list[int]:
+        return list(EpochSampler(11, seed, epoch, rank, devices, even=False))
+
+    assert order(0, 3) == order(0, 3)
+    assert sorted(order(0, 3)) == list(range(11))
+    assert len({tuple(order(seed, epoch)) for seed in (0, 1) for epoch in (0, 1, 2)}) == 6
+    assert order(None, 5) == list(range(11))
+    # Two devices share the examples; in training each gets as many as the other.
+    assert sorted(order(0, 3, 0, 2) + order(0, 3, 1, 2)) == list(range(11))
+    assert [len(EpochSampler(11, 0, 0, rank, 2, even=True)) for rank in (0, 1)] == [5, 5]
+
+
+class Disk(Dataset):
+    """One example at a time, as from files; y is a number without a name."""
+
+    def __init__(self, size: int) -> None:
+        self.size = size
+
+    def __len__(self) -> int:
+        return self.size
+
+    def __getitem__(self, index: int) -> tuple[torch.Tensor, int]:
+        return torch.full((4,), float(index)), index % 3
+
+
+def disk(size: int) -> Disk:
+    return Disk(size)
+
+
+@pytest.mark.parametrize("workers", [0, 2])
+def test_any_dataset_will_do_with_and_without_workers(workers):
+    spec = {"_target_": "tests.test_data.disk"}
+    data = DataModule(spec, [0.6, 0.2, 0.2], num_workers=workers, batch_size=4, size=50)
+    data.setup("fit")
+    assert (data.task, data.output_size, data.classes) == ("multiclass", 3, ["0", "1", "2"])
+    batches = list(data.loader("train", seed=0))
+    assert [tuple(x.shape) for x, _ in batches][:-1] == [(4, 4)] * 7
+    assert sorted(int(v) for x, _ in batches for v in x[:, 0]) == sorted(data.splits["train"].indices)
+
+
+def test_data_in_memory_are_fetched_in_whole_batches(monkeypatch):
+    asked = []
+    fetch = InMemory.__getitems__
+    monkeypatch.setattr(InMemory, "__getitems__", lambda self, rows: asked.append(len(rows)) or fetch(self, rows))
+    data = data_module("data=wine", "data.batch_size=50")
+    loader = data.loader("train")
+    assert (loader.num_workers, loader.pin_memory, loader.persistent_workers) == (0, False, False)
+    asked.clear()
+    assert sum(len(y) for _, y in loader) == sum(asked) == 124
+    assert len(asked) == 3
+
+
+def test_workers_and_their_persistence_follow_from_the_dataset():
+    loader = DataModule({"_target_": "tests.test_data.disk"}, [0.6, 0.2, 0.2], size=50)
+    loader.setup("fit")
+    assert loader.loader("train").num_workers > 0
+    assert loader.loader("train").persistent_workers

@@ -1,0 +1,159 @@
+"""The module: standardization, losses, metrics, optimizers and schedulers."""
+
+from __future__ import annotations
+
+import csv
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from sklearn import metrics
+from torch import nn
+
+from src.module import EpochScores
+from src.nets.cnn import CNN
+from src.nets.mlp import MLP
+from src.nets.standardize import Standardize
+from src.run import Run
+from src.tasks import TASKS
+
+WINE = ("data=wine", "net.hidden=[8]", "trainer.max_epochs=4")
+
+
+@pytest.mark.parametrize(("shape", "axes"), [((5,), 0), ((3, 8, 8), (0, 2, 3)), ((7, 5), (0, 1))])
+def test_standardize_learns_mean_and_deviation_in_batches(shape, axes):
+    x = 3 * torch.randn(100, *shape, generator=torch.Generator().manual_seed(0)) + 1000
+    scale = Standardize(shape)
+    scale.fit(x.split(16))
+    np.testing.assert_allclose(scale.mean.flatten(), x.double().mean(axes), rtol=1e-6)
+    np.testing.assert_allclose(scale.std.flatten(), x.double().numpy().std(axes), rtol=1e-5)
+    assert torch.allclose(scale.inverse(scale(x)), x, rtol=1e-5)
+
+
+def test_standardize_leaves_a_constant_finite():
+    scale = Standardize((2,))
+    scale.fit([torch.tensor([[1.0, 0.1], [2.0, 0.1], [3.0, 0.1]])])
+    assert scale.std[1] == 1
+    assert scale(torch.tensor([[2.0, 0.1]])).abs().max() < 1e-6
+
+
+def test_standardization_is_learnt_from_the_training_split_only(train):
+    train("data=wine", "name=w", "trainer.max_epochs=1")
+    from src.build import build
+
+    module, data = Run("outputs/w").load(), build(Run("outputs/w").config().data)
+    data.setup("fit")
+    x, _ = data.splits["train"].__getitems__(list(range(len(data.splits["train"]))))
+    np.testing.assert_allclose(module.input_scale.mean, x.mean(0), rtol=1e-5)
+    assert not np.allclose(module.input_scale.mean, build(data.dataset | data.options).x.mean(0), rtol=1e-5)
+
+
+def _scores(task: str, classes: int, predictions: torch.Tensor, y: torch.Tensor) -> dict[str, float]:
+    scores = EpochScores("val", task, classes)
+    for p, t in zip(predictions.split(3), y.split(3), strict=True):  # more batches than wait at once
+        scores.update(torch.tensor(float(len(t))), p, t)
+    return {name.removeprefix("val/"): value.item() for name, value in scores.compute().items()}
+
+
+def test_regression_metrics_equal_scikit_learns():
+    generator = torch.Generator().manual_seed(0)
+    y = torch.randn(301, 2, generator=generator)
+    predictions = y + torch.randn(301, 2, generator=generator)
+    ours = _scores("regression", 0, predictions, y)
+    assert ours["r2"] == pytest.approx(metrics.r2_score(y, predictions), abs=1e-5)
+    assert ours["mse"] == pytest.approx(metrics.mean_squared_error(y, predictions), rel=1e-5)
+    assert ours["mae"] == pytest.approx(metrics.mean_absolute_error(y, predictions), rel=1e-5)
+    assert ours["rmse"] == pytest.approx(ours["mse"] ** 0.5, rel=1e-5)
+    assert ours["loss"] == pytest.approx((300 * 3 + 1) / 301)  # weighted by the batches' sizes
+
+
+@pytest.mark.parametrize(("task", "classes"), [("binary", 2), ("multiclass", 4)])
+def test_class_metrics_equal_scikit_learns(task, classes):
+    generator = torch.Generator().manual_seed(0)
+    y = torch.randint(0, classes, (301,), generator=generator)
+    scores = torch.randn(301, classes, generator=generator) + nn.functional.one_hot(y, classes)
+    predictions = scores.softmax(dim=1)
+    ours, labels = _scores(task, classes, predictions, y), predictions.argmax(dim=1)
+    area = metrics.roc_auc_score(y, predictions[:, 1] if classes == 2 else predictions, multi_class="ovr")
+    assert ours["accuracy"] == pytest.approx(metrics.accuracy_score(y, labels))
+    assert ours["f1"] == pytest.approx(metrics.f1_score(y, labels, average="macro"), abs=1e-6)
+    assert ours["auroc"] == pytest.approx(area, abs=1e-6)
+
+
+def test_a_class_that_is_absent_does_not_count_against_the_auroc():
+    predictions = torch.tensor([[0.8, 0.1, 0.1], [0.2, 0.7, 0.1], [0.6, 0.3, 0.1]])
+    assert _scores("multiclass", 3, predictions, torch.tensor([0, 1, 0]))["auroc"] == 1
+    assert np.isnan(_scores("multiclass", 3, predictions, torch.tensor([0, 0, 0]))["auroc"])
+
+
+def test_losses_and_answers():
+    scores, y = torch.tensor([[2.0], [-1.0]]), torch.tensor([1, 0])
+    expected = -(torch.sigmoid(scores[0]).log() + (1 - torch.sigmoid(scores[1])).log()) / 2
+    assert TASKS["binary"].loss(scores, y).item() == pytest.approx(expected.item())
+    assert torch.allclose(TASKS["binary"].answer(scores)[:, 1:], scores.sigmoid())
+    assert TASKS["regression"].loss(scores, scores + 2).item() == pytest.approx(4)
+
+
+def test_nan_in_one_batch_is_not_lost_in_the_mean():
+    scores = EpochScores("train", "regression", 0)
+    for loss in (1.0, float("nan"), 1.0):
+        scores.update(torch.tensor(loss), torch.zeros(2, 1), torch.zeros(2, 1))
+    with pytest.raises(ValueError, match="train/loss is nan"):
+        scores.compute()
+
+
+def test_nets_have_the_sizes_that_they_are_told():
+    mlp = MLP((1, 8, 8), 10, hidden=[32, 16], activation="gelu", dropout=0.1)
+    assert mlp(torch.rand(5, 1, 8, 8)).shape == (5, 10)
+    assert sum(p.numel() for p in mlp.parameters()) == 64 * 32 + 32 + 32 * 16 + 16 + 16 * 10 + 10
+    assert sum(isinstance(layer, nn.GELU) for layer in mlp) == 2
+    cnn = CNN((3, 9, 12), 2, channels=[4, 8], kernel_size=5)
+    assert cnn(torch.rand(5, 3, 9, 12)).shape == (5, 2)
+
+
+def learning_rates(name: str) -> list[float]:
+    with Path(f"outputs/{name}/logs/metrics.csv").open() as file:
+        return [float(row["lr"]) for row in csv.DictReader(file)]
+
+
+def test_schedulers_know_the_length_of_the_run(train):
+    train(*WINE, "name=cosine", "scheduler=cosine")
+    train(*WINE, "name=by_epoch", "scheduler=cosine", "scheduler.interval=epoch")
+    train(*WINE, "name=one_cycle", "scheduler=one_cycle")
+    assert learning_rates("cosine")[-1] == pytest.approx(0, abs=1e-9)
+    assert learning_rates("by_epoch") == pytest.approx(
+        [0.004 * (1 + np.cos(np.pi * e / 4)) / 2 for e in range(1, 4)] + [0], abs=1e-4
+    )
+    rates = learning_rates("one_cycle")
+    assert max(rates) > 0.003
+    assert rates[-1] < 0.05 * max(rates)
+
+
+def test_step_and_plateau_lower_the_rate(train):
+    train(*WINE, "name=step", "scheduler=step", "scheduler.step_size=2")
+    assert learning_rates("step")[-1] == pytest.approx(0.004 * 0.1**2)
+    # Nothing is learnt with lr 0, so every second epoch is one too many without a better score.
+    train(*WINE, "name=plateau", "scheduler=plateau", "scheduler.patience=1", "optimizer.lr=1e-9")
+    assert learning_rates("plateau")[0] == 1e-9
+
+
+def test_early_stopping_ends_a_run_that_learns_no_more(train):
+    results = train("data=wine", "optimizer.lr=1e-12", "callbacks.early_stopping.patience=3", "trainer.max_epochs=20")
+    assert results["epochs"] < 10
+
+
+@pytest.mark.parametrize(
+    "override", ["trainer.precision=64-true", "trainer.precision=bf16-mixed", "trainer.gradient_clip_val=0.1"]
+)
+def test_precision_and_clipping_are_one_override(train, override):
+    assert train("data=wine", "trainer.max_epochs=3", override)["test/loss"] < 2
+
+
+def test_values_without_an_axis_are_a_regression_too(train, monkeypatch):
+    import src.datasets.synthetic as synthetic
+    from src.datasets.memory import InMemory
+
+    x = torch.linspace(-1, 1, 100).unsqueeze(1)
+    monkeypatch.setattr(synthetic, "parabola", lambda size, noise, data_seed: InMemory(x, 2 * x[:, 0]))
+    assert train("data=parabola", "net=linear", "optimizer.lr=0.05")["test/r2"] > 0.9
