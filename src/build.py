@@ -105,10 +105,10 @@ def _specs(node: Any, path: str) -> Iterable[tuple[str, Any]]:
 
 
 def _allowed(spec: Any) -> set[str]:
-    """Whitelist patterns for the packages that `spec` names."""
+    """Whitelist patterns for the packages that `spec` names, and for those where the named things are defined."""
     if isinstance(spec, Mapping):
-        own = {str(spec["_target_"]).split(".")[0] + ".*"} if "_target_" in spec else set()
-        return own.union(*map(_allowed, spec.values()))
+        own = {spec["_target_"], locate("", spec["_target_"]).__module__} if "_target_" in spec else set()
+        return {f"{name.split('.')[0]}.*" for name in own}.union(*map(_allowed, spec.values()))
     return set().union(*map(_allowed, spec)) if isinstance(spec, (list, tuple)) else set()
 
 

@@ -117,7 +117,17 @@ def command() -> Iterator[None]:
 
 
 def _stop(number: int, _: Any) -> None:
+    _asked.append(number)
     sys.exit(128 + number)
+
+
+_asked: list[int] = []
+
+
+def stop_if_asked() -> None:
+    """Obey a signal that came where an exception is lost, in a destructor say."""
+    if _asked:
+        sys.exit(128 + _asked.pop())
 
 
 def explain(error: Exception) -> None:

@@ -11,6 +11,7 @@ from typing import Any
 
 import pytest
 
+os.environ.setdefault("OMP_NUM_THREADS", "1")  # before torch is imported: tiny nets lose by a second thread
 PROJECT = Path(__file__).resolve().parent.parent
 
 

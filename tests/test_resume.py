@@ -75,7 +75,7 @@ def test_it_ends_with_the_same_weights_and_history(number, code, stops, undistur
     for count in stops:
         process = start("cut")
         said = stop_after(process, "cut", count, number)
-        assert process.returncode == code
+        assert process.returncode == code, said
         if number != signal.SIGKILL:
             assert "Stopped. To go on: python -m src.train" in said
             assert "name=cut" in said

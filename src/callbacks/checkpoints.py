@@ -12,7 +12,7 @@ import numpy as np
 import torch
 from lightning.pytorch.callbacks import Checkpoint, ModelCheckpoint
 
-from src.cli import nearest
+from src.cli import nearest, stop_if_asked
 
 if TYPE_CHECKING:
     from src.module import SupervisedModule
@@ -64,6 +64,9 @@ class LastCheckpoint(Checkpoint):
         self.written = time.monotonic()
         self.restored: dict[str, Any] = {}
         self.stopped = False
+
+    def on_train_batch_end(self, *_: Any) -> None:
+        stop_if_asked()
 
     def on_train_epoch_end(self, trainer: L.Trainer, pl_module: SupervisedModule) -> None:
         ends = trainer.should_stop or trainer.current_epoch + 1 == trainer.max_epochs
