@@ -59,7 +59,8 @@ class Run:
         """
         try:
             check(cfg)
-            self._claim(cfg)
+            if is_first_process():
+                self._claim(cfg)
             yield
         except Exception as error:
             if not self._is_claimed:
@@ -88,7 +89,8 @@ class Run:
             fcntl.lockf(self._lock, fcntl.LOCK_EX | fcntl.LOCK_NB)  # not flock: loader processes would inherit it
         except OSError as error:
             raise ValueError(f"{self} is being trained by another process. Choose another name=.") from error
-        if self._config.exists():
+        self._is_new = not self._config.exists()
+        if self.last.exists() or self.is_finished:
             self._compare(cfg)
         else:
             parts = {
@@ -98,7 +100,6 @@ class Run:
             }
             for name, part in parts.items():
                 _write(self.folder / ".hydra" / f"{name}.yaml", OmegaConf.to_yaml(part))
-            self._is_new = True
         self._is_claimed = True
 
     def _forget(self) -> bool:
@@ -142,8 +143,21 @@ class Run:
 
     def report(self) -> None:
         """Print the test scores and where everything is."""
+        if not is_first_process():
+            return
         print_scores({k: v for k, v in self.results.items() if k.startswith("test/")})
         print(self)
+
+    def finish(self, cfg: DictConfig, scores: Mapping[str, float]) -> None:
+        """Write results.json with `scores`, the training scores of the best epoch, and how long it took."""
+        from src.callbacks.history import best_row, read_history
+
+        if not is_first_process():
+            return
+        rows = read_history(self.folder / "logs" / "metrics.csv")
+        best = best_row(rows, cfg.monitor, cfg.mode)
+        scores = {name: score for name, score in best.items() if name.startswith("train/")} | dict(scores)
+        self.save_results(status="finished", **scores, epochs=len(rows), seconds=rows[-1]["seconds"], seed=cfg.seed)
 
     def save_results(self, **results: Any) -> dict[str, Any]:
         """Write results.json: `results`, and what they were made with. A score that is not finite becomes null."""
@@ -204,6 +218,11 @@ class Run:
         module.on_load_checkpoint(checkpoint)
         module.load_state_dict(checkpoint["state_dict"])
         return module.eval()
+
+
+def is_first_process() -> bool:
+    """Of those that train one net together on several devices: that one writes and speaks."""
+    return all(os.environ.get(name, "0") == "0" for name in ("RANK", "LOCAL_RANK", "SLURM_PROCID"))
 
 
 def print_scores(scores: Mapping[str, float | None]) -> None:

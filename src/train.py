@@ -19,7 +19,6 @@ def train(cfg: DictConfig, run: Run) -> None:
     import lightning as L
 
     from src.build import build
-    from src.callbacks.history import best_row, read_history
     from src.preflight import check_trainer
     from src.quiet import quiet
 
@@ -36,14 +35,11 @@ def train(cfg: DictConfig, run: Run) -> None:
     trainer.fit(module, data, ckpt_path=run.last if run.last.exists() else None)
     [val] = trainer.validate(module, data, ckpt_path=run.best, verbose=False)
     [test] = trainer.test(module, data, ckpt_path=run.best, verbose=False)
-    rows = read_history(run.folder / "logs" / "metrics.csv")
-    best = best_row(rows, cfg.monitor, cfg.mode)
-    scores = {name: score for name, score in best.items() if name.startswith("train/")} | val | test
-    run.save_results(status="finished", **scores, epochs=len(rows), seconds=rows[-1]["seconds"], seed=cfg.seed)
+    run.finish(cfg, val | test)
 
 
 @entry_point
-def main(cfg: DictConfig) -> float:
+def main(cfg: DictConfig) -> float | None:
     """One run; returns the validation score that a sweep may optimize, never a test score."""
     run = Run(HydraConfig.get().runtime.output_dir)
     with run.training(cfg):
@@ -52,7 +48,7 @@ def main(cfg: DictConfig) -> float:
         else:
             train(cfg, run)
     run.report()
-    return run.results[cfg.monitor]
+    return run.results.get(cfg.monitor)
 
 
 if __name__ == "__main__":

@@ -128,3 +128,19 @@ def test_one_seed_gives_the_same_weights_and_another_gives_others(train):
         weights.append(torch.cat([w.flatten().double() for key, w in sorted(state.items()) if key.startswith("net.")]))
     assert torch.equal(weights[0], weights[1])
     assert not torch.equal(weights[0], weights[2])
+
+
+@pytest.mark.slow
+def test_two_devices_give_one_run_scored_on_every_example_once(python):
+    done = python("src.train", "data=digits", "name=two", "trainer=cpu", "trainer.devices=2", "trainer.max_epochs=2")
+    assert done.returncode == 0, done.stderr
+    results = json.loads(Path("outputs/two/results.json").read_text())
+    alone = python("src.evaluate", "outputs/two", "trainer.devices=1").stdout
+    for name in ("loss", "accuracy", "f1", "auroc"):
+        assert f"{results[f'test/{name}']:.4f}" in alone
+
+
+def test_a_start_that_was_killed_before_it_learnt_does_not_hold_its_name(train):
+    Path("outputs/tiny/.hydra").mkdir(parents=True)
+    Path("outputs/tiny/.hydra/config.yaml").write_text("seed: 3\n")
+    assert train(*TINY, "name=tiny")["seed"] == 0
