@@ -15,7 +15,8 @@ from typing import Any, Literal, Union, cast, get_args, get_origin, get_type_hin
 from hydra.utils import instantiate
 from omegaconf import Container, OmegaConf
 
-from src.cli import HYDRA_1_4, nearest
+from src.config import HYDRA_1_4
+from src.errors import nearest
 
 NO_PARAMETERS = ("_recursive_", "_convert_", "_partial_", "_args_")  # Hydra's own
 NO_PARAMETERS += ("interval", "frequency", "monitor")  # when Lightning calls a scheduler

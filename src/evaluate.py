@@ -10,7 +10,8 @@ from __future__ import annotations
 import argparse
 
 from src.cli import command
-from src.run import Run, print_scores
+from src.results import print_scores
+from src.run import Run
 
 
 def evaluate(run: Run, split: str, overrides: list[str]) -> dict[str, float]:

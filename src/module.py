@@ -8,60 +8,12 @@ from typing import Any, cast
 
 import lightning as L
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 from torch.optim.lr_scheduler import ReduceLROnPlateau
-from torchmetrics import MetricCollection, SumMetric
 
 from src.build import blamed_on, build, check_parameters
 from src.nets.standardize import Standardize
-from src.tasks import TASKS
-
-
-class EpochScores(nn.Module):
-    """Loss and metrics of one split over an epoch, named `split/metric`.
-
-    Batches wait and are counted many at a time: to count each by itself takes longer than to train a small net on it.
-    """
-
-    def __init__(self, split: str, task: str, classes: int) -> None:
-        super().__init__()
-        self.answer = TASKS[task].answer
-        metrics: dict[str, Any] = TASKS[task].metrics(classes)
-        # Not MeanMetric: it leaves nan out, or else the batches' sizes.
-        self.loss_sum, self.examples = SumMetric(nan_strategy="disable"), SumMetric()
-        self.metrics = MetricCollection(metrics, prefix=f"{split}/", compute_groups=False)
-        self.names = [f"{split}/{name}" for name in ("loss", *metrics)]
-        self.waiting: list[tuple[Tensor, Tensor, Tensor]] = []
-
-    def update(self, loss: Tensor, predictions: Tensor, y: Tensor) -> None:
-        self.waiting.append((loss, predictions, y))
-        if len(self.waiting) == 64:
-            self._count()
-
-    def compute(self) -> dict[str, Tensor]:
-        """The epoch's scores; starts anew. The AUROC of one class only is nan.
-
-        Raises:
-            ValueError: the loss is nan or infinite.
-        """
-        self._count()
-        loss = self.loss_sum.compute() / self.examples.compute()
-        if not loss.isfinite():
-            raise ValueError(f"{self.names[0]} is {loss.item()}")
-        scores = {self.names[0]: loss, **self.metrics.compute()}
-        for metric in (self.loss_sum, self.examples, self.metrics):
-            metric.reset()
-        return {name: scores[name] for name in self.names}
-
-    def _count(self) -> None:
-        if not self.waiting:
-            return
-        losses, predictions, targets = zip(*self.waiting, strict=True)
-        self.waiting = []
-        sizes = torch.tensor([len(y) for y in targets], device=losses[0].device)
-        self.loss_sum.update(torch.stack(losses).float() * sizes)
-        self.examples.update(sizes.sum())
-        self.metrics.update(torch.cat(predictions), torch.cat(targets))
+from src.tasks import TASKS, EpochScores
 
 
 class SupervisedModule(L.LightningModule):

@@ -5,25 +5,24 @@ from __future__ import annotations
 import fcntl
 import json
 import logging
-import math
 import os
 import shlex
 import shutil
-import subprocess
 import sys
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 from typing import IO, TYPE_CHECKING, Any
 
-import hydra
 from hydra.core.hydra_config import HydraConfig
 from hydra.core.override_parser.overrides_parser import OverridesParser
 from hydra.types import RunMode
 from omegaconf import DictConfig, OmegaConf
 
 from src.build import check
-from src.cli import CONF, PROJECT, VERSION, flat, in_words
+from src.config import CONF, compose, flat
+from src.errors import in_words
+from src.results import print_scores, write_results, write_whole
 
 if TYPE_CHECKING:
     from src.module import SupervisedModule
@@ -99,7 +98,7 @@ class Run:
                 "config": cfg,
             }
             for name, part in parts.items():
-                _write(self.folder / ".hydra" / f"{name}.yaml", OmegaConf.to_yaml(part))
+                write_whole(self.folder / ".hydra" / f"{name}.yaml", OmegaConf.to_yaml(part))
         self._is_claimed = True
 
     def _forget(self) -> bool:
@@ -159,23 +158,8 @@ class Run:
         scores = {name: score for name, score in best.items() if name.startswith("train/")} | dict(scores)
         self.save_results(status="finished", **scores, epochs=len(rows), seconds=rows[-1]["seconds"], seed=cfg.seed)
 
-    def save_results(self, **results: Any) -> dict[str, Any]:
-        """Write results.json: `results`, and what they were made with. A score that is not finite becomes null."""
-        import lightning
-        import torch
-
-        results |= {
-            "git": git_state(),
-            "versions": {
-                "python": sys.version.split()[0],
-                "torch": torch.__version__,
-                "lightning": lightning.__version__,
-                "hydra": hydra.__version__,
-            },
-        }
-        finite = {k: None if isinstance(v, float) and not math.isfinite(v) else v for k, v in results.items()}
-        _write(self.folder / "results.json", json.dumps(finite, indent=2) + "\n")
-        return finite
+    def save_results(self, **results: Any) -> None:
+        write_results(self.folder / "results.json", results)
 
     # --- a run that has been trained -------------------------------------------------------------------------------
 
@@ -195,8 +179,7 @@ class Run:
         for override in OverridesParser.create().parse_overrides(list(overrides or [])):
             key = override.get_key_element()
             if (CONF / key).is_dir():
-                with hydra.initialize_config_dir(str(CONF), **VERSION):
-                    OmegaConf.update(cfg, key, hydra.compose("train", [str(override.input_line)])[key], merge=False)
+                OmegaConf.update(cfg, key, compose(str(override.input_line))[key], merge=False)
             else:
                 OmegaConf.update(cfg, key, override.value())
         return cfg
@@ -223,29 +206,3 @@ class Run:
 def is_first_process() -> bool:
     """Of those that train one net together on several devices: that one writes and speaks."""
     return all(os.environ.get(name, "0") == "0" for name in ("RANK", "LOCAL_RANK", "SLURM_PROCID"))
-
-
-def print_scores(scores: Mapping[str, float | None]) -> None:
-    """One line a score."""
-    for name, value in scores.items():
-        print(f"{name:<16}{'not known' if value is None else f'{value:.4f}'}")
-
-
-def git_state() -> dict[str, Any]:
-    """The project's commit, and whether files differ from it; None where there is no git."""
-
-    def git(*args: str) -> str | None:
-        try:
-            done = subprocess.run(["git", "-C", str(PROJECT), *args], capture_output=True, text=True, check=True)
-        except (OSError, subprocess.CalledProcessError):
-            return None
-        return done.stdout.strip()
-
-    changes = git("status", "--porcelain")
-    return {"commit": git("rev-parse", "HEAD"), "dirty": None if changes is None else bool(changes)}
-
-
-def _write(path: Path, text: str) -> None:
-    partial = path.with_name(f".{path.name}.partial")
-    partial.write_text(text, encoding="utf-8")
-    partial.replace(path)

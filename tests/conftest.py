@@ -46,11 +46,11 @@ def call(monkeypatch: pytest.MonkeyPatch) -> Callable[..., int]:
     """`call("train", "seed=1")` is `python -m src.train seed=1` in this process; returns the exit code."""
     import importlib
 
-    from src import cli
+    from src import config
 
     def call(command: str, *arguments: str) -> int:
         monkeypatch.setattr(sys, "argv", [f"src/{command}.py", *arguments])
-        cli._new_folder.cache_clear()
+        config._new_folder.cache_clear()
         try:
             importlib.import_module(f"src.{command}").main()
         except SystemExit as end:

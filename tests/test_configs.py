@@ -5,12 +5,11 @@ from __future__ import annotations
 import inspect
 from pathlib import Path
 
-import hydra
 import lightning as L
 import pytest
 from omegaconf import OmegaConf
 
-from src.cli import CONF, VERSION
+from src.config import CONF, compose
 
 FILES = sorted(path.relative_to(CONF) for path in CONF.glob("*/*.yaml"))
 NEEDS = {
@@ -34,8 +33,7 @@ def test_it_trains_a_batch(train, file):
 
 
 def test_the_trainers_have_all_usual_arguments():
-    with hydra.initialize_config_dir(str(CONF), **VERSION):
-        keys = set(hydra.compose("train").trainer)
+    keys = set(compose().trainer)
     parameters = set(inspect.signature(L.Trainer).parameters)
     # Kindling gives the first two itself; the others belong to Lightning's paid services.
     assert parameters - keys == {"callbacks", "default_root_dir", "enable_autolog_hparams", "model_registry"}
@@ -43,8 +41,7 @@ def test_the_trainers_have_all_usual_arguments():
 
 
 def test_the_trainers_differ_in_the_accelerator_only():
-    with hydra.initialize_config_dir(str(CONF), **VERSION):
-        trainers = {name: hydra.compose("train", [f"trainer={name}"]).trainer for name in ("auto", "cpu", "gpu", "mps")}
+    trainers = {name: compose(f"trainer={name}").trainer for name in ("auto", "cpu", "gpu", "mps")}
     for name, trainer in trainers.items():
         assert trainer.accelerator == name
         assert OmegaConf.merge(trainer, {"accelerator": "auto"}) == trainers["auto"]

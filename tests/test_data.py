@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hydra
 import numpy as np
 import pytest
 import torch
@@ -10,14 +9,13 @@ from sklearn import datasets
 from torch.utils.data import Dataset
 
 from src.build import build
-from src.cli import CONF, VERSION
+from src.config import compose
 from src.datamodule import DataModule, EpochSampler
 from src.datasets.memory import InMemory
 
 
 def data_module(*overrides: str) -> DataModule:
-    with hydra.initialize_config_dir(str(CONF), **VERSION):
-        data = build(hydra.compose("train", list(overrides)).data)
+    data = build(compose(*overrides).data)
     data.setup("fit")
     return data
 

@@ -12,7 +12,8 @@ import numpy as np
 import torch
 from lightning.pytorch.callbacks import Checkpoint, ModelCheckpoint
 
-from src.cli import nearest, stop_if_asked
+from src.cli import stop_if_asked
+from src.errors import nearest
 
 if TYPE_CHECKING:
     from src.module import SupervisedModule

@@ -1,0 +1,75 @@
+"""Errors in the user's words: what is wrong, and what to type instead.
+
+A ValueError, or an error of Hydra's, is what the user did; all else is our fault and keeps its traceback.
+"""
+
+from __future__ import annotations
+
+import difflib
+import os
+import sys
+import traceback
+from collections.abc import Iterable
+
+from hydra.errors import HydraException, InstantiationException, MissingConfigException, OverrideParseException
+from omegaconf.errors import ConfigAttributeError, ConfigKeyError, OmegaConfBaseException
+
+from src.config import CONF, compose, flat
+
+FULL_ERROR = os.environ.get("HYDRA_FULL_ERROR") == "1"  # as the user has set it: src.cli sets it too
+
+
+def explain(error: Exception) -> None:
+    """Tell the user on stderr what went wrong."""
+    words = in_words(error)
+    if words is None or FULL_ERROR:
+        traceback.print_exception(error)
+    if words is not None:
+        print(f"Error: {words}", file=sys.stderr)
+
+
+def in_words(error: BaseException) -> str | None:
+    """What the user did wrong, in a line or two; None if it is no fault of theirs."""
+    while isinstance(error, InstantiationException) and error.__cause__ is not None:
+        error = error.__cause__
+    if isinstance(error, (HydraException, OmegaConfBaseException)):
+        return _config_error(error)
+    if isinstance(error, OSError) and error.filename is not None:
+        return f"{error.filename}: {error.strerror}."
+    if isinstance(error, ValueError) or type(error).__name__ == "MisconfigurationException":
+        return str(error)
+    return None
+
+
+def nearest(word: str, words: Iterable[str]) -> str:
+    """A sentence with those of `words` that `word` may have meant, or an empty string."""
+    close = [w for w in words if w.startswith(word)] or difflib.get_close_matches(word, list(words), n=2)
+    return f" Did you mean {' or '.join(map(repr, close[:2]))}?" if close else ""
+
+
+def _config_error(error: Exception) -> str:
+    """Hydra's error in a line, with the nearest keys or choices."""
+    cause = error if isinstance(error, OmegaConfBaseException) else error.__cause__
+    if isinstance(cause, (ConfigAttributeError, ConfigKeyError)) and cause.full_key:
+        return f"'{cause.full_key}' is not a key of the config.{_nearest_keys(cause.full_key)}"
+    if isinstance(error, MissingConfigException) and error.options:
+        group, _, choice = str(error.missing_cfg_file).rpartition("/")
+        return f"{group}={choice}: there are {', '.join(error.options)}.{nearest(choice, error.options)}"
+    if isinstance(error, OverrideParseException):
+        return f"'{error.override}' is not KEY=VALUE. python -m src.train --help shows examples."
+    return str(error).strip()
+
+
+def _nearest_keys(key: str) -> str:
+    """A sentence with the keys and groups that `key` may have meant, by its last name."""
+    choices = [a for a in sys.argv[1:] if (CONF / a.partition("=")[0] / f"{a.partition('=')[2]}.yaml").is_file()]
+    keys = [group.name for group in CONF.iterdir() if group.is_dir()] + list(flat(compose(*choices)))
+    parent, _, name = key.rpartition(".")
+
+    def likeness(other: str) -> float:
+        other_parent, _, other_name = other.rpartition(".")
+        return difflib.SequenceMatcher(None, name, other_name).ratio() + 0.1 * (parent == other_parent)
+
+    close = [k for k in sorted(keys, key=likeness, reverse=True) if likeness(k) > 0.75][:2]
+    said = f" Did you mean {' or '.join(map(repr, close))}?" if close else ""
+    return said or " python -m src.train --help lists them all."
