@@ -143,10 +143,10 @@ class SupervisedModule(L.LightningModule):
             self.net = build(h.net, **given)
         self.input_scale = Standardize(tuple(h.input_shape))
         self.target_scale = Standardize((h.output_size,))
-        classes = len(h.classes or [])
-        self.train_scores = EpochScores("train", h.task, classes)
-        self.val_scores = EpochScores("val", h.task, classes)
-        self.test_scores = EpochScores("test", h.task, classes)
+        size = len(h.classes or []) or h.output_size
+        self.train_scores = EpochScores("train", h.task, size)
+        self.val_scores = EpochScores("val", h.task, size)
+        self.test_scores = EpochScores("test", h.task, size)
 
     def inputs(self, x: Tensor) -> Tensor:
         """What the net reads: x standardized, or as it is if it holds indices (int64, for an embedding)."""

@@ -8,12 +8,13 @@ from __future__ import annotations
 import warnings
 from collections.abc import Callable
 from dataclasses import dataclass
+from inspect import signature
 from typing import Any
 
 import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
-from torchmetrics import MeanAbsoluteError, MeanSquaredError, Metric, MetricCollection, R2Score, SumMetric
+from torchmetrics import MeanAbsoluteError, MeanSquaredError, Metric, MetricCollection, R2Score
 from torchmetrics.classification import MulticlassAccuracy, MulticlassAUROC, MulticlassF1Score
 
 
@@ -23,7 +24,7 @@ class Task:
     Attributes:
         loss: scores and y -> the mean loss, a scalar.
         answer: scores -> predictions: (B, K) values, or (B, C) probabilities.
-        metrics: the number of classes -> metrics of predictions and y, the telling one first.
+        metrics: K or C -> metrics of predictions and y, the telling one first.
     """
 
     loss: Callable[[Tensor, Tensor], Tensor]
@@ -50,9 +51,31 @@ class PresentClassesAUROC(MulticlassAUROC):
         return areas[told_apart].mean()  # nan if y holds one class only
 
 
-def _regression_metrics(_: int) -> dict[str, Metric]:
+class MeanLoss(Metric):
+    """The mean loss over examples. torchmetrics' own mean leaves out nan, which must not go unseen."""
+
+    total: Tensor
+    examples: Tensor
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.add_state("total", torch.zeros(()), dist_reduce_fx="sum")
+        self.add_state("examples", torch.zeros(()), dist_reduce_fx="sum")
+
+    def update(self, losses: Tensor, sizes: Tensor) -> None:
+        """Mean losses of batches, and how many examples each has."""
+        self.total += (losses * sizes).sum()
+        self.examples += sizes.sum()
+
+    def compute(self) -> Tensor:
+        return self.total / self.examples
+
+
+def _regression_metrics(values: int) -> dict[str, Metric]:
+    # Older torchmetrics want to be told how many values there are.
+    count: dict[str, Any] = {"num_outputs": values} if "num_outputs" in signature(R2Score).parameters else {}
     return {
-        "r2": R2Score(),
+        "r2": R2Score(**count),
         "rmse": MeanSquaredError(squared=False),
         "mae": MeanAbsoluteError(),
         "mse": MeanSquaredError(),
@@ -89,12 +112,11 @@ class EpochScores(nn.Module):
     Batches wait and are counted many at a time: to count each by itself takes longer than to train a small net on it.
     """
 
-    def __init__(self, split: str, task: str, classes: int) -> None:
+    def __init__(self, split: str, task: str, size: int) -> None:
         super().__init__()
         self.answer = TASKS[task].answer
-        metrics: dict[str, Any] = TASKS[task].metrics(classes)
-        # Not MeanMetric: it leaves nan out, or else the batches' sizes.
-        self.loss_sum, self.examples = SumMetric(nan_strategy="disable"), SumMetric()
+        metrics: dict[str, Any] = TASKS[task].metrics(size)
+        self.loss = MeanLoss()
         self.metrics = MetricCollection(metrics, prefix=f"{split}/", compute_groups=False)
         self.names = [f"{split}/{name}" for name in ("loss", *metrics)]
         self.waiting: list[tuple[Tensor, Tensor, Tensor]] = []
@@ -111,12 +133,12 @@ class EpochScores(nn.Module):
             ValueError: the loss is nan or infinite.
         """
         self._count()
-        loss = self.loss_sum.compute() / self.examples.compute()
+        loss = self.loss.compute()
         if not loss.isfinite():
             raise ValueError(f"{self.names[0]} is {loss.item()}")
         scores = {self.names[0]: loss, **self.metrics.compute()}
-        for metric in (self.loss_sum, self.examples, self.metrics):
-            metric.reset()
+        self.loss.reset()
+        self.metrics.reset()
         return {name: scores[name] for name in self.names}
 
     def _count(self) -> None:
@@ -124,7 +146,5 @@ class EpochScores(nn.Module):
             return
         losses, predictions, targets = zip(*self.waiting, strict=True)
         self.waiting = []
-        sizes = torch.tensor([len(y) for y in targets], device=losses[0].device)
-        self.loss_sum.update(torch.stack(losses).float() * sizes)
-        self.examples.update(sizes.sum())
+        self.loss.update(torch.stack(losses), torch.tensor([len(y) for y in targets], device=losses[0].device))
         self.metrics.update(torch.cat(predictions), torch.cat(targets))

@@ -44,6 +44,7 @@ def test_the_binary_task_answers_for_both_classes(train):
 
 
 @pytest.mark.slow
+@pytest.mark.filterwarnings("ignore:.torch.jit.script_method. is deprecated:DeprecationWarning")  # inside torch 2.13
 def test_a_compiled_run_has_checkpoints_like_any_other(train):
     plain = train(*TINY)
     compiled = train(*TINY[:-1], "name=compiled", "compile=true")

@@ -49,8 +49,8 @@ def test_standardization_is_learnt_from_the_training_split_only(train):
     assert not np.allclose(module.input_scale.mean, build(data.dataset | data.options).x.mean(0), rtol=1e-5)
 
 
-def _scores(task: str, classes: int, predictions: torch.Tensor, y: torch.Tensor) -> dict[str, float]:
-    scores = EpochScores("val", task, classes)
+def _scores(task: str, size: int, predictions: torch.Tensor, y: torch.Tensor) -> dict[str, float]:
+    scores = EpochScores("val", task, size)
     for p, t in zip(predictions.split(3), y.split(3), strict=True):  # more batches than wait at once
         scores.update(torch.tensor(float(len(t))), p, t)
     return {name.removeprefix("val/"): value.item() for name, value in scores.compute().items()}
@@ -60,7 +60,7 @@ def test_regression_metrics_equal_scikit_learns():
     generator = torch.Generator().manual_seed(0)
     y = torch.randn(301, 2, generator=generator)
     predictions = y + torch.randn(301, 2, generator=generator)
-    ours = _scores("regression", 0, predictions, y)
+    ours = _scores("regression", 2, predictions, y)
     assert ours["r2"] == pytest.approx(metrics.r2_score(y, predictions), abs=1e-5)
     assert ours["mse"] == pytest.approx(metrics.mean_squared_error(y, predictions), rel=1e-5)
     assert ours["mae"] == pytest.approx(metrics.mean_absolute_error(y, predictions), rel=1e-5)
@@ -96,7 +96,7 @@ def test_losses_and_answers():
 
 
 def test_nan_in_one_batch_is_not_lost_in_the_mean():
-    scores = EpochScores("train", "regression", 0)
+    scores = EpochScores("train", "regression", 1)
     for loss in (1.0, float("nan"), 1.0):
         scores.update(torch.tensor(loss), torch.zeros(2, 1), torch.zeros(2, 1))
     with pytest.raises(ValueError, match="train/loss is nan"):
