@@ -114,7 +114,6 @@ class EpochScores(nn.Module):
 
     def __init__(self, split: str, task: str, size: int) -> None:
         super().__init__()
-        self.answer = TASKS[task].answer
         metrics: dict[str, Any] = TASKS[task].metrics(size)
         self.loss = MeanLoss()
         self.metrics = MetricCollection(metrics, prefix=f"{split}/", compute_groups=False)
