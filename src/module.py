@@ -93,7 +93,7 @@ class SupervisedModule(L.LightningModule):
     def _log(self, epoch_scores: EpochScores) -> None:
         try:
             self.log_dict(epoch_scores.compute(), sync_dist=True)  # the same on all devices: torchmetrics has summed up
-        except ValueError as error:  # before anything is saved: such weights are worth nothing
+        except FloatingPointError as error:  # before anything is saved: such weights are worth nothing
             lr = (
                 f", step {self.global_step}, lr {self.trainer.optimizers[0].param_groups[0]['lr']:g}"
                 if self.trainer.optimizers

@@ -71,11 +71,18 @@ class MeanLoss(Metric):
         return self.total / self.examples
 
 
+class R2OfTwoOrMore(R2Score):
+    """The share of the variance that is explained; nan for a single example, where torchmetrics raises an error."""
+
+    def compute(self) -> Tensor:
+        return super().compute() if self.total > 1 else torch.full_like(self.residual, torch.nan).mean()
+
+
 def _regression_metrics(values: int) -> dict[str, Metric]:
     # Older torchmetrics want to be told how many values there are.
     count: dict[str, Any] = {"num_outputs": values} if "num_outputs" in signature(R2Score).parameters else {}
     return {
-        "r2": R2Score(**count),
+        "r2": R2OfTwoOrMore(**count),
         "rmse": MeanSquaredError(squared=False),
         "mae": MeanAbsoluteError(),
         "mse": MeanSquaredError(),
@@ -126,15 +133,15 @@ class EpochScores(nn.Module):
             self._count()
 
     def compute(self) -> dict[str, Tensor]:
-        """The epoch's scores; starts anew. The AUROC of one class only is nan.
+        """The epoch's scores; starts anew. The AUROC of one class, and the R2 of one example, are nan.
 
         Raises:
-            ValueError: the loss is nan or infinite.
+            FloatingPointError: the loss is nan or infinite.
         """
         self._count()
         loss = self.loss.compute()
         if not loss.isfinite():
-            raise ValueError(f"{self.names[0]} is {loss.item()}")
+            raise FloatingPointError(f"{self.names[0]} is {loss.item()}")
         scores = {self.names[0]: loss, **self.metrics.compute()}
         self.loss.reset()
         self.metrics.reset()

@@ -87,6 +87,12 @@ def test_a_class_that_is_absent_does_not_count_against_the_auroc():
     assert np.isnan(_scores("multiclass", 3, predictions, torch.tensor([0, 0, 0]))["auroc"])
 
 
+def test_one_example_has_no_r2_but_the_other_scores():
+    ours = _scores("regression", 1, torch.tensor([[1.0]]), torch.tensor([[3.0]]))
+    assert np.isnan(ours["r2"])
+    assert ours["mae"] == 2
+
+
 def test_losses_and_answers():
     scores, y = torch.tensor([[2.0], [-1.0]]), torch.tensor([1, 0])
     expected = -(torch.sigmoid(scores[0]).log() + (1 - torch.sigmoid(scores[1])).log()) / 2
@@ -99,7 +105,7 @@ def test_nan_in_one_batch_is_not_lost_in_the_mean():
     scores = EpochScores("train", "regression", 1)
     for loss in (1.0, float("nan"), 1.0):
         scores.update(torch.tensor(loss), torch.zeros(2, 1), torch.zeros(2, 1))
-    with pytest.raises(ValueError, match="train/loss is nan"):
+    with pytest.raises(FloatingPointError, match="train/loss is nan"):
         scores.compute()
 
 
