@@ -50,6 +50,9 @@ def check(cfg: Container) -> None:
     Raises:
         ValueError: naming the key, its value and what it takes.
     """
+    for key in ("data", "module", "trainer"):
+        if not OmegaConf.is_dict(cfg[key]):
+            raise ValueError(f"{key}={_shown(cfg[key])}: every run needs it.")
     for path, node in _specs(cfg, ""):
         check_parameters(path, node["_target_"], {k: v for k, v in node.items() if k != "_target_"}, node)
 

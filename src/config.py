@@ -48,7 +48,11 @@ def flat(cfg: DictConfig) -> dict[str, Any]:
 
 def run_folder(name: str | None) -> str:
     """`outputs/name`, or a new folder named by the time, made here so that no two runs can share it."""
-    return str(Path("outputs") / str(name)) if name is not None else _new_folder()
+    if name is None:
+        return _new_folder()
+    if not Path(str(name)).parts or Path(str(name)).is_absolute() or ".." in Path(str(name)).parts:
+        raise ValueError(f"name={name}: a name is that of a folder in outputs/. hydra.run.dir= puts a run anywhere.")
+    return str(Path("outputs") / str(name))
 
 
 @functools.cache  # one per process: all jobs of a sweep share it

@@ -12,7 +12,12 @@ import traceback
 from collections.abc import Iterable
 
 from hydra.errors import HydraException, InstantiationException, MissingConfigException, OverrideParseException
-from omegaconf.errors import ConfigAttributeError, ConfigKeyError, OmegaConfBaseException
+from omegaconf.errors import (
+    ConfigAttributeError,
+    ConfigKeyError,
+    InterpolationResolutionError,
+    OmegaConfBaseException,
+)
 
 from src.config import CONF, compose, flat
 
@@ -34,6 +39,12 @@ def in_words(error: BaseException) -> str | None:
         error = error.__cause__
     if isinstance(error, (HydraException, OmegaConfBaseException)):
         return _config_error(error)
+    if "Config group override must be" in str(error):  # Hydra does not say which
+        for group in (argument.removesuffix("=null") for argument in sys.argv[1:]):
+            if (CONF / group).is_dir():
+                return (
+                    f"{group}=null: choose one of {', '.join(sorted(p.stem for p in (CONF / group).glob('*.yaml')))}."
+                )
     if isinstance(error, OSError) and error.filename is not None:
         return f"{error.filename}: {error.strerror}."
     if isinstance(error, ValueError) or type(error).__name__ == "MisconfigurationException":
@@ -57,6 +68,8 @@ def _config_error(error: Exception) -> str:
         return f"{group}={choice}: there are {', '.join(error.options)}.{nearest(choice, error.options)}"
     if isinstance(error, OverrideParseException):
         return f"'{error.override}' is not KEY=VALUE. python -m src.train --help shows examples."
+    if isinstance(error, InterpolationResolutionError):  # our own resolver refuses a name
+        return str(error).splitlines()[0].rpartition("interpolation: ")[2]
     return str(error).strip()
 
 

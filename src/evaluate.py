@@ -26,12 +26,12 @@ def evaluate(run: Run, split: str, overrides: list[str]) -> dict[str, float]:
 
     from src.build import build, check
     from src.callbacks.progress import RunProgress
-    from src.preflight import check_trainer
+    from src.preflight import check_devices
     from src.quiet import quiet
 
     quiet()
     check(cfg)
-    check_trainer(**cfg.trainer)
+    check_devices(cfg.trainer.accelerator, cfg.trainer.devices)
     module = run.load()
     L.seed_everything(cfg.seed, workers=True, verbose=False)
     data = build(cfg.data)

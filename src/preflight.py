@@ -1,28 +1,43 @@
-"""Can the trainer that the config asks for train on this machine? Asked before anything starts."""
+"""Can a run with this config work, on this machine? Asked before anything starts."""
 
 from __future__ import annotations
 
 import os
-from typing import Any
 
 from lightning.pytorch.accelerators import CUDAAccelerator, MPSAccelerator
+from omegaconf import DictConfig
+
+NEEDED = ("best", "history", "last")  # callbacks that results.json is made from
 
 
-def check_trainer(
-    accelerator: str, devices: int | str | list[int], max_epochs: int | None, max_steps: int, **_: Any
-) -> None:
-    """Compare the trainer's accelerator and devices with this machine, and see that it trains at all.
+def check_run(cfg: DictConfig) -> None:
+    """See that a run with this config trains at all, here, and leaves what every run leaves.
 
     Raises:
         ValueError: naming the key that cannot be.
     """
-    for name, value in {"max_epochs": max_epochs, "max_steps": max_steps}.items():
-        if value is not None and (value == 0 or value < -1):
-            raise ValueError(f"trainer.{name}={value} trains nothing. -1 is without limit.")
-    _check_devices(accelerator, devices)
+    for name in NEEDED:
+        if not cfg.callbacks[name]:
+            raise ValueError(f"callbacks.{name}=null: no run is whole without it.")
+    trainer = cfg.trainer
+    if trainer.fast_dev_run:
+        raise ValueError(
+            "trainer.fast_dev_run would skip checkpoints and results. debug=fast is as short, and has them."
+        )
+    if trainer.barebones or not trainer.enable_checkpointing:
+        raise ValueError(
+            "A run needs its checkpoints: leave trainer.barebones=false and trainer.enable_checkpointing=true."
+        )
+    for name in ("max_epochs", "max_steps"):
+        if trainer[name] is not None and (trainer[name] == 0 or trainer[name] < -1):
+            raise ValueError(f"trainer.{name}={trainer[name]} trains nothing. -1 is without limit.")
+    if trainer.limit_val_batches == 0 and cfg.monitor.startswith("val/"):
+        raise ValueError(f"trainer.limit_val_batches=0 leaves monitor={cfg.monitor} unknown. Use monitor=train/loss.")
+    check_devices(trainer.accelerator, trainer.devices)
 
 
-def _check_devices(accelerator: str, devices: int | str | list[int]) -> None:
+def check_devices(accelerator: str, devices: int | str | list[int]) -> None:
+    """Raise ValueError if the accelerator, or so many devices, are not there."""
     there = {"cpu": os.cpu_count() or 1, "cuda": CUDAAccelerator.auto_device_count(), "mps": 0}
     there["mps"] = MPSAccelerator.auto_device_count() if MPSAccelerator.is_available() else 0
     there["gpu"] = there["cuda"] or there["mps"]

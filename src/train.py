@@ -19,11 +19,11 @@ def train(cfg: DictConfig, run: Run) -> None:
     import lightning as L
 
     from src.build import build
-    from src.preflight import check_trainer
+    from src.preflight import check_run
     from src.quiet import quiet
 
     quiet(but_profiler=cfg.trainer.profiler is not None)
-    check_trainer(**cfg.trainer)
+    check_run(cfg)
     data = build(cfg.data)
     L.seed_everything(cfg.seed, workers=True, verbose=False)
     module = build(cfg.module)
@@ -33,9 +33,9 @@ def train(cfg: DictConfig, run: Run) -> None:
     trainer = build(cfg.trainer, callbacks=callbacks, default_root_dir=run.folder, **lightnings)
 
     trainer.fit(module, data, ckpt_path=run.last if run.last.exists() else None)
-    [val] = trainer.validate(module, data, ckpt_path=run.best, verbose=False)
-    [test] = trainer.test(module, data, ckpt_path=run.best, verbose=False)
-    run.finish(cfg, val | test)
+    val = trainer.validate(module, data, ckpt_path=run.best, verbose=False)
+    test = trainer.test(module, data, ckpt_path=run.best, verbose=False)
+    run.finish(cfg, {name: score for scores in (*val, *test) for name, score in scores.items()})
 
 
 @entry_point

@@ -47,6 +47,14 @@ CASES = {
     "data.batch_size=9999 data.drop_last=true": "leaves nothing of 1257 training examples",
     "scheduler=plateau scheduler.factor=3": "scheduler: Factor should be < 1.0.",
     "trainer.max_epochs=-1": "This scheduler needs the run's length",
+    "scheduler=null": "scheduler=null: choose one of constant, cosine, one_cycle, plateau, step.",
+    "module=null": "module=null: every run needs it.",
+    "name=../x": "name=../x: a name is that of a folder in outputs/.",
+    "name=''": "name=: a name is that of a folder in outputs/.",
+    "callbacks.best=null": "callbacks.best=null: no run is whole without it.",
+    "trainer.fast_dev_run=true": "debug=fast is as short, and has them.",
+    "trainer.enable_checkpointing=false": "A run needs its checkpoints",
+    "trainer.limit_val_batches=0": "trainer.limit_val_batches=0 leaves monitor=val/loss unknown. Use monitor=train/loss.",
     "optimizer.lr=1e18 trainer.max_epochs=1": "loss is nan in epoch 0, step 40, lr",
 }
 

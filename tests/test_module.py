@@ -163,3 +163,11 @@ def test_values_without_an_axis_are_a_regression_too(train, monkeypatch):
     x = torch.linspace(-1, 1, 100).unsqueeze(1)
     monkeypatch.setattr(synthetic, "parabola", lambda size, noise, data_seed: InMemory(x, 2 * x[:, 0]))
     assert train("data=parabola", "net=linear", "optimizer.lr=0.05")["test/r2"] > 0.9
+
+
+def test_a_run_does_without_validation_and_without_most_callbacks(train):
+    without = [f"callbacks.{name}=null" for name in ("progress", "summary", "early_stopping", "learning_curve")]
+    results = train(*WINE, "trainer.limit_val_batches=0", "monitor=train/loss", *without)
+    assert results["status"] == "finished"
+    assert "test/loss" in results
+    assert "val/loss" not in results
