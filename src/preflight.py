@@ -21,13 +21,9 @@ def check_run(cfg: DictConfig) -> None:
             raise ValueError(f"callbacks.{name}=null: no run is whole without it.")
     trainer = cfg.trainer
     if trainer.fast_dev_run:
-        raise ValueError(
-            "trainer.fast_dev_run would skip checkpoints and results. debug=fast is as short, and has them."
-        )
+        raise ValueError("trainer.fast_dev_run leaves no checkpoints and results. debug=fast is as short, and does.")
     if trainer.barebones or not trainer.enable_checkpointing:
-        raise ValueError(
-            "A run needs its checkpoints: leave trainer.barebones=false and trainer.enable_checkpointing=true."
-        )
+        raise ValueError("A run needs its checkpoints: trainer.barebones=false trainer.enable_checkpointing=true.")
     for name in ("max_epochs", "max_steps"):
         if trainer[name] is not None and (trainer[name] == 0 or trainer[name] < -1):
             raise ValueError(f"trainer.{name}={trainer[name]} trains nothing. -1 is without limit.")
