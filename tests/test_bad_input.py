@@ -52,9 +52,9 @@ CASES = {
     "name=../x": "name=../x: a name is that of a folder in outputs/.",
     "name=''": "name=: a name is that of a folder in outputs/.",
     "callbacks.best=null": "callbacks.best=null: no run is whole without it.",
-    "trainer.fast_dev_run=true": "debug=fast is as short, and has them.",
+    "trainer.fast_dev_run=true": "debug=fast is as short, and does.",
     "trainer.enable_checkpointing=false": "A run needs its checkpoints",
-    "trainer.limit_val_batches=0": "trainer.limit_val_batches=0 leaves monitor=val/loss unknown. Use monitor=train/loss.",
+    "trainer.limit_val_batches=0": "leaves monitor=val/loss unknown. Use monitor=train/loss.",
     "optimizer.lr=1e18 trainer.max_epochs=1": "loss is nan in epoch 0, step 40, lr",
 }
 
