@@ -117,7 +117,7 @@ class SupervisedModule(L.LightningModule):
                 classes=data.classes,
             )
             self._build()
-            self._try_net(data.example())
+            self._check_net(data.example())
         else:
             self.check_data(data)
         if stage == "fit":
@@ -152,18 +152,24 @@ class SupervisedModule(L.LightningModule):
         """What the net reads: x standardized, or as it is if it holds indices (int64, for an embedding)."""
         return x if x.dtype == torch.int64 else self.input_scale(x.to(self.input_scale.mean.dtype))
 
-    def _try_net(self, x: Tensor) -> None:
-        """Raise ValueError if the net cannot read x (2, *input_shape), or answers in another shape."""
-        name = self.hparams.net["_target_"]
+    def try_net(self, x: Tensor) -> Tensor:
+        """Scores of the net for x (B, *input_shape), as in validation: it learns nothing, no layer is random."""
+        was_training = self.net.training
         self.net.eval()
         try:
-            with torch.no_grad():
-                scores = self.net(self.inputs(x))
+            with torch.no_grad(), self.trainer.precision_plugin.forward_context():
+                return self.net(self.inputs(x))
+        finally:
+            self.net.train(was_training)
+
+    def _check_net(self, x: Tensor) -> None:
+        """Raise ValueError if the net cannot read x (2, *input_shape), or answers in another shape."""
+        name = self.hparams.net["_target_"]
+        try:
+            scores = self.try_net(x)
         except (RuntimeError, TypeError, IndexError) as error:
             reason = str(error).strip().splitlines()[0]
             raise ValueError(f"net: {name} cannot read data of shape {self.hparams.input_shape}: {reason}") from error
-        finally:
-            self.net.train()
         if scores.shape != (len(x), self.hparams.output_size):
             raise ValueError(
                 f"net: {name} answers {list(scores.shape)} for {len(x)} examples, "

@@ -171,3 +171,18 @@ def test_a_run_does_without_validation_and_without_most_callbacks(train):
     assert results["status"] == "finished"
     assert "test/loss" in results
     assert "val/loss" not in results
+
+
+@pytest.mark.parametrize(
+    ("overrides", "threads"),
+    [([], 1), (["net.hidden=[2048,2048]"], 3), (["callbacks.threads.threads=2"], 2)],
+    ids=["small", "large", "as told"],
+)
+def test_a_small_net_has_one_thread(train, monkeypatch, overrides, threads):
+    monkeypatch.setattr("src.callbacks.threads.DEFAULT", 3)
+    before = torch.get_num_threads()
+    try:
+        train("data=wine", "trainer.max_epochs=1", *overrides)
+        assert torch.get_num_threads() == threads
+    finally:
+        torch.set_num_threads(before)

@@ -53,11 +53,7 @@ class Summary(Callback):
             return layer.register_forward_hook(hook)
 
         hooks = [note(name, layer) for name, layer in net.named_children()]
-        training = net.training
-        net.eval()
-        with torch.no_grad(), pl_module.trainer.precision_plugin.forward_context():
-            net(pl_module.inputs(x))
-        net.train(training)
+        pl_module.try_net(x)
         for hook in hooks:
             hook.remove()
         for row in rows.values():
