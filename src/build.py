@@ -19,7 +19,7 @@ from src.config import HYDRA_1_4
 from src.errors import nearest
 
 NO_PARAMETERS = ("_recursive_", "_convert_", "_partial_", "_args_")  # Hydra's own
-NO_PARAMETERS += ("interval", "frequency", "monitor")  # when Lightning calls a scheduler
+TIMING = ("interval", "frequency", "monitor")  # when Lightning calls a scheduler, beside the scheduler's own
 COUNTED = ("T_max", "total_steps")  # a scheduler's length: null is filled in by the module
 
 
@@ -30,6 +30,11 @@ def build(spec: Any, *args: Any, **kwargs: Any) -> Any:
         ValueError: a target that is not there, or does not take these parameters.
     """
     spec = cast(dict[str, Any], OmegaConf.to_container(spec, resolve=True)) if OmegaConf.is_config(spec) else dict(spec)
+    given = {name: value for name, value in spec.items() if name != "_target_" and name not in NO_PARAMETERS}
+    try:
+        inspect.signature(locate("", spec["_target_"])).bind(*args, **{**given, **kwargs})
+    except TypeError as error:
+        raise ValueError(f"{spec['_target_']}: {error}.") from error
     # Hydra 1.4 wants to be told what may be called: what the config names (never Hydra's list of dangerous targets).
     allowed = {"_execution_whitelist_": sorted(_allowed(spec))} if HYDRA_1_4 else {}
     return instantiate({**spec, "_partial_": True, "_convert_": "all"}, **allowed)(*args, **kwargs)
@@ -64,7 +69,7 @@ def check_parameters(path: str, target: str, values: Mapping[str, Any], node: An
     takes_any = any(p.kind is p.VAR_KEYWORD for p in parameters.values())
     hints = _hints(function)
     for name, value in values.items():
-        if name in NO_PARAMETERS or (name in COUNTED and value is None):
+        if name in NO_PARAMETERS + TIMING or (name in COUNTED and value is None):
             continue
         if name not in parameters and not takes_any:
             raise ValueError(f"{path}.{name}: {target} has no such parameter.{nearest(name, parameters)}")

@@ -56,12 +56,14 @@ class Explained(Exception):
 def command() -> Iterator[None]:
     """Inside it an error ends the program: what the user did wrong as a line, the rest with its traceback."""
     os.environ["HYDRA_FULL_ERROR"] = "1"  # Hydra then raises what it would explain itself
+    _asked.clear()
     for number in (signal.SIGINT, signal.SIGTERM):
         signal.signal(number, _stop)
     try:
         yield
     except BrokenPipeError:  # `| head`
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        sys.exit(128 + signal.SIGPIPE)
     except Explained:
         sys.exit(1)
     except Exception as error:
@@ -77,7 +79,12 @@ def _stop(number: int, _: Any) -> None:
 _asked: list[int] = []
 
 
+def stop_code() -> int | None:
+    """The exit code, 128 + signal, if a signal has told us to stop: whatever error it came out as, that is why."""
+    return 128 + _asked[-1] if _asked else None
+
+
 def stop_if_asked() -> None:
-    """Obey a signal that came where an exception is lost, in a destructor say."""
+    """Obey a signal whose SystemExit was lost: Python drops those that come while a destructor runs."""
     if _asked:
-        sys.exit(128 + _asked.pop())
+        sys.exit(stop_code())

@@ -119,6 +119,10 @@ class DataModule(L.LightningDataModule):
             self.task, self.classes, self.output_size = "regression", None, max(1, torch.as_tensor(y).numel())
         else:
             self.classes = self._classes(dataset)
+            if len(self.classes) < 2:
+                raise ValueError(
+                    f"All examples of data are of one class, {self.classes[0]}: there is nothing to learn."
+                )
             self.task = "binary" if len(self.classes) == 2 else "multiclass"
             self.output_size = 1 if self.task == "binary" else len(self.classes)
 
@@ -182,8 +186,10 @@ class DataModule(L.LightningDataModule):
         """The names that the dataset gives, or the numbers up to the largest."""
         if getattr(dataset, "classes", None) is not None:
             return list(map(str, dataset.classes))
-        largest = max(int(torch.as_tensor(dataset[i][1])) for i in range(len(dataset)))
-        return list(map(str, range(largest + 1)))
+        numbers = {int(torch.as_tensor(dataset[i][1])) for i in range(len(dataset))}
+        if min(numbers) < 0:
+            raise ValueError(f"The classes of data must be numbered from 0, but there is {min(numbers)}.")
+        return list(map(str, range(max(numbers) + 1)))
 
 
 def _as_fetched(batch: Any) -> Any:

@@ -10,6 +10,7 @@ import os
 import sys
 import traceback
 from collections.abc import Iterable
+from pathlib import Path
 
 from hydra.errors import HydraException, InstantiationException, MissingConfigException, OverrideParseException
 from omegaconf.errors import (
@@ -48,8 +49,20 @@ def in_words(error: BaseException) -> str | None:
     if isinstance(error, OSError) and error.filename is not None:
         return f"{error.filename}: {error.strerror}."
     if isinstance(error, ValueError) or type(error).__name__ == "MisconfigurationException":
-        return str(error)
+        return str(error) if _was_raised_on_purpose(error) else None
     return None
+
+
+def _was_raised_on_purpose(error: BaseException) -> bool:
+    """Whether it comes from a `raise`: Python raises a ValueError by itself too, such as for a wrong `a, b = x`."""
+    frames = traceback.extract_tb(error.__traceback__)
+    return not frames or not frames[-1].line or frames[-1].line.lstrip().startswith("raise")
+
+
+def where(error: BaseException) -> str:
+    """File and line of the last step that was not taken inside a library."""
+    frames = [f for f in traceback.extract_tb(error.__traceback__) if "site-packages" not in f.filename]
+    return f"{Path(frames[-1].filename).name}, line {frames[-1].lineno}" if frames else "a library"
 
 
 def nearest(word: str, words: Iterable[str]) -> str:
@@ -77,6 +90,7 @@ def _nearest_keys(key: str) -> str:
     """A sentence with the keys and groups that `key` may have meant, by its last name."""
     choices = [a for a in sys.argv[1:] if (CONF / a.partition("=")[0] / f"{a.partition('=')[2]}.yaml").is_file()]
     keys = [group.name for group in CONF.iterdir() if group.is_dir()] + list(flat(compose(*choices)))
+    keys = [key for key in keys if not key.startswith("module.")]  # those refer to the keys that a user types
     parent, _, name = key.rpartition(".")
 
     def likeness(other: str) -> float:

@@ -8,10 +8,11 @@ from typing import Any, cast
 
 import lightning as L
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 from torch.optim.lr_scheduler import ReduceLROnPlateau
 
-from src.build import blamed_on, build, check_parameters
+from src.build import COUNTED, TIMING, blamed_on, build
+from src.errors import where
 from src.nets.standardize import Standardize
 from src.tasks import TASKS, EpochScores
 
@@ -69,10 +70,11 @@ class SupervisedModule(L.LightningModule):
 
     def _step(self, batch: tuple[Tensor, Tensor], epoch_scores: EpochScores) -> Tensor:
         x, y = batch
-        target = y
         if self.hparams.task == "regression":
             y = y.reshape(len(y), -1)  # (B,) -> (B, 1)
             target = self.target_scale(y)
+        else:
+            y = target = y.reshape(len(y)).long()
         scores = self.net(self.inputs(x))  # (B, K), (B, 1) or (B, C)
         loss = self.task.loss(scores, target)
         epoch_scores.update(loss.detach(), self.predictions(scores.detach()), y)
@@ -84,7 +86,11 @@ class SupervisedModule(L.LightningModule):
         if isinstance(scheduler, ReduceLROnPlateau):
             self._step_plateau(scheduler)
 
+    def on_train_epoch_start(self) -> None:
+        self.is_validated = False  # in this epoch
+
     def on_validation_epoch_end(self) -> None:
+        self.is_validated = True
         self._log(self.val_scores)
 
     def on_test_epoch_end(self) -> None:
@@ -138,7 +144,6 @@ class SupervisedModule(L.LightningModule):
         h = self.hparams
         self.task = TASKS[h.task]
         given = {"input_shape": tuple(h.input_shape), "output_size": h.output_size}
-        check_parameters("net", h.net["_target_"], given)
         with blamed_on("net"):
             self.net = build(h.net, **given)
         self.input_scale = Standardize(tuple(h.input_shape))
@@ -165,11 +170,15 @@ class SupervisedModule(L.LightningModule):
     def _check_net(self, x: Tensor) -> None:
         """Raise ValueError if the net cannot read x (2, *input_shape), or answers in another shape."""
         name = self.hparams.net["_target_"]
+        if not isinstance(self.net, nn.Module):
+            raise ValueError(f"net: {name} is no torch.nn.Module.")
         try:
             scores = self.try_net(x)
-        except (RuntimeError, TypeError, IndexError) as error:
-            reason = str(error).strip().splitlines()[0]
-            raise ValueError(f"net: {name} cannot read data of shape {self.hparams.input_shape}: {reason}") from error
+        except (RuntimeError, TypeError, IndexError, ValueError) as error:
+            reason = f"{where(error)}: {str(error).strip().splitlines()[0]}"
+            raise ValueError(f"net: {name} cannot read data of shape {self.hparams.input_shape}. {reason}") from error
+        if not isinstance(scores, Tensor):
+            raise ValueError(f"net: {name} answers a {type(scores).__name__}, not a tensor.")
         if scores.shape != (len(x), self.hparams.output_size):
             raise ValueError(
                 f"net: {name} answers {list(scores.shape)} for {len(x)} examples, "
@@ -193,8 +202,10 @@ class SupervisedModule(L.LightningModule):
         if self.hparams.scheduler is None:
             return {"optimizer": optimizer}
         spec = dict(self.hparams.scheduler)
-        timing = {key: spec.pop(key) for key in ("interval", "frequency", "monitor") if key in spec}
-        for length in ("total_steps", "T_max"):
+        timing = {key: spec.pop(key) for key in TIMING if key in spec}
+        if timing.get("frequency", 1) < 1:
+            raise ValueError(f"scheduler.frequency={timing['frequency']}: at least 1.")
+        for length in COUNTED:
             if length in spec and spec[length] is None:
                 spec[length] = self._scheduler_steps(**timing)
         with blamed_on("scheduler"):
@@ -217,7 +228,8 @@ class SupervisedModule(L.LightningModule):
     def _step_plateau(self, scheduler: ReduceLROnPlateau) -> None:
         """Here, since Lightning would do it only after the epoch's checkpoint: a resumed run would lack the step."""
         spec = self.hparams.scheduler
-        if (self.current_epoch + 1) % spec["frequency"] == 0:
+        is_known = self.is_validated or spec["monitor"].startswith("train/")
+        if is_known and (self.current_epoch + 1) % spec["frequency"] == 0:
             scheduler.step(self.trainer.callback_metrics[spec["monitor"]])
 
     def on_load_checkpoint(self, checkpoint: Mapping[str, Any]) -> None:

@@ -27,6 +27,10 @@ def check_run(cfg: DictConfig) -> None:
     for name in ("max_epochs", "max_steps"):
         if trainer[name] is not None and (trainer[name] == 0 or trainer[name] < -1):
             raise ValueError(f"trainer.{name}={trainer[name]} trains nothing. -1 is without limit.")
+    if trainer.limit_train_batches == 0:
+        raise ValueError("trainer.limit_train_batches=0 trains nothing.")
+    if trainer.accumulate_grad_batches < 1:
+        raise ValueError(f"trainer.accumulate_grad_batches={trainer.accumulate_grad_batches}: at least 1.")
     if trainer.limit_val_batches == 0 and cfg.monitor.startswith("val/"):
         raise ValueError(f"trainer.limit_val_batches=0 leaves monitor={cfg.monitor} unknown. Use monitor=train/loss.")
     check_devices(trainer.accelerator, trainer.devices)

@@ -20,8 +20,9 @@ from hydra.types import RunMode
 from omegaconf import DictConfig, OmegaConf
 
 from src.build import check
+from src.cli import stop_code
 from src.config import CONF, compose, flat
-from src.errors import in_words
+from src.errors import in_words, nearest
 from src.results import print_scores, write_results, write_whole
 
 if TYPE_CHECKING:
@@ -61,26 +62,33 @@ class Run:
             if is_first_process():
                 self._claim(cfg)
             yield
-        except Exception as error:
+        except (Exception, SystemExit) as error:
+            if stop_code() is not None:
+                self._say_stopped()
+                raise SystemExit(stop_code()) from error
             if not self._is_claimed:
                 self._remove_if_empty()
             elif not (in_words(error) and self._forget()):
                 log.exception("failed")
                 self.save_results(status="failed", error=in_words(error) or repr(error))
             raise
-        except SystemExit as stop:
-            if self._is_claimed and self._forget():
-                print("Stopped before anything was learnt.", file=sys.stderr)
-            else:
-                print(f"Stopped. To go on: {self._command()}", file=sys.stderr)
-                log.info("stopped with exit code %s", stop.code)
-            raise
         finally:
             if self._lock:
                 self._lock.close()
 
+    def _say_stopped(self) -> None:
+        if self._is_claimed and self._forget():
+            print("Stopped before anything was learnt.", file=sys.stderr)
+        elif is_first_process():
+            print(f"Stopped. To go on: {self._command()}", file=sys.stderr)
+            log.info("stopped with exit code %s", stop_code())
+
     def _claim(self, cfg: DictConfig) -> None:
-        if self.folder.is_dir() and {p.name for p in self.folder.iterdir()} - {".hydra"} and not self._config.exists():
+        if (
+            self.folder.is_dir()
+            and {p.name for p in self.folder.iterdir()} - {".hydra", "train.log"}
+            and not self._config.exists()
+        ):
             raise ValueError(f"{self} holds other files, and no run. Choose another name=.")
         self._config.parent.mkdir(parents=True, exist_ok=True)
         self._lock = (self.folder / ".hydra" / "lock").open("w")
@@ -115,11 +123,11 @@ class Run:
 
     def _command(self) -> str:
         """What goes on with this run, or with its whole sweep."""
-        arguments = [a for a in sys.argv[1:] if not a.startswith("name=")]
+        arguments = sys.argv[1:]
         hydra_cfg = HydraConfig.get()
         is_sweep = hydra_cfg.mode == RunMode.MULTIRUN
         folder = Path(hydra_cfg.sweep.dir if is_sweep else hydra_cfg.run.dir)
-        if folder.parts[0] == "outputs":
+        if folder.parts[0] == "outputs" and not any(a.lstrip("+").startswith("name=") for a in arguments):
             arguments.append(f"name={folder.relative_to('outputs')}")
         return f"python -m src.train {shlex.join(arguments)}"
 
@@ -178,6 +186,11 @@ class Run:
         OmegaConf.set_struct(cfg, True)
         for override in OverridesParser.create().parse_overrides(list(overrides or [])):
             key = override.get_key_element()
+            if key.partition(".")[0] not in ("data", "trainer"):
+                hint = nearest(key, flat(cfg)) if "." not in key else ""
+                raise ValueError(f"{override.input_line}: only data and trainer of a finished run can change.{hint}")
+            if key in ("data.split_seed", "data.fractions"):
+                raise ValueError(f"{override.input_line}: the run would be scored on examples that it has learnt from.")
             if (CONF / key).is_dir():
                 OmegaConf.update(cfg, key, compose(str(override.input_line))[key], merge=False)
             else:
@@ -195,6 +208,9 @@ class Run:
 
         self.config()  # is it a run at all?
         if not self.is_finished:
+            reason = self.results.get("error")
+            if reason:
+                raise ValueError(f"{self} failed: {reason}")
             raise ValueError(f"{self} is not finished. Repeat its command: it goes on where it was.")
         checkpoint = load_checkpoint(self.best)
         module = SupervisedModule(**checkpoint["hyper_parameters"])

@@ -144,6 +144,12 @@ def test_step_and_plateau_lower_the_rate(train):
     assert learning_rates("plateau")[0] == 1e-9
 
 
+def test_an_epoch_without_validation_has_no_validation_scores_and_no_step_of_plateau(train):
+    train(*WINE, "name=w", "trainer.check_val_every_n_epoch=2", "scheduler=plateau", "scheduler.patience=0")
+    with Path("outputs/w/logs/metrics.csv").open() as file:
+        assert [bool(row["val/loss"]) for row in csv.DictReader(file)] == [False, True, False, True]
+
+
 def test_early_stopping_ends_a_run_that_learns_no_more(train):
     results = train("data=wine", "optimizer.lr=1e-12", "callbacks.early_stopping.patience=3", "trainer.max_epochs=20")
     assert results["epochs"] < 10

@@ -120,6 +120,16 @@ def test_a_bug_leaves_its_traceback_in_the_folder(call, capsys, monkeypatch):
     assert "ZeroDivisionError" in Path("outputs/bug/train.log").read_text()
 
 
+def test_a_mistake_in_the_users_code_keeps_its_traceback_though_it_is_a_value_error(call, capsys, monkeypatch):
+    def unpacks_wrongly(size: int, noise: float, data_seed: int) -> None:
+        _, _ = range(3)
+
+    monkeypatch.setattr("src.datasets.synthetic.parabola", unpacks_wrongly)
+    assert call("train", "data=parabola", "name=bug") == 1
+    assert "in unpacks_wrongly" in capsys.readouterr().err
+    assert "too many values to unpack" in Path("outputs/bug/train.log").read_text()
+
+
 def test_one_seed_gives_the_same_weights_and_another_gives_others(train):
     weights = []
     for name, seed in (("a", 0), ("b", 0), ("c", 1)):

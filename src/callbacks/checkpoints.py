@@ -37,9 +37,13 @@ class BestCheckpoint(ModelCheckpoint):
 
     def on_fit_start(self, trainer: L.Trainer, pl_module: SupervisedModule) -> None:
         names = [*pl_module.val_scores.names, *pl_module.train_scores.names]
-        if self.monitor not in names:
-            hint = nearest(self.monitor or "", names) or f" There are {', '.join(names)}."
-            raise ValueError(f"monitor={self.monitor} is not measured.{hint}")
+        watched = [("", self.score), ("scheduler.", (pl_module.hparams.scheduler or {}).get("monitor"))]
+        if trainer.early_stopping_callback is not None:
+            watched.append(("callbacks.early_stopping.", trainer.early_stopping_callback.monitor))
+        for key, monitor in watched:
+            if monitor is not None and monitor not in names:
+                hint = nearest(monitor, names) or f" There are {', '.join(names)}."
+                raise ValueError(f"{key}monitor={monitor} is not measured.{hint}")
 
     def on_train_epoch_end(self, trainer: L.Trainer, pl_module: SupervisedModule) -> None:
         if self.monitor in trainer.callback_metrics:  # not before the first validation

@@ -44,7 +44,8 @@ class History(Checkpoint):
             "seconds": round(time.monotonic() - self.started, 3),
             "lr": trainer.optimizers[0].param_groups[0]["lr"],
         }
-        row |= {k: v.item() for k, v in trainer.callback_metrics.items() if k in self.columns}
+        measured = [*pl_module.train_scores.names, *(pl_module.val_scores.names if pl_module.is_validated else ())]
+        row |= {k: v.item() for k, v in trainer.callback_metrics.items() if k in measured}
         with self.path.open("a", newline="") as file:
             csv.DictWriter(file, self.columns, restval="").writerow(row)
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import difflib
 import math
 from pathlib import Path
+from typing import Literal
 
 import pandas as pd
 import torch
@@ -12,23 +13,37 @@ import torch
 from src.datasets.memory import InMemory
 
 
-def read_table(path: str, target: str, shape: list[int] | None = None) -> InMemory:
+def read_table(
+    path: str,
+    target: str,
+    shape: list[int] | None = None,
+    task: Literal["regression", "classification"] | None = None,
+) -> InMemory:
     """Read a CSV file (gzipped too): numeric columns x (N, F), or (N, *shape), and the target column y.
 
     A target of fractional numbers is a regression's, y (N, 1); whole numbers, texts and booleans are classes, y (N,).
+    `task` says so for whole numbers, which may be either.
 
     Raises:
-        ValueError: no such target column, a value that is missing or not a number, a shape of another size.
+        ValueError: no table in the file, no such target column, a value that is missing or not a number, a shape of
+            another size, so many whole numbers that they are hardly classes.
     """
     if not Path(path).is_file():
         raise ValueError(f"data.path={path} is not a file.")
-    table = pd.read_csv(path)
     name = Path(path).name
+    try:
+        table = pd.read_csv(path)
+    except (ValueError, OSError) as error:  # pandas' own errors are ValueErrors
+        raise ValueError(f"data.path={path} cannot be read as CSV in UTF-8: {error}") from error
+    if not len(table):
+        raise ValueError(f"{name} has no rows.")
     if target not in table.columns:
         close = difflib.get_close_matches(target, table.columns, n=1)
         hint = f"Did you mean {close[0]!r}?" if close else f"It has: {', '.join(table.columns)}."
         raise ValueError(f"data.target={target!r} is not a column of {name}. {hint}")
     features = table.drop(columns=target)
+    if not len(features.columns):
+        raise ValueError(f"{name} has no column but the target.")
     _check(table, features, name)
 
     x = torch.tensor(features.to_numpy("float32"))
@@ -38,7 +53,12 @@ def read_table(path: str, target: str, shape: list[int] | None = None) -> InMemo
                 f"data.shape={shape} holds {math.prod(shape)} values, but {name} has {x.shape[1]} features."
             )
         x = x.reshape(-1, *shape)
-    if pd.api.types.is_float_dtype(table[target]):
+    numbers = table[target].nunique()
+    if task is None and pd.api.types.is_integer_dtype(table[target]) and numbers > 50:
+        raise ValueError(
+            f"{name} has {numbers} different whole numbers as {target}. Say data.task=regression or classification."
+        )
+    if task == "regression" or (task is None and pd.api.types.is_float_dtype(table[target])):
         return InMemory(x, torch.tensor(table[[target]].to_numpy("float32")))
     numbers, classes = pd.factorize(table[target], sort=True)
     return InMemory(x, torch.tensor(numbers), [str(c) for c in classes])

@@ -34,7 +34,11 @@ class Standardize(nn.Module):
         return x * self.std + self.mean
 
     def fit(self, batches: Iterable[Tensor]) -> None:
-        """Learn mean and deviation from batches (B, *shape) in one pass (Chan, Golub & LeVeque 1983)."""
+        """Learn mean and deviation from batches (B, *shape) in one pass (Chan, Golub & LeVeque 1983).
+
+        Raises:
+            ValueError: a value is nan or infinite.
+        """
         count, mean, squares = 0, torch.zeros(self.mean.shape).double(), torch.zeros(self.mean.shape).double()
         axes = [0, *(a + 1 for a in range(self.mean.dim()) if a != self.axis)]
         for batch in batches:
@@ -46,6 +50,8 @@ class Standardize(nn.Module):
             mean = mean + change * size / count
             squares = squares + ((batch - batch_mean) ** 2).sum(dim=axes).reshape(mean.shape)
             squares = squares + change**2 * size * (count - size) / count
+        if not (mean.isfinite() & squares.isfinite()).all():
+            raise ValueError("The training examples hold values that are nan or infinite.")
         std = (squares / count).sqrt()
         self.mean.copy_(mean)
         self.std.copy_(torch.where(std > 1e-7 * mean.abs().clamp(min=1e-30), std, torch.ones_like(std)))
