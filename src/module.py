@@ -210,7 +210,9 @@ class SupervisedModule(L.LightningModule):
                 spec[length] = self._scheduler_steps(**timing)
         with blamed_on("scheduler"):
             scheduler = build(spec, optimizer)
-        return {"optimizer": optimizer, "lr_scheduler": {"scheduler": scheduler, **timing}}
+        # Plateau is no exception to Lightning, since we step it ourselves, see `_step_plateau`.
+        schedule = {"scheduler": scheduler, "reduce_on_plateau": False, **timing}
+        return {"optimizer": optimizer, "lr_scheduler": schedule}
 
     def _scheduler_steps(self, interval: str = "epoch", frequency: int = 1, **_: Any) -> int:
         """How often the scheduler steps in the whole run."""
