@@ -132,3 +132,4 @@ def test_a_write_that_breaks_off_leaves_the_old_checkpoint(folder, monkeypatch):
     with pytest.raises(OSError, match="No space left"):
         AtomicCheckpointIO().save_checkpoint({}, path)
     assert torch.equal(load_checkpoint(path)["state_dict"]["w"], torch.ones(2))
+    assert [p.name for p in folder.iterdir()] == ["last.ckpt"]
