@@ -43,9 +43,8 @@ def in_words(error: BaseException) -> str | None:
     if "Config group override must be" in str(error):  # Hydra does not say which
         for group in (argument.removesuffix("=null") for argument in sys.argv[1:]):
             if (CONF / group).is_dir():
-                return (
-                    f"{group}=null: choose one of {', '.join(sorted(p.stem for p in (CONF / group).glob('*.yaml')))}."
-                )
+                choices = sorted(path.stem for path in (CONF / group).glob("*.yaml"))
+                return f"{group}=null: choose one of {', '.join(choices)}."
     if isinstance(error, OSError) and error.filename is not None:
         return f"{error.filename}: {error.strerror}."
     if isinstance(error, ValueError) or type(error).__name__ == "MisconfigurationException":

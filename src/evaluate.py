@@ -37,8 +37,8 @@ def evaluate(run: Run, split: str, overrides: list[str]) -> dict[str, float]:
     data = build(cfg.data)
     data.setup("test")
     module.check_data(data)
-    ours = {"enable_progress_bar": False, "logger": False, "default_root_dir": run.folder}
-    trainer = build(cfg.trainer, callbacks=[RunProgress()], **ours)
+    silent = {"enable_progress_bar": False, "logger": False, "default_root_dir": run.folder}
+    trainer = build(cfg.trainer, callbacks=[RunProgress()], **silent)
     [scores] = trainer.test(module, data.loader(split), verbose=False) or [{}]
     if not scores:
         raise ValueError("trainer.limit_test_batches=0 leaves nothing to score.")

@@ -84,11 +84,8 @@ class Run:
             log.info("stopped with exit code %s", stop_code())
 
     def _claim(self, cfg: DictConfig) -> None:
-        if (
-            self.folder.is_dir()
-            and {p.name for p in self.folder.iterdir()} - {".hydra", "train.log"}
-            and not self._config.exists()
-        ):
+        files = {path.name for path in self.folder.iterdir()} if self.folder.is_dir() else set()
+        if files - {".hydra", "train.log"} and not self._config.exists():
             raise ValueError(f"{self} holds other files, and no run. Choose another name=.")
         self._config.parent.mkdir(parents=True, exist_ok=True)
         self._lock = (self.folder / ".hydra" / "lock").open("w")

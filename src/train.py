@@ -29,8 +29,8 @@ def train(cfg: DictConfig, run: Run) -> None:
     module = build(cfg.module)
     shown = {"progress": cfg.trainer.enable_progress_bar, "summary": cfg.trainer.enable_model_summary}
     callbacks = [build(spec) for name, spec in cfg.callbacks.items() if spec and shown.get(name, True)]
-    lightnings = {"enable_progress_bar": False, "enable_model_summary": False}  # we have shown our own
-    trainer = build(cfg.trainer, callbacks=callbacks, default_root_dir=run.folder, **lightnings)
+    not_twice = {"enable_progress_bar": False, "enable_model_summary": False}  # they would add Lightning's to ours
+    trainer = build(cfg.trainer, callbacks=callbacks, default_root_dir=run.folder, **not_twice)
 
     trainer.fit(module, data, ckpt_path=run.last if run.last.exists() else None)
     val = trainer.validate(module, data, ckpt_path=run.best, verbose=False)
