@@ -53,6 +53,14 @@ def test_task_and_shapes_come_from_the_data(name, task, input_shape, output_size
     )
 
 
+def test_whole_numbers_are_a_regression_where_the_user_says_so(folder):
+    (folder / "house.csv").write_text("rooms,price\n" + "".join(f"{i},{100 * i}\n" for i in range(1, 60)))
+    data = data_module("data=diabetes", "data.path=house.csv", "data.target=price", "data.task=regression")
+    assert (data.task, data.output_size) == ("regression", 1)
+    with pytest.raises(ValueError, match="59 different whole numbers as price"):
+        data_module("data=diabetes", "data.path=house.csv", "data.target=price")
+
+
 def test_the_split_depends_on_its_own_seed_only():
     def test_rows(*overrides: str) -> list[int]:
         return list(data_module("data=wine", *overrides).splits["test"].indices)

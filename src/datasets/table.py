@@ -28,22 +28,13 @@ def read_table(
         ValueError: no table in the file, no such target column, a value that is missing or not a number, a shape of
             another size, so many whole numbers that they are hardly classes.
     """
-    if not Path(path).is_file():
-        raise ValueError(f"data.path={path} is not a file.")
     name = Path(path).name
-    try:
-        table = pd.read_csv(path)
-    except (ValueError, OSError) as error:  # pandas' own errors are ValueErrors
-        raise ValueError(f"data.path={path} cannot be read as CSV in UTF-8: {error}") from error
-    if not len(table):
-        raise ValueError(f"{name} has no rows.")
+    table = _read(path)
     if target not in table.columns:
         close = difflib.get_close_matches(target, table.columns, n=1)
         hint = f"Did you mean {close[0]!r}?" if close else f"It has: {', '.join(table.columns)}."
         raise ValueError(f"data.target={target!r} is not a column of {name}. {hint}")
     features = table.drop(columns=target)
-    if not len(features.columns):
-        raise ValueError(f"{name} has no column but the target.")
     _check(table, features, name)
 
     x = torch.tensor(features.to_numpy("float32"))
@@ -53,18 +44,23 @@ def read_table(
                 f"data.shape={shape} holds {math.prod(shape)} values, but {name} has {x.shape[1]} features."
             )
         x = x.reshape(-1, *shape)
-    numbers = table[target].nunique()
-    if task is None and pd.api.types.is_integer_dtype(table[target]) and numbers > 50:
-        raise ValueError(
-            f"{name} has {numbers} different whole numbers as {target}. Say data.task=regression or classification."
-        )
-    if task == "regression" or (task is None and pd.api.types.is_float_dtype(table[target])):
-        return InMemory(x, torch.tensor(table[[target]].to_numpy("float32")))
-    numbers, classes = pd.factorize(table[target], sort=True)
-    return InMemory(x, torch.tensor(numbers), [str(c) for c in classes])
+    return InMemory(x, *_target(table[target], task, name))
+
+
+def _read(path: str) -> pd.DataFrame:
+    if not Path(path).is_file():
+        raise ValueError(f"data.path={path} is not a file.")
+    try:
+        return pd.read_csv(path)
+    except (ValueError, OSError) as error:  # pandas' own errors are ValueErrors
+        raise ValueError(f"data.path={path} cannot be read as CSV in UTF-8: {error}") from error
 
 
 def _check(table: pd.DataFrame, features: pd.DataFrame, name: str) -> None:
+    if not len(table):
+        raise ValueError(f"{name} has no rows.")
+    if not len(features.columns):
+        raise ValueError(f"{name} has no column but the target.")
     if table.isna().any(axis=None):
         counts = table.isna().sum()
         columns = ", ".join(f"{column} ({count})" for column, count in counts[counts > 0].items())
@@ -72,3 +68,18 @@ def _check(table: pd.DataFrame, features: pd.DataFrame, name: str) -> None:
     texts = features.columns[[not pd.api.types.is_numeric_dtype(dtype) for dtype in features.dtypes]]
     if len(texts):
         raise ValueError(f"{name}: the features {', '.join(texts)} are not numeric.")
+
+
+def _target(column: pd.Series, task: str | None, name: str) -> tuple[torch.Tensor, list[str] | None]:
+    """y and the names of its classes; None for a regression."""
+    if task is None and pd.api.types.is_integer_dtype(column) and column.nunique() > 50:
+        raise ValueError(
+            f"{name} has {column.nunique()} different whole numbers as {column.name}. "
+            "Say data.task=regression or classification."
+        )
+    if task == "regression" or (task is None and pd.api.types.is_float_dtype(column)):
+        if not pd.api.types.is_numeric_dtype(column):
+            raise ValueError(f"data.task=regression, but {column.name} in {name} is not numeric.")
+        return torch.tensor(column.to_numpy("float32")).unsqueeze(1), None
+    numbers, classes = pd.factorize(column, sort=True)
+    return torch.tensor(numbers), [str(c) for c in classes]
