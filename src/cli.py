@@ -57,8 +57,7 @@ def command() -> Iterator[None]:
     """Inside it an error ends the program: what the user did wrong as a line, the rest with its traceback."""
     os.environ["HYDRA_FULL_ERROR"] = "1"  # Hydra then raises what it would explain itself
     _asked.clear()
-    for number in (signal.SIGINT, signal.SIGTERM):
-        signal.signal(number, _stop)
+    before = {number: signal.signal(number, _stop) for number in (signal.SIGINT, signal.SIGTERM)}
     try:
         yield
     except BrokenPipeError:  # `| head`
@@ -69,6 +68,9 @@ def command() -> Iterator[None]:
     except Exception as error:
         explain(error)
         sys.exit(1)
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler or signal.SIG_DFL)
 
 
 def _stop(number: int, _: Any) -> None:
