@@ -31,6 +31,10 @@ class BestCheckpoint(ModelCheckpoint):
         self.score = monitor
         super().__init__(filename="best", monitor=monitor, mode=mode, enable_version_counter=False)
 
+    @property
+    def state_key(self) -> str:
+        return "BestCheckpoint"  # Lightning's lists all arguments, and makes a profile's table too wide to read
+
     def setup(self, trainer: L.Trainer, pl_module: SupervisedModule, stage: str) -> None:
         self.dirpath = str(Path(trainer.default_root_dir) / "checkpoints")
         super().setup(trainer, pl_module, stage)
