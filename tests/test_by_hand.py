@@ -190,7 +190,7 @@ def test_a_loss_refuses_a_target_of_another_kind():
             by_hand.CrossEntropyLoss()(scores, torch.randint(0, 1, (6,)))
 
 
-def line_of(optimizer_class: type, weights: Tensor, stop: int | None = None, **options: float) -> Tensor:
+def descend(optimizer_class: type, weights: Tensor, stop: int | None = None, **options: float) -> Tensor:
     """The weights after 60 steps on a least-squares problem under a schedule; at `stop` all is saved and loaded."""
     x, y = torch.randn(20, 3).double(), torch.randn(20, 1).double()
 
@@ -223,7 +223,7 @@ def test_sgd_equals_that_of_torch(options):
     paths = []
     for sgd in (by_hand.SGD, torch.optim.SGD):
         torch.manual_seed(1)
-        paths.append(line_of(sgd, weights, **options))
+        paths.append(descend(sgd, weights, **options))
     assert not torch.allclose(paths[0], weights)
     assert_same(paths[0], paths[1], within=1e-12)
 
@@ -233,7 +233,7 @@ def test_sgd_goes_on_from_its_state_dict():
     paths = []
     for stop in (None, 30):
         torch.manual_seed(1)
-        paths.append(line_of(by_hand.SGD, weights, stop, momentum=0.9, weight_decay=0.01))
+        paths.append(descend(by_hand.SGD, weights, stop, momentum=0.9, weight_decay=0.01))
     assert_same(paths[0], paths[1], within=0)
 
 
@@ -348,3 +348,8 @@ def test_what_the_net_cannot_be_is_said(shape, changes, says):
     sizes: dict[str, Any] = {"channels": [8], **changes}
     with pytest.raises(ValueError, match=says):
         ByHandCNN(shape, 10, **sizes)
+
+
+def test_the_net_by_hand_learns_the_digits(train):
+    results = train("net=by_hand", "optimizer=sgd_by_hand", "optimizer.lr=0.05", "trainer.max_epochs=2")
+    assert results["test/accuracy"] > 0.95
