@@ -1,0 +1,124 @@
+"""Save the net of a finished run as one file that gives the run's own answers.
+
+python -m src.export outputs/my_run                       # pt2: the whole net, to be used without this project
+python -m src.export outputs/my_run format=safetensors    # its parameters, to be loaded into the same net
+python -m src.export outputs/my_run format=state_dict -o my_net.pt
+"""
+
+from __future__ import annotations
+
+import argparse
+import os
+from collections.abc import Callable
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from src.cli import command
+from src.errors import nearest
+from src.formats import FORMATS, find_format
+from src.run import Run
+
+if TYPE_CHECKING:
+    from omegaconf import DictConfig
+    from torch import Tensor
+
+    from src.module import SupervisedModule
+
+EXAMPLES = 256  # whose answers are compared
+TOLERANCE = 1e-4  # of the largest answer
+
+
+def export(run: Run, name: str = "pt2", output: str | None = None, changes: list[str] | None = None) -> str:
+    """Save the run's net, read it again, compare the answers; returns a line that says where it is and how exact.
+
+    Args:
+        name: one of FORMATS.
+        output: the file; None: in the run's folder, export/.
+        changes: `KEY=VALUE`s of data, such as a path that is another one now.
+
+    Raises:
+        ValueError: this cannot be done, or the file answers otherwise than the run; then it is not kept.
+    """
+    form = find_format(name)
+    cfg, module = run.config(changes), run.load()
+    path = Path(output) if output else Path(str(run)) / "export" / form.file
+    folder = path.parent if output else path.parent.parent  # it is there: no export/ before there is a file for it
+    _check_place(path, folder, form.file)
+    x = _examples(cfg, module)
+    partial = folder / f".partial.{path.name}"  # the suffix stays: torch asks for .pt2
+    try:
+        form.write(module, x, partial)
+        difference = _difference(module, form.read(module, partial), x)
+        path.parent.mkdir(exist_ok=True)
+        partial.replace(path)
+    finally:
+        partial.unlink(missing_ok=True)
+    size = path.stat().st_size / 1e6
+    return f"{path}  {size:.1f} MB  largest difference to the run's own answers on {len(x)} examples: {difference:.1e}"
+
+
+def _check_place(path: Path, folder: Path, usual: str) -> None:
+    suffix = Path(usual).suffix
+    if path.is_dir():
+        raise ValueError(f"{path} is a folder. Name a file in it, such as -o {path / usual}.")
+    if path.suffix != suffix:
+        raise ValueError(f"-o {path}: such a file ends in {suffix}, as does {path.with_suffix(suffix)}.")
+    if not folder.is_dir():
+        raise ValueError(f"-o {path}: the folder {folder} does not exist.")
+    if not os.access(folder, os.W_OK):
+        raise ValueError(f"The folder {folder} cannot be written to. Choose another with -o FILE.")
+
+
+def _examples(cfg: DictConfig, module: SupervisedModule) -> Tensor:
+    """x of the test split, or of val where there is none: (N, *input_shape), in the data's own dtype."""
+    import torch
+
+    from src.build import build, check
+
+    check(cfg)
+    data = build(cfg.data)
+    data.setup("test")
+    module.check_data(data)
+    part = next(data.splits[split] for split in ("test", "val") if len(data.splits.get(split, ())))
+    return torch.stack([torch.as_tensor(part[i][0]) for i in range(min(EXAMPLES, len(part)))])
+
+
+def _difference(module: SupervisedModule, answer: Callable[[Tensor], Tensor], x: Tensor) -> float:
+    """The largest between the two's answers, for a single example and for batches.
+
+    Raises:
+        ValueError: it is too large.
+    """
+    import torch
+
+    with torch.no_grad():
+        pairs = [(module(batch), answer(batch)) for batch in (x[:1], *x[1:].split(32)) if len(batch)]
+    ours, theirs = (torch.cat(answers) for answers in zip(*pairs, strict=True))
+    difference = (ours - theirs).abs().max().item()
+    if not difference <= TOLERANCE * ours.abs().max().item():  # nan is no better
+        raise ValueError(
+            f"The file's answers differ from the run's own by up to {difference:.1e}, so it is not kept. "
+            "Does the net draw random numbers when it answers?"
+        )
+    return difference
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(prog="python -m src.export", description=__doc__.partition("\n")[0])
+    parser.add_argument("run", help="the run's folder, such as outputs/my_run")
+    choices = f"format={' | '.join(FORMATS)}; a key of data that has changed since"
+    parser.add_argument("choices", nargs="*", metavar="KEY=VALUE", help=choices)
+    parser.add_argument("-o", "--output", metavar="FILE", help="default: in the run's folder, export/")
+    arguments = parser.parse_intermixed_args()
+    with command():
+        given = {choice: choice.partition("=")[0] for choice in arguments.choices}
+        for choice, key in given.items():
+            if key != "format" and key.partition(".")[0] != "data":
+                raise ValueError(f"{choice}: there are format and data.{nearest(key, ['format', 'data'])}")
+        [name] = [choice.removeprefix("format=") for choice, key in given.items() if key == "format"][-1:] or ["pt2"]
+        changes = [choice for choice, key in given.items() if key != "format"]
+        print(export(Run(arguments.run), name, arguments.output, changes))
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,301 @@
+"""Exports give the run's own answers, to who has none of this project's code too."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+from safetensors.torch import load_file
+from torch import Tensor, nn
+
+import src.datasets.synthetic as synthetic
+from src.datasets.memory import InMemory
+from src.export import _difference
+from src.formats import FORMATS
+from src.module import SupervisedModule
+from src.run import Run
+
+FILES = {"pt2": "model.pt2", "safetensors": "parameters.safetensors", "state_dict": "parameters.pt"}
+DATA = {"classes": "wine", "binary": "breast_cancer", "regression": "diabetes"}
+OWN_NET = ("net=linear", "~net.hidden", "~net.activation", "~net.dropout")
+SHORT = ("net.hidden=[8]", "trainer.max_epochs=1")
+
+
+class Recurrent(nn.Module):
+    """(B, T, F) -> (B, output_size)."""
+
+    def __init__(self, input_shape: tuple[int, ...], output_size: int) -> None:
+        super().__init__()
+        self.lstm = nn.LSTM(input_shape[-1], 8, batch_first=True)
+        self.out = nn.Linear(8, output_size)
+
+    def forward(self, x: Tensor) -> Tensor:
+        return self.out(self.lstm(x)[0][:, -1])  # (B, T, 8) -> (B, output_size)
+
+
+class Loop(nn.Module):
+    """Step by step, with the batch's size as a number of Python's."""
+
+    def __init__(self, input_shape: tuple[int, ...], output_size: int) -> None:
+        super().__init__()
+        self.cell = nn.LSTMCell(input_shape[-1], 8)
+        self.out = nn.Linear(8, output_size)
+
+    def forward(self, x: Tensor) -> Tensor:
+        h = c = torch.zeros(len(x), 8)
+        for x_t in x.unbind(dim=1):  # T times (B, F)
+            h, c = self.cell(x_t, (h, c))
+        return self.out(h)
+
+
+class Product(torch.autograd.Function):
+    @staticmethod
+    def forward(ctx: Any, x: Tensor, weight: Tensor) -> Tensor:
+        ctx.save_for_backward(x, weight)
+        return x @ weight
+
+    @staticmethod
+    def backward(ctx: Any, *grads: Tensor) -> tuple[Tensor, Tensor]:
+        x, weight = ctx.saved_tensors
+        return grads[0] @ weight.T, x.T @ grads[0]
+
+
+class OwnGradient(nn.Module):
+    def __init__(self, input_shape: tuple[int, ...], output_size: int) -> None:
+        super().__init__()
+        self.weight = nn.Parameter(torch.randn(input_shape[0], output_size))
+
+    def forward(self, x: Tensor) -> Tensor:
+        return Product.apply(x, self.weight)
+
+
+class Words(nn.Module):
+    """Indices (B, T) -> (B, output_size)."""
+
+    def __init__(self, input_shape: tuple[int, ...], output_size: int) -> None:
+        super().__init__()
+        self.embedding = nn.Embedding(20, output_size)
+
+    def forward(self, x: Tensor) -> Tensor:
+        return self.embedding(x).mean(dim=1)  # (B, T, output_size) -> (B, output_size)
+
+
+class Branching(nn.Linear):
+    """By the values themselves: what torch.export cannot follow."""
+
+    def __init__(self, input_shape: tuple[int, ...], output_size: int) -> None:
+        super().__init__(input_shape[0], output_size)
+
+    def forward(self, x: Tensor) -> Tensor:
+        return super().forward(x if x.sum() > 0 else -x)
+
+
+class Random(Branching):
+    def forward(self, x: Tensor) -> Tensor:
+        return nn.Linear.forward(self, x) + torch.rand(len(x), self.out_features)
+
+
+def said(call, capsys, *arguments: str) -> str:
+    capsys.readouterr()
+    assert call("export", *arguments) == 0
+    [line] = capsys.readouterr().out.splitlines()
+    return line
+
+
+def files(folder: str) -> set[str]:
+    return {str(path) for path in Path(folder).rglob("*")}
+
+
+@pytest.mark.parametrize("data", DATA.values(), ids=DATA)
+def test_every_format_gives_the_runs_own_answers(train, call, capsys, data):
+    run = train(f"data={data}", *SHORT, "name=r")["run"]
+    module = Run(run).load()
+    for name, file in FILES.items():
+        line = said(call, capsys, str(run), f"format={name}")
+        assert line.startswith(f"outputs/r/export/{file}  0.0 MB  largest difference to the run's own answers on ")
+        assert line.endswith(" examples: 0.0e+00")
+    untrained = [SupervisedModule(**module.hparams).eval() for _ in range(2)]
+    untrained[0].load_state_dict(torch.load(run / "export/parameters.pt", weights_only=True))
+    untrained[1].load_state_dict(load_file(run / "export/parameters.safetensors"))
+    program = torch.export.load(run / "export/model.pt2").module()
+    for size in (1, 7):
+        x = 50 * torch.rand(size, *module.hparams.input_shape)
+        for answer in (*untrained, program):
+            torch.testing.assert_close(answer(x), module(x))
+    assert {path.name for path in Path(run, "export").iterdir()} == set(FILES.values())
+
+
+def test_pt2_needs_none_of_this_projects_code(train, call):
+    train("data=diabetes", *SHORT, "name=r")
+    assert call("export", "outputs/r", "-o", "net.pt2") == 0
+    code = (
+        "import sys, torch\n"
+        "net, x = torch.export.load('net.pt2').module(), torch.arange(70.0).reshape(7, 10)\n"
+        "print(torch.cat([net(x[:1]), net(x[1:])]).flatten().tolist())\n"
+        "assert not [m for m in sys.modules if m == 'src' or m.startswith('lightning')]"
+    )
+    env = {name: value for name, value in os.environ.items() if name != "PYTHONPATH"}
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, env=env)
+    assert done.stderr == ""
+    expected = Run("outputs/r").load()(torch.arange(70.0).reshape(7, 10))
+    assert json.loads(done.stdout) == pytest.approx(expected.flatten().tolist())
+
+
+@pytest.mark.parametrize("net", [Recurrent, Loop, OwnGradient, "cnn"], ids=str)
+def test_every_kind_of_net_can_be_exported(train, call, capsys, net):
+    data = ("data=wine",) if net is OwnGradient else ("data=digits", f"data.shape=[{'1,' * (net == 'cnn')}8,8]")
+    own = ("net=cnn",) if net == "cnn" else (*OWN_NET, f"net._target_={__name__}.{net.__name__}")
+    train(*data, *own, "trainer.max_epochs=1", "name=r")
+    for name in FILES:
+        difference = float(said(call, capsys, "outputs/r", f"format={name}").split()[-1])
+        assert difference < 1e-6
+
+
+@pytest.mark.parametrize("kind", ["indices", "uint8"])
+def test_it_reads_numbers_as_the_data_hold_them(train, call, capsys, monkeypatch, kind):
+    generator = torch.Generator().manual_seed(0)
+    x = torch.randint(0, 20, (100, 5), generator=generator, dtype=torch.int64 if kind == "indices" else torch.uint8)
+    monkeypatch.setattr(synthetic, "parabola", lambda size, noise, data_seed: InMemory(x, x[:, :1] / 20))
+    own = (*OWN_NET, f"net._target_={__name__}.Words") if kind == "indices" else ("net=mlp",)
+    train("data=parabola", *own, "trainer.max_epochs=1", "name=r")
+    assert said(call, capsys, "outputs/r").endswith("on 15 examples: 0.0e+00")
+    answers = torch.export.load("outputs/r/export/model.pt2").module()(x)
+    torch.testing.assert_close(answers, Run("outputs/r").load()(x))
+
+
+def test_tied_parameters_and_an_older_file_are_no_obstacle(train, call, capsys, monkeypatch):
+    train("data=wine", "net.hidden=[13,13]", "trainer.max_epochs=1", "name=r")
+    load = Run.load
+
+    def tied(self: Run) -> SupervisedModule:
+        module = load(self)
+        module.net[4].weight = module.net[1].weight
+        return module
+
+    monkeypatch.setattr(Run, "load", tied)
+    Path("mine.safetensors").write_text("an older file")
+    assert said(call, capsys, "outputs/r", "format=safetensors", "-o", "mine.safetensors").endswith("0.0e+00")
+    assert "net.4.weight" in load_file("mine.safetensors")
+
+
+WRONG = {
+    "outputs/r format=onx": "format=onx: there are pt2, safetensors, state_dict.",
+    "outputs/r format=safetensor": "Did you mean 'safetensors'?",
+    "outputs/r fromat=pt2": "fromat=pt2: there are format and data. Did you mean 'format'?",
+    "outputs/r optimizer.lr=1": "optimizer.lr=1: there are format and data.",
+    "outputs/r data.pth=1": "'data.pth' is not a key of the config. Did you mean 'data.path'?",
+    "outputs/r data.path=moved.csv": "data.path=moved.csv is not a file.",
+    "outputs/r data.batch_size=0": "data.batch_size=0: a batch needs at least 1 example.",
+    "outputs/r data.batch_size=many": "data.batch_size='many': a whole number is needed.",
+    "outputs/r data=digits": "The run was trained on data with input_shape [13], but these have (1, 8, 8).",
+    "outputs/none": "outputs/none is not the folder of a run, it does not exist.",
+    "outputs": "outputs is not the folder of a run.",
+    "outputs/r -o nowhere/net.pt2": "-o nowhere/net.pt2: the folder nowhere does not exist.",
+    "outputs/r -o outputs": "outputs is a folder. Name a file in it, such as -o outputs/model.pt2.",
+    "outputs/r -o net.pt": "-o net.pt: such a file ends in .pt2, as does net.pt2.",
+}
+
+
+def test_what_is_wrong_is_told_and_nothing_is_left(train, call, capsys):
+    train("data=wine", *SHORT, "name=r")
+    before = files(".")
+    capsys.readouterr()
+    for arguments, says in WRONG.items():
+        assert call("export", *arguments.split()) == 1
+        error = capsys.readouterr().err
+        assert says in error
+        assert error.startswith("Error: ")
+        assert len(error.splitlines()) == 1
+    assert files(".") == before
+
+
+def test_a_run_that_has_not_finished_is_not_exported(train, call, capsys):
+    train("data=wine", *SHORT, "name=r")
+    Path("outputs/r/results.json").unlink()
+    assert call("export", "outputs/r") == 1
+    assert "outputs/r is not finished. Repeat its command" in capsys.readouterr().err
+
+
+def test_a_folder_that_cannot_be_written_to(train, call, capsys, monkeypatch):
+    train("data=wine", *SHORT, "name=r")
+    monkeypatch.setattr(os, "access", lambda path, mode: False)
+    assert call("export", "outputs/r") == 1
+    assert "The folder outputs/r cannot be written to. Choose another with -o FILE." in capsys.readouterr().err
+
+
+def test_a_missing_package_is_named(call, capsys, monkeypatch):
+    monkeypatch.setitem(sys.modules, "safetensors", None)
+    assert call("export", "outputs/r", "format=safetensors") == 1
+    says = 'Error: format=safetensors needs the package safetensors: pip install -e ".[export]"\n'
+    assert capsys.readouterr().err == says
+
+
+def test_a_net_that_torch_cannot_follow_keeps_its_parameters(train, call, capsys):
+    train("data=wine", *OWN_NET, f"net._target_={__name__}.Branching", "trainer.max_epochs=1", "name=r")
+    before = files("outputs")
+    assert call("export", "outputs/r") == 1
+    error = capsys.readouterr().err
+    assert "format=pt2: torch.export cannot follow this net, format=state_dict keeps its parameters." in error
+    assert "Traceback" not in error
+    assert files("outputs") == before
+    assert call("export", "outputs/r", "format=state_dict") == 0
+
+
+def test_a_net_that_answers_at_random_is_not_exported(train, call, capsys):
+    train("data=wine", *OWN_NET, f"net._target_={__name__}.Random", "trainer.max_epochs=1", "name=r")
+    before = files("outputs")
+    for name in FILES:
+        assert call("export", "outputs/r", f"format={name}") == 1
+        assert "Does the net draw random numbers when it answers?" in capsys.readouterr().err
+    assert files("outputs") == before
+
+
+@pytest.mark.parametrize("wrong", [1e-3, float("nan")])
+def test_a_file_that_answers_otherwise_is_not_kept(train, call, capsys, monkeypatch, wrong):
+    train("data=diabetes", *SHORT, "name=r")
+    assert call("export", "outputs/r", "-o", "old.pt2") == 0
+    before, old = files("."), Path("old.pt2").read_bytes()
+    pt2 = FORMATS["pt2"]
+
+    def read(module: SupervisedModule, path: Path) -> Callable[[Tensor], Tensor]:
+        answer = pt2.read(module, path)
+        return lambda x: answer(x) * (1 + wrong)
+
+    monkeypatch.setitem(FORMATS, "pt2", pt2._replace(read=read))
+    assert call("export", "outputs/r", "-o", "old.pt2") == 1
+    assert "The file's answers differ from the run's own by up to" in capsys.readouterr().err
+    assert files(".") == before
+    assert Path("old.pt2").read_bytes() == old
+
+
+def test_a_full_disk_leaves_nothing(train, call, monkeypatch):
+    train("data=wine", *SHORT, "name=r")
+    before = files("outputs")
+
+    def fails(program: object, path: Path) -> None:
+        path.write_text("half")
+        raise OSError(28, "No space left on device", str(path))
+
+    monkeypatch.setattr(torch.export, "save", fails)
+    assert call("export", "outputs/r") == 1
+    assert files("outputs") == before
+
+
+def test_single_examples_are_compared_too(train):
+    train("data=wine", *SHORT, "name=r")
+    module, sizes = Run("outputs/r").load(), []
+
+    def answer(x: Tensor) -> Tensor:
+        sizes.append(len(x))
+        return module(x)
+
+    assert _difference(module, answer, torch.rand(40, 13)) == 0
+    assert sizes[0] == 1
+    assert sum(sizes) == 40
