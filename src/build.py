@@ -16,7 +16,7 @@ from hydra.utils import instantiate
 from omegaconf import Container, OmegaConf
 
 from src.config import HYDRA_1_4
-from src.errors import nearest
+from src.nearest import nearest
 
 NO_PARAMETERS = ("_recursive_", "_convert_", "_partial_", "_args_")  # Hydra's own
 TIMING = ("interval", "frequency", "monitor")  # when Lightning calls a scheduler, beside the scheduler's own
@@ -58,6 +58,8 @@ def check(cfg: Container) -> None:
     for key in ("data", "module", "trainer"):
         if not OmegaConf.is_dict(cfg[key]):
             raise ValueError(f"{key}={_shown(cfg[key])}: every run needs it.")
+    if cfg["monitor"] is None and cfg["callbacks"]["early_stopping"] is not None:
+        raise ValueError("monitor=null leaves early stopping nothing to watch. Add callbacks.early_stopping=null.")
     for path, node in _specs(cfg, ""):
         check_parameters(path, node["_target_"], {k: v for k, v in node.items() if k != "_target_"}, node)
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 import os
 from collections.abc import Iterator
+from itertools import accumulate
 from typing import Any, cast
 
 import lightning as L
@@ -46,13 +47,13 @@ class EpochSampler(Sampler[int]):
 class DataModule(L.LightningDataModule):
     """Loads a dataset once, splits it with a seed of its own, hands out batches (x, y).
 
-    After `setup` it knows `task`, `input_shape`, `output_size` and `classes`.
+    After `setup` it knows `task`, `input_shape`, `output_size`, `classes` and `target`, the name of y.
 
     Args:
         dataset: spec of a function that returns a Dataset of (x, y): y float (K,) or (), or a class number. A
-            Dataset with `__getitems__(indices)` fetches whole batches; `classes` on it names the classes.
-        fractions: of train, val and test; they add up to 1.
-        split_seed: of the split; `seed` is that of the training order.
+            Dataset with `__getitems__(indices)` fetches whole batches; `classes` on it names the classes, `target` y.
+        fractions: of train, val and test; they add up to 1. 0 for val or test leaves that part, and its scores, out.
+        split_seed: of the split; None: in the data's own order. `seed` is that of the training order.
         batch_size: examples in a batch, on each device.
         shuffle: the training examples, anew in every epoch.
         drop_last: leave out a last, smaller training batch.
@@ -69,9 +70,9 @@ class DataModule(L.LightningDataModule):
         self,
         dataset: dict[str, Any],
         fractions: list[float],
-        split_seed: int = 0,
+        split_seed: int | None = 0,
         seed: int = 0,
-        batch_size: int = 64,
+        batch_size: int = 32,
         shuffle: bool = True,
         drop_last: bool = False,
         num_workers: int | None = None,
@@ -109,9 +110,14 @@ class DataModule(L.LightningDataModule):
             return
         dataset = build({**self.dataset, **self.options})
         lengths = self._lengths(len(dataset))
-        generator = torch.Generator().manual_seed(self.split_seed)
+        if self.split_seed is None:
+            parts = [Subset(dataset, range(end - n, end)) for n, end in zip(lengths, accumulate(lengths), strict=True)]
+        else:
+            parts = random_split(dataset, lengths, generator=torch.Generator().manual_seed(self.split_seed))
+        self.splits = dict(zip(SPLITS, parts, strict=True))
         self.batched = hasattr(dataset, "__getitems__")
-        self.splits = dict(zip(SPLITS, random_split(dataset, lengths, generator=generator), strict=True))
+        self.collate = _as_fetched if self.batched else default_collate
+        self.target = getattr(dataset, "target", "y")
 
         x, y = self.splits["train"][0]
         self.input_shape = tuple(torch.as_tensor(x).shape)
@@ -138,11 +144,11 @@ class DataModule(L.LightningDataModule):
         epoch = cast(Any, self.trainer.fit_loop.epoch_progress.current).processed
         return self.loader("train", self.seed if self.shuffle else None, epoch, self.drop_last)
 
-    def val_dataloader(self) -> DataLoader:
-        return self.loader("val")
+    def val_dataloader(self) -> DataLoader | list[DataLoader]:
+        return self.loader("val") if self.splits["val"] else []
 
-    def test_dataloader(self) -> DataLoader:
-        return self.loader("test")
+    def test_dataloader(self) -> DataLoader | list[DataLoader]:
+        return self.loader("test") if self.splits["test"] else []
 
     def loader(self, split: str, seed: int | None = None, epoch: int = 0, drop_last: bool = False) -> DataLoader:
         """Batches of this device's share of a split, in order, or shuffled by `seed` and epoch."""
@@ -158,7 +164,7 @@ class DataModule(L.LightningDataModule):
             sampler=EpochSampler(len(self.splits[split]), seed, epoch, rank, devices, even=split == "train"),
             drop_last=drop_last,
             num_workers=workers,
-            collate_fn=_as_fetched if self.batched else default_collate,
+            collate_fn=self.collate,
             pin_memory=on_cuda if self.pin_memory is None else self.pin_memory,
             persistent_workers=workers > 0 if self.persistent_workers is None else self.persistent_workers,
             generator=torch.Generator().manual_seed(self.seed),  # or it would draw from the one that dropout uses
@@ -166,8 +172,7 @@ class DataModule(L.LightningDataModule):
 
     def training_batches(self) -> DataLoader:
         """All training examples once, on every device: what standardization learns from."""
-        collate = _as_fetched if self.batched else default_collate
-        return DataLoader(self.splits["train"], max(self.batch_size, 1024), collate_fn=collate)
+        return DataLoader(self.splits["train"], max(self.batch_size, 1024), collate_fn=self.collate)
 
     def example(self) -> Tensor:
         """x of two training examples, (2, *input_shape)."""
@@ -177,8 +182,8 @@ class DataModule(L.LightningDataModule):
     def _lengths(self, size: int) -> list[int]:
         val, test = round(size * self.fractions[1]), round(size * self.fractions[2])
         lengths = [size - val - test, val, test]
-        for split, length in zip(SPLITS, lengths, strict=True):
-            if length < 1:
+        for split, length, fraction in zip(SPLITS, lengths, self.fractions, strict=True):
+            if length < (fraction > 0 or split == "train"):
                 raise ValueError(f"data.fractions={self.fractions} of {size} examples leave none for {split}.")
         return lengths
 

@@ -9,7 +9,6 @@ import difflib
 import os
 import sys
 import traceback
-from collections.abc import Iterable
 from pathlib import Path
 
 from hydra.errors import HydraException, InstantiationException, MissingConfigException, OverrideParseException
@@ -21,6 +20,7 @@ from omegaconf.errors import (
 )
 
 from src.config import CONF, compose, flat
+from src.nearest import nearest
 
 FULL_ERROR = os.environ.get("HYDRA_FULL_ERROR") == "1"  # as the user has set it: src.cli sets it too
 
@@ -62,12 +62,6 @@ def where(error: BaseException) -> str:
     """File and line of the last step that was not taken inside a library."""
     frames = [f for f in traceback.extract_tb(error.__traceback__) if "site-packages" not in f.filename]
     return f"{Path(frames[-1].filename).name}, line {frames[-1].lineno}" if frames else "a library"
-
-
-def nearest(word: str, words: Iterable[str]) -> str:
-    """A sentence with those of `words` that `word` may have meant, or an empty string."""
-    close = [w for w in words if w.startswith(word)] or difflib.get_close_matches(word, list(words), n=2)
-    return f" Did you mean {' or '.join(map(repr, close[:2]))}?" if close else ""
 
 
 def _config_error(error: Exception) -> str:

@@ -11,7 +11,7 @@ import argparse
 
 from src.cli import command
 from src.results import print_scores
-from src.run import Run
+from src.run import Run, load_data
 
 
 def evaluate(run: Run, split: str, overrides: list[str]) -> dict[str, float]:
@@ -24,19 +24,18 @@ def evaluate(run: Run, split: str, overrides: list[str]) -> dict[str, float]:
 
     import lightning as L
 
-    from src.build import build, check
+    from src.build import build
     from src.callbacks.progress import RunProgress
     from src.preflight import check_devices
     from src.quiet import quiet
 
     quiet()
-    check(cfg)
     check_devices(cfg.trainer.accelerator, cfg.trainer.devices)
     module = run.load()
+    data = load_data(cfg, module)
     L.seed_everything(cfg.seed, workers=True, verbose=False)
-    data = build(cfg.data)
-    data.setup("test")
-    module.check_data(data)
+    if not data.splits[split]:
+        raise ValueError(f"--split {split}: data.fractions={data.fractions} left no examples for it.")
     silent = {"enable_progress_bar": False, "logger": False, "default_root_dir": run.folder}
     trainer = build(cfg.trainer, callbacks=[RunProgress()], **silent)
     [scores] = trainer.test(module, data.loader(split), verbose=False) or [{}]

@@ -14,9 +14,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from src.cli import command
-from src.errors import nearest
 from src.formats import FORMATS, find_format
-from src.run import Run
+from src.nearest import nearest
+from src.run import Run, load_data
 
 if TYPE_CHECKING:
     from omegaconf import DictConfig
@@ -70,16 +70,11 @@ def _check_place(path: Path, folder: Path, usual: str) -> None:
 
 
 def _examples(cfg: DictConfig, module: SupervisedModule) -> Tensor:
-    """x of the test split, or of val where there is none: (N, *input_shape), in the data's own dtype."""
+    """x of the test split, or of val or train where there is none: (N, *input_shape), in the data's own dtype."""
     import torch
 
-    from src.build import build, check
-
-    check(cfg)
-    data = build(cfg.data)
-    data.setup("test")
-    module.check_data(data)
-    part = next(data.splits[split] for split in ("test", "val") if len(data.splits.get(split, ())))
+    splits = load_data(cfg, module).splits
+    part = splits["test"] or splits["val"] or splits["train"]
     return torch.stack([torch.as_tensor(part[i][0]) for i in range(min(EXAMPLES, len(part)))])
 
 

@@ -7,8 +7,8 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from src.errors import nearest
 from src.extras import need
+from src.nearest import nearest
 
 if TYPE_CHECKING:
     from torch import Tensor

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import warnings
 from collections.abc import Mapping
 from typing import Any, cast
 
@@ -15,6 +16,7 @@ from src.build import COUNTED, TIMING, blamed_on, build
 from src.errors import where
 from src.nets.standardize import Standardize
 from src.tasks import TASKS, EpochScores
+from src.weights import load_weights
 
 
 class SupervisedModule(L.LightningModule):
@@ -24,6 +26,8 @@ class SupervisedModule(L.LightningModule):
         net: spec of the net: `_target_` and parameters; it is called with `input_shape` and `output_size` too.
         optimizer: spec of the optimizer.
         scheduler: spec of the learning-rate scheduler, with Lightning's interval, frequency and monitor.
+        loss: spec of what is called with scores and targets, such as torch.nn.HuberLoss; None: the task's own.
+        weights: a file of parameters that the net starts from.
         standardize: inputs, and the targets of a regression, to mean 0 and deviation 1 of the training split.
         compile: torch.compile the net for training.
         task: regression | binary | multiclass; like the rest below it is learnt from the data and kept in checkpoints.
@@ -39,6 +43,8 @@ class SupervisedModule(L.LightningModule):
         net: dict[str, Any],
         optimizer: dict[str, Any],
         scheduler: dict[str, Any] | None = None,
+        loss: dict[str, Any] | None = None,
+        weights: str | None = None,
         standardize: bool = True,
         compile: bool = False,
         task: str | None = None,
@@ -60,15 +66,16 @@ class SupervisedModule(L.LightningModule):
         return self.target_scale.inverse(answers) if self.hparams.task == "regression" else answers
 
     def training_step(self, batch: tuple[Tensor, Tensor], batch_idx: int) -> Tensor:
-        return self._step(batch, self.train_scores)
+        return self._step(batch, self.train_scores)[0]
 
-    def validation_step(self, batch: tuple[Tensor, Tensor], batch_idx: int) -> None:
-        self._step(batch, self.val_scores)
+    def validation_step(self, batch: tuple[Tensor, Tensor], batch_idx: int) -> Tensor:
+        return self._step(batch, self.val_scores)[1]
 
-    def test_step(self, batch: tuple[Tensor, Tensor], batch_idx: int) -> None:
-        self._step(batch, self.test_scores)
+    def test_step(self, batch: tuple[Tensor, Tensor], batch_idx: int) -> Tensor:
+        return self._step(batch, self.test_scores)[1]
 
-    def _step(self, batch: tuple[Tensor, Tensor], epoch_scores: EpochScores) -> Tensor:
+    def _step(self, batch: tuple[Tensor, Tensor], epoch_scores: EpochScores) -> tuple[Tensor, Tensor]:
+        """The loss to learn from, and the predictions."""
         x, y = batch
         if self.hparams.task == "regression":
             y = y.reshape(len(y), -1)  # (B,) -> (B, 1)
@@ -76,9 +83,15 @@ class SupervisedModule(L.LightningModule):
         else:
             y = target = y.reshape(len(y)).long()
         scores = self.net(self.inputs(x))  # (B, K), (B, 1) or (B, C)
-        loss = self.task.loss(scores, target)
-        epoch_scores.update(loss.detach(), self.predictions(scores.detach()), y)
-        return loss
+        auxiliary: tuple[Tensor, ...] = ()
+        if isinstance(scores, tuple):  # in training a net may have more classifiers than the one that will answer
+            scores, *auxiliary = scores
+        loss = self.loss(scores, target)
+        predictions = self.predictions(scores.detach())
+        epoch_scores.update(loss.detach(), predictions, y)
+        for scores in auxiliary:
+            loss = loss + self.net.auxiliary_weight * self.loss(scores, target)
+        return loss, predictions
 
     def on_train_epoch_end(self) -> None:
         self._log(self.train_scores)
@@ -124,6 +137,9 @@ class SupervisedModule(L.LightningModule):
             )
             self._build()
             self._check_net(data.example())
+            if self.hparams.weights is not None:
+                with blamed_on("weights"):
+                    load_weights(self.net, self.hparams.weights)
         else:
             self.check_data(data)
         if stage == "fit":
@@ -146,6 +162,8 @@ class SupervisedModule(L.LightningModule):
         given = {"input_shape": tuple(h.input_shape), "output_size": h.output_size}
         with blamed_on("net"):
             self.net = build(h.net, **given)
+        with blamed_on("loss"):
+            self.loss = self.task.loss if h.loss is None else build(h.loss)
         self.input_scale = Standardize(tuple(h.input_shape))
         self.target_scale = Standardize((h.output_size,))
         size = len(h.classes or []) or h.output_size
@@ -184,12 +202,31 @@ class SupervisedModule(L.LightningModule):
                 f"net: {name} answers {list(scores.shape)} for {len(x)} examples, "
                 f"but these data need {[len(x), self.hparams.output_size]}."
             )
+        self._check_loss(scores)
+
+    def _check_loss(self, scores: Tensor) -> None:
+        """Raise ValueError if the loss cannot compare scores with targets, or not as one number."""
+        target = torch.zeros_like(scores) if self.hparams.task == "regression" else scores.new_zeros(len(scores)).long()
+        try:
+            with warnings.catch_warnings():
+                warnings.simplefilter("error")  # such as for shapes that are stretched to fit
+                loss = self.loss(scores, target)
+        except (RuntimeError, TypeError, IndexError, ValueError, UserWarning) as error:
+            reason = str(error).strip().splitlines()[0]
+            raise ValueError(
+                f"loss={self.hparams.loss['_target_']} is none for {self.hparams.task}: {reason}"
+            ) from error
+        if loss.shape:
+            raise ValueError(f"loss={self.hparams.loss['_target_']} gives {list(loss.shape)} values, not one number.")
 
     def _standardize(self, data: Any) -> None:
-        if data.example().dtype != torch.int64:
-            self.input_scale.fit(x for x, _ in data.training_batches())
-        if self.hparams.task == "regression":
-            self.target_scale.fit(y.reshape(len(y), -1) for _, y in data.training_batches())
+        has_numbers = data.example().dtype != torch.int64
+        is_regression = self.hparams.task == "regression"
+        for x, y in data.training_batches() if has_numbers or is_regression else ():
+            if has_numbers:
+                self.input_scale.learn(x)
+            if is_regression:
+                self.target_scale.learn(y.reshape(len(y), -1))
 
     # --- optimizer and scheduler -----------------------------------------------------------------------------------
 
@@ -210,6 +247,8 @@ class SupervisedModule(L.LightningModule):
                 spec[length] = self._scheduler_steps(**timing)
         with blamed_on("scheduler"):
             scheduler = build(spec, optimizer)
+        if isinstance(scheduler, ReduceLROnPlateau) and timing["monitor"] is None:
+            raise ValueError("scheduler.monitor=null: this scheduler needs a score to watch, such as val/loss.")
         # Plateau is no exception to Lightning, since we step it ourselves, see `_step_plateau`.
         schedule = {"scheduler": scheduler, "reduce_on_plateau": False, **timing}
         return {"optimizer": optimizer, "lr_scheduler": schedule}

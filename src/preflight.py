@@ -31,7 +31,7 @@ def check_run(cfg: DictConfig) -> None:
         raise ValueError("trainer.limit_train_batches=0 trains nothing.")
     if trainer.accumulate_grad_batches < 1:
         raise ValueError(f"trainer.accumulate_grad_batches={trainer.accumulate_grad_batches}: at least 1.")
-    if trainer.limit_val_batches == 0 and cfg.monitor.startswith("val/"):
+    if trainer.limit_val_batches == 0 and str(cfg.monitor).startswith("val/"):
         raise ValueError(f"trainer.limit_val_batches=0 leaves monitor={cfg.monitor} unknown. Use monitor=train/loss.")
     check_devices(trainer.accelerator, trainer.devices)
 

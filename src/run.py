@@ -19,13 +19,15 @@ from hydra.core.override_parser.overrides_parser import OverridesParser
 from hydra.types import RunMode
 from omegaconf import DictConfig, OmegaConf
 
-from src.build import check
+from src.build import build, check
 from src.cli import stop_code
 from src.config import CONF, compose, flat
-from src.errors import in_words, nearest
+from src.errors import in_words
+from src.nearest import nearest
 from src.results import print_scores, write_results, write_whole
 
 if TYPE_CHECKING:
+    from src.datamodule import DataModule
     from src.module import SupervisedModule
 
 log = logging.getLogger("kindling")
@@ -146,10 +148,11 @@ class Run:
         return self.results.get("status") == "finished"
 
     def report(self) -> None:
-        """Print the test scores and where everything is."""
+        """Print the test scores (without a test split, those of val) and where everything is."""
         if not is_first_process():
             return
-        print_scores({k: v for k, v in self.results.items() if k.startswith("test/")})
+        by_split = [{k: v for k, v in self.results.items() if k.startswith(s)} for s in ("test/", "val/", "train/")]
+        print_scores(next(filter(None, by_split), {}))
         print(self)
 
     def finish(self, cfg: DictConfig, scores: Mapping[str, float]) -> None:
@@ -189,7 +192,10 @@ class Run:
             if key in ("data.split_seed", "data.fractions"):
                 raise ValueError(f"{override.input_line}: the run would be scored on examples that it has learnt from.")
             if (CONF / key).is_dir():
-                OmegaConf.update(cfg, key, compose(str(override.input_line))[key], merge=False)
+                taken = compose(str(override.input_line))[key]
+                if key == "data":  # the same examples stay unseen
+                    taken.update(split_seed=cfg.data.split_seed, fractions=cfg.data.fractions)
+                OmegaConf.update(cfg, key, taken, merge=False)
             else:
                 OmegaConf.update(cfg, key, override.value())
         return cfg
@@ -214,6 +220,19 @@ class Run:
         module.on_load_checkpoint(checkpoint)
         module.load_state_dict(checkpoint["state_dict"])
         return module.eval()
+
+
+def load_data(cfg: DictConfig, module: SupervisedModule) -> DataModule:
+    """The data of a finished run, split as they were in training; `cfg` is from `Run.config`.
+
+    Raises:
+        ValueError: a value that cannot be, or data that are not like those that `module` has learnt from.
+    """
+    check(cfg)
+    data = build(cfg.data)
+    data.setup("test")
+    module.check_data(data)
+    return data
 
 
 def is_first_process() -> bool:

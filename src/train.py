@@ -27,8 +27,13 @@ def train(cfg: DictConfig, run: Run) -> None:
     data = build(cfg.data)
     L.seed_everything(cfg.seed, workers=True, verbose=False)
     module = build(cfg.module)
-    shown = {"progress": cfg.trainer.enable_progress_bar, "summary": cfg.trainer.enable_model_summary}
-    callbacks = [build(spec) for name, spec in cfg.callbacks.items() if spec and shown.get(name, True)]
+    wanted = {
+        "progress": cfg.trainer.enable_progress_bar,
+        "summary": cfg.trainer.enable_model_summary,
+        "animation": cfg.animate,
+        "graph": cfg.graph,
+    }
+    callbacks = [build(spec) for name, spec in cfg.callbacks.items() if spec and wanted.get(name, True)]
     not_twice = {"enable_progress_bar": False, "enable_model_summary": False}  # they would add Lightning's to ours
     trainer = build(cfg.trainer, callbacks=callbacks, default_root_dir=run.folder, **not_twice)
 

@@ -14,6 +14,12 @@ from src.config import CONF, compose
 FILES = sorted(path.relative_to(CONF) for path in CONF.glob("*/*.yaml"))
 NEEDS = {
     "net/cnn": ["data=digits"],
+    "net/by_hand": ["data=digits"],
+    "net/line_nested": ["data=line"],
+    "net/line_parameters": ["data=line"],
+    **{f"net/{cell}": ["data=digits", "data.shape=[8,8]"] for cell in ("rnn", "lstm", "gru", "rnn_cell")},
+    "loss/huber": ["data=diabetes"],
+    "loss/l1": ["data=diabetes"],
     "trainer/gpu": ["trainer.accelerator=cpu"],
     "trainer/mps": ["trainer.accelerator=cpu"],
 }

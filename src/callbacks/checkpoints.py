@@ -13,7 +13,7 @@ import torch
 from lightning.pytorch.callbacks import Checkpoint, ModelCheckpoint
 
 from src.cli import stop_if_asked
-from src.errors import nearest
+from src.nearest import nearest
 
 if TYPE_CHECKING:
     from src.module import SupervisedModule
@@ -23,12 +23,11 @@ class BestCheckpoint(ModelCheckpoint):
     """The epoch with the best `monitor` so far.
 
     Args:
-        monitor: a score, such as val/loss.
+        monitor: a score, such as val/loss; None: the last epoch is the best.
         mode: whether a smaller or a larger one is better.
     """
 
-    def __init__(self, monitor: str, mode: Literal["min", "max"]) -> None:
-        self.score = monitor
+    def __init__(self, monitor: str | None, mode: Literal["min", "max"]) -> None:
         super().__init__(filename="best", monitor=monitor, mode=mode, enable_version_counter=False)
 
     @property
@@ -40,8 +39,9 @@ class BestCheckpoint(ModelCheckpoint):
         super().setup(trainer, pl_module, stage)
 
     def on_fit_start(self, trainer: L.Trainer, pl_module: SupervisedModule) -> None:
-        names = [*pl_module.val_scores.names, *pl_module.train_scores.names]
-        watched = [("", self.score), ("scheduler.", (pl_module.hparams.scheduler or {}).get("monitor"))]
+        has_val = cast(Any, trainer).datamodule.splits["val"]
+        names = [*(pl_module.val_scores.names if has_val else ()), *pl_module.train_scores.names]
+        watched = [("", self.monitor), ("scheduler.", (pl_module.hparams.scheduler or {}).get("monitor"))]
         if trainer.early_stopping_callback is not None:
             watched.append(("callbacks.early_stopping.", trainer.early_stopping_callback.monitor))
         for key, monitor in watched:
@@ -50,7 +50,8 @@ class BestCheckpoint(ModelCheckpoint):
                 raise ValueError(f"{key}monitor={monitor} is not measured.{hint}")
 
     def on_train_epoch_end(self, trainer: L.Trainer, pl_module: SupervisedModule) -> None:
-        if self.monitor in trainer.callback_metrics:  # not before the first validation
+        is_measured = self.monitor in trainer.callback_metrics  # not before the first validation
+        if is_measured or (self.monitor is None and _ends(trainer)):
             super().on_train_epoch_end(trainer, pl_module)
 
     def on_train_end(self, trainer: L.Trainer, pl_module: SupervisedModule) -> None:
@@ -78,10 +79,8 @@ class LastCheckpoint(Checkpoint):
         stop_if_asked()
 
     def on_train_epoch_end(self, trainer: L.Trainer, pl_module: SupervisedModule) -> None:
-        ends = trainer.should_stop or trainer.current_epoch + 1 == trainer.max_epochs
-        ends = ends or trainer.global_step == trainer.max_steps
         due = trainer.strategy.broadcast(time.monotonic() - self.written >= self.every_seconds)
-        if ends or due:
+        if _ends(trainer) or due:
             self.stopped = trainer.should_stop
             trainer.save_checkpoint(Path(trainer.default_root_dir) / "checkpoints" / "last.ckpt")
             self.written = time.monotonic()
@@ -108,3 +107,9 @@ class LastCheckpoint(Checkpoint):
         np.random.set_state(tuple(self.restored["numpy"]))
         random.setstate(self.restored["python"])
         trainer.should_stop = self.restored["stopped"]  # killed after it had stopped early
+
+
+def _ends(trainer: L.Trainer) -> bool:
+    """Whether this epoch is the last one."""
+    is_last = trainer.current_epoch + 1 == trainer.max_epochs or trainer.global_step == trainer.max_steps
+    return trainer.should_stop or is_last

@@ -59,7 +59,9 @@ def read_history(path: Path) -> list[dict[str, float]]:
     return [{k: int(v) if k in ("epoch", "step") else float(v) for k, v in row.items()} for row in rows]
 
 
-def best_row(rows: list[dict[str, float]], monitor: str, mode: str) -> dict[str, float]:
-    """The row with the best `monitor`; empty if none has it."""
+def best_row(rows: list[dict[str, float]], monitor: str | None, mode: str) -> dict[str, float]:
+    """The row with the best `monitor`, or the last row if that is None; empty if none has it."""
+    if monitor is None:
+        return rows[-1]
     choose = min if mode == "min" else max
     return choose((r for r in rows if monitor in r), key=lambda r: r[monitor], default={})

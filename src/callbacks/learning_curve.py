@@ -7,9 +7,11 @@ from typing import TYPE_CHECKING
 
 import lightning as L
 from lightning.pytorch.callbacks import Callback
+from matplotlib.figure import Figure
 
 from src.callbacks.checkpoints import BestCheckpoint
 from src.callbacks.history import best_row, read_history
+from src.callbacks.picture import save
 
 if TYPE_CHECKING:
     from src.module import SupervisedModule
@@ -25,21 +27,19 @@ class LearningCurve(Callback):
         rows = read_history(folder / "logs" / "metrics.csv")
         if not rows:
             return
-        from matplotlib.figure import Figure  # not pyplot: no window, no state shared with a notebook
-
         figure = Figure(figsize=(10, 4), layout="constrained")
         figure.suptitle(f"Learning curve: {len(rows)} epochs, {rows[-1]['seconds']:.1f} s")
         saved = next(c for c in trainer.checkpoint_callbacks if isinstance(c, BestCheckpoint))
-        best = best_row(rows, saved.score, saved.mode)
+        best = best_row(rows, saved.monitor, saved.mode) if saved.monitor else {}
         metrics = [name.partition("/")[2] for name in pl_module.val_scores.names[:2]]
         for axes, metric in zip(figure.subplots(1, 2), metrics, strict=True):
             for split in ("train", "val"):
                 points = [(r["epoch"], r[f"{split}/{metric}"]) for r in rows if f"{split}/{metric}" in r]
-                axes.plot(*zip(*points, strict=True) if points else ([], []), label=split)
+                if points:
+                    axes.plot(*zip(*points, strict=True), label=split)
             if best:
                 axes.axvline(best["epoch"], color="grey", linestyle=":", label=f"best {saved.monitor}")
             axes.set(xlabel="epoch", ylabel=metric, title=metric)
             axes.grid(alpha=0.3)
             axes.legend()
-        (folder / "plots").mkdir(exist_ok=True)
-        figure.savefig(folder / "plots" / "learning_curve.png", dpi=120)
+        save(figure, folder, "learning_curve.png")

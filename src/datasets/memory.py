@@ -13,10 +13,11 @@ class InMemory(Dataset):
 
     Args:
         classes: the classes' names by number; None for a regression.
+        target: the name of y, for pictures.
     """
 
-    def __init__(self, x: Tensor, y: Tensor, classes: Sequence[str] | None = None) -> None:
-        self.x, self.y = x, y
+    def __init__(self, x: Tensor, y: Tensor, classes: Sequence[str] | None = None, target: str = "y") -> None:
+        self.x, self.y, self.target = x, y, target
         self.classes = None if classes is None else list(classes)
 
     def __len__(self) -> int:

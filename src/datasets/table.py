@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import difflib
 import math
 from pathlib import Path
 from typing import Literal
@@ -11,6 +10,7 @@ import pandas as pd
 import torch
 
 from src.datasets.memory import InMemory
+from src.nearest import nearest
 
 
 def read_table(
@@ -31,9 +31,8 @@ def read_table(
     name = Path(path).name
     table = _read(path)
     if target not in table.columns:
-        close = difflib.get_close_matches(target, table.columns, n=1)
-        hint = f"Did you mean {close[0]!r}?" if close else f"It has: {', '.join(table.columns)}."
-        raise ValueError(f"data.target={target!r} is not a column of {name}. {hint}")
+        hint = nearest(target, table.columns) or f" It has: {', '.join(table.columns)}."
+        raise ValueError(f"data.target={target!r} is not a column of {name}.{hint}")
     features = table.drop(columns=target)
     _check(table, features, name)
 
@@ -44,7 +43,7 @@ def read_table(
                 f"data.shape={shape} holds {math.prod(shape)} values, but {name} has {x.shape[1]} features."
             )
         x = x.reshape(-1, *shape)
-    return InMemory(x, *_target(table[target], task, name))
+    return InMemory(x, *_target(table[target], task, name), target=target)
 
 
 def _read(path: str) -> pd.DataFrame:

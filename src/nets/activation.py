@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-import difflib
-
 from torch import nn
 from torch.nn.modules import activation
+
+from src.nearest import nearest
 
 ACTIVATIONS = {name.lower(): getattr(nn, name) for name in activation.__all__}
 
@@ -17,7 +17,6 @@ def activation_class(name: str) -> type[nn.Module]:
         ValueError: torch.nn has no such activation.
     """
     if name.lower() not in ACTIVATIONS:
-        close = difflib.get_close_matches(name.lower(), ACTIVATIONS, n=2) or ["relu", "gelu", "tanh"]
-        likely = " or ".join(repr(ACTIVATIONS[c].__name__) for c in close)
-        raise ValueError(f"net.activation={name!r} is not an activation of torch.nn. Did you mean {likely}?")
+        hint = nearest(name, activation.__all__) or " There are 'ReLU', 'GELU', 'Tanh' and others."
+        raise ValueError(f"net.activation={name!r} is not an activation of torch.nn.{hint}")
     return ACTIVATIONS[name.lower()]
