@@ -83,7 +83,7 @@ class SupervisedModule(L.LightningModule):
         else:
             y = target = y.reshape(len(y)).long()
         scores = self.net(self.inputs(x))  # (B, K), (B, 1) or (B, C)
-        auxiliary: tuple[Tensor, ...] = ()
+        auxiliary: list[Tensor] = []
         if isinstance(scores, tuple):  # in training a net may have more classifiers than the one that will answer
             scores, *auxiliary = scores
         loss = self.loss(scores, target)
@@ -202,7 +202,8 @@ class SupervisedModule(L.LightningModule):
                 f"net: {name} answers {list(scores.shape)} for {len(x)} examples, "
                 f"but these data need {[len(x), self.hparams.output_size]}."
             )
-        self._check_loss(scores)
+        if self.hparams.loss is not None:
+            self._check_loss(scores)
 
     def _check_loss(self, scores: Tensor) -> None:
         """Raise ValueError if the loss cannot compare scores with targets, or not as one number."""
@@ -213,11 +214,10 @@ class SupervisedModule(L.LightningModule):
                 loss = self.loss(scores, target)
         except (RuntimeError, TypeError, IndexError, ValueError, UserWarning) as error:
             reason = str(error).strip().splitlines()[0]
-            raise ValueError(
-                f"loss={self.hparams.loss['_target_']} is none for {self.hparams.task}: {reason}"
-            ) from error
+            name = self.hparams.loss["_target_"]
+            raise ValueError(f"loss: {name} does not suit a {self.hparams.task} task: {reason}") from error
         if loss.shape:
-            raise ValueError(f"loss={self.hparams.loss['_target_']} gives {list(loss.shape)} values, not one number.")
+            raise ValueError(f"loss: {self.hparams.loss['_target_']} gives {list(loss.shape)} values, not one number.")
 
     def _standardize(self, data: Any) -> None:
         has_numbers = data.example().dtype != torch.int64

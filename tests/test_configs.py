@@ -12,6 +12,8 @@ from omegaconf import OmegaConf
 from src.config import CONF, compose
 
 FILES = sorted(path.relative_to(CONF) for path in CONF.glob("*/*.yaml"))
+TINY = ["data.shape=[3,32,32]", "data.size=16", "data.batch_size=8"]  # of the generated images
+THIN = [*TINY, "net.widths=[8,16,32,64]"]
 NEEDS = {
     "net/cnn": ["data=digits"],
     "net/by_hand": ["data=digits"],
@@ -20,6 +22,13 @@ NEEDS = {
     **{f"net/{cell}": ["data=digits", "data.shape=[8,8]"] for cell in ("rnn", "lstm", "gru", "rnn_cell")},
     "loss/huber": ["data=diabetes"],
     "loss/l1": ["data=diabetes"],
+    "net/inception": ["data=digits"],
+    "net/resnet": ["data=digits"],
+    **{f"net/resnet{layers}": ["data=stripes", *THIN] for layers in (18, 34, 50, 101, 152)},
+    "net/googlenet": ["data=stripes", *TINY],
+    **{f"experiment/resnet{layers}": THIN for layers in (18, 50)},
+    "experiment/googlenet": TINY,
+    "data/stripes": TINY,
     "trainer/gpu": ["trainer.accelerator=cpu"],
     "trainer/mps": ["trainer.accelerator=cpu"],
 }

@@ -25,7 +25,8 @@ WINE = ("data=wine", "net.hidden=[8]", "trainer.max_epochs=4")
 def test_standardize_learns_mean_and_deviation_in_batches(shape, axes):
     x = 3 * torch.randn(100, *shape, generator=torch.Generator().manual_seed(0)) + 1000
     scale = Standardize(shape)
-    scale.fit(x.split(16))
+    for batch in x.split(16):
+        scale.learn(batch)
     np.testing.assert_allclose(scale.mean.flatten(), x.double().mean(axes), rtol=1e-6)
     np.testing.assert_allclose(scale.std.flatten(), x.double().numpy().std(axes), rtol=1e-5)
     assert torch.allclose(scale.inverse(scale(x)), x, rtol=1e-5)
@@ -33,7 +34,7 @@ def test_standardize_learns_mean_and_deviation_in_batches(shape, axes):
 
 def test_standardize_leaves_a_constant_finite():
     scale = Standardize((2,))
-    scale.fit([torch.tensor([[1.0, 0.1], [2.0, 0.1], [3.0, 0.1]])])
+    scale.learn(torch.tensor([[1.0, 0.1], [2.0, 0.1], [3.0, 0.1]]))
     assert scale.std[1] == 1
     assert scale(torch.tensor([[2.0, 0.1]])).abs().max() < 1e-6
 
@@ -167,7 +168,7 @@ def test_values_without_an_axis_are_a_regression_too(train, monkeypatch):
     from src.datasets.memory import InMemory
 
     x = torch.linspace(-1, 1, 100).unsqueeze(1)
-    monkeypatch.setattr(synthetic, "parabola", lambda size, noise, data_seed: InMemory(x, 2 * x[:, 0]))
+    monkeypatch.setattr(synthetic, "parabola", lambda size, noise, data_seed, repeats: InMemory(x, 2 * x[:, 0]))
     assert train("data=parabola", "net=linear", "optimizer.lr=0.05")["test/r2"] > 0.9
 
 

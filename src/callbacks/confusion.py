@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, cast
 
 import torch
 from matplotlib.figure import Figure
@@ -37,15 +37,14 @@ class Confusion(Picture):
     def draw(self, module: SupervisedModule, data: DataModule, split: str, scores: dict[str, float]) -> Figure:
         size = len(module.hparams.classes)
         mine = torch.zeros(size, size, dtype=torch.long, device=module.device) if self.counts is None else self.counts
-        counts = module.all_gather(mine).reshape(-1, size, size).sum(dim=0).cpu()  # of all devices
+        counts = cast(Tensor, module.all_gather(mine)).reshape(-1, size, size).sum(dim=0).cpu()  # of all devices
         self.counts = None
         side = min(max(4.0, 0.5 * size + 2), 12.0)
         figure = Figure(figsize=(side + 1, side), layout="constrained")
         axes = figure.add_subplot()
         shares = counts / counts.sum(dim=1, keepdim=True).clamp(min=1)
-        figure.colorbar(
-            axes.imshow(shares.numpy(), cmap="Blues", vmin=0, vmax=1), label="share of the true class", shrink=0.8
-        )
+        drawn = axes.imshow(shares.numpy(), cmap="Blues", vmin=0, vmax=1)
+        figure.colorbar(drawn, label="share of the true class", shrink=0.8)
         accuracy = scores[f"{split}/accuracy"]
         axes.set(xlabel="predicted", ylabel="true")
         axes.set_title(f"{data.target}: accuracy {accuracy:.3f} on {int(counts.sum())} {split} examples")

@@ -34,11 +34,11 @@ class Picture(Callback):
 
     def on_test_batch_end(self, trainer: L.Trainer, pl_module: SupervisedModule, outputs: Any, batch: Any, *_: Any):
         if self.suits(pl_module):
-            self.add(*batch, outputs)
+            self.add(batch[0], batch[1], outputs)
 
     def on_validation_batch_end(self, trainer: L.Trainer, pl: SupervisedModule, outputs: Any, batch: Any, *_: Any):
         if self._is_last_look(trainer) and self.suits(pl):
-            self.add(*batch, outputs)
+            self.add(batch[0], batch[1], outputs)
 
     def on_test_end(self, trainer: L.Trainer, pl_module: SupervisedModule) -> None:
         self._finish(trainer, pl_module, "test")
@@ -84,6 +84,5 @@ def curve_x(data: DataModule) -> Tensor:
 
 def is_curve(module: SupervisedModule) -> bool:
     """Whether one value follows from one value."""
-    return (
-        list(module.hparams.input_shape) == [1] and module.hparams.output_size == 1 and module.hparams.classes is None
-    )
+    h = module.hparams
+    return h.task == "regression" and list(h.input_shape) == [1] and h.output_size == 1

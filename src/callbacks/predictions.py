@@ -38,9 +38,8 @@ class Predictions(Picture):
         self.points = []
         panels = min(y.shape[1], PANELS)
         figure = Figure(figsize=(5 * panels, 5), layout="constrained")
-        figure.suptitle(
-            f"{data.target}, {len(y)} {split} examples: R2 {scores[f'{split}/r2']:.3f}, rmse {scores[f'{split}/rmse']:.4g}"
-        )
+        said = f"R2 {scores[f'{split}/r2']:.3f}, rmse {scores[f'{split}/rmse']:.4g}"
+        figure.suptitle(f"{data.target}, {len(y)} {split} examples: {said}")
         for i, axes in enumerate(figure.subplots(1, panels, squeeze=False)[0]):
             axes.scatter(y[:, i].numpy(), predictions[:, i].numpy(), s=14, alpha=0.5)
             both = torch.stack([y[:, i], predictions[:, i]])

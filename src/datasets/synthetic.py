@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+
 import numpy as np
 import torch
 
@@ -18,7 +20,7 @@ def line(size: int, slope: float, intercept: float, noise: float, data_seed: int
     y = intercept + slope * x + noise * random.randn(size, 1)
     order = np.arange(size)
     random.shuffle(order)
-    return InMemory(*(torch.tensor(values[order], dtype=torch.float32) for values in (x, y)))
+    return InMemory(torch.tensor(x[order]).float(), torch.tensor(y[order]).float())
 
 
 def parabola(size: int, noise: float, data_seed: int, repeats: int = 1) -> InMemory:
@@ -28,3 +30,32 @@ def parabola(size: int, noise: float, data_seed: int, repeats: int = 1) -> InMem
     """
     x = torch.linspace(-1, 1, size).repeat(repeats).unsqueeze(1)
     return InMemory(x, x**2 + noise * torch.rand(x.shape, generator=torch.Generator().manual_seed(data_seed)))
+
+
+def stripes(size: int, classes: int, shape: list[int], noise: float, data_seed: int) -> InMemory:
+    """Striped images x (N, C, H, W), uint8; class k of K is the direction in which they change, 180 k / K degrees.
+
+    Wavelength, phase and colours differ from image to image; 0 degrees is to the right, 90 degrees downwards. `noise`
+    is its standard deviation where 1 is the whole range of brightness.
+
+    Raises:
+        ValueError: fewer than two classes, or a shape that is not (channels, height, width).
+    """
+    if classes < 2:
+        raise ValueError(f"data.classes={classes}: at least 2.")
+    if len(shape) != 3 or min(shape) < 1:
+        raise ValueError(f"data.shape={shape}: an image needs [channels,height,width], such as [3,224,224].")
+    channels, height, width = shape
+    generator = torch.Generator().manual_seed(data_seed)
+    y = torch.arange(size) % classes  # as many of each
+    angles = math.pi * y.reshape(-1, 1, 1) / classes
+    down, right = torch.arange(height).reshape(-1, 1), torch.arange(width)
+    distance = angles.cos() * right + angles.sin() * down  # (N, H, W), in pixels
+    longest = max(8.0, min(height, width) / 3)
+    wavelength = 4 + (longest - 4) * torch.rand(size, 1, 1, generator=generator)
+    # A phase and a depth of its own for each channel make the colours.
+    phase, depth = torch.rand(2, size, channels, 1, 1, generator=generator)
+    waves = (2 * math.pi * ((distance / wavelength).unsqueeze(1) + phase)).sin()  # (N, C, H, W)
+    brightness = 0.5 + (0.1 + 0.3 * depth) * waves + noise * torch.randn(waves.shape, generator=generator)
+    x = (255 * brightness.clamp(0, 1)).round().to(torch.uint8)
+    return InMemory(x, y, [f"{180 * k / classes:.4g}°" for k in range(classes)], target="direction of the stripes")

@@ -7,6 +7,7 @@ from itertools import pairwise
 from torch import nn
 
 from src.nets.activation import activation_class
+from src.nets.shapes import check_image
 
 
 class CNN(nn.Sequential):
@@ -33,11 +34,7 @@ class CNN(nn.Sequential):
         activation: str = "ReLU",
         dropout: float = 0.0,
     ) -> None:
-        if len(input_shape) != 3:
-            raise ValueError(
-                f"net=cnn reads images (channels, height, width), but an example of these data is {list(input_shape)}. "
-                "Use net=mlp or net=linear."
-            )
+        check_image("cnn", input_shape)
         if kernel_size % 2 == 0:
             raise ValueError(f"net.kernel_size={kernel_size}: an odd number keeps the size of the image.")
         _, height, width = input_shape
