@@ -119,10 +119,10 @@ class DataModule(L.LightningDataModule):
         self.collate = _as_fetched if self.batched else default_collate
         self.target = getattr(dataset, "target", "y")
 
-        x, y = self.splits["train"][0]
-        self.input_shape = tuple(torch.as_tensor(x).shape)
-        if torch.as_tensor(y).is_floating_point():
-            self.task, self.classes, self.output_size = "regression", None, max(1, torch.as_tensor(y).numel())
+        x, y = (_as_tensor(name, value) for name, value in zip("xy", self.splits["train"][0], strict=True))
+        self.input_shape = tuple(x.shape)
+        if y.is_floating_point():
+            self.task, self.classes, self.output_size = "regression", None, max(1, y.numel())
         else:
             self.classes = self._classes(dataset)
             if len(self.classes) < 2:
@@ -195,6 +195,19 @@ class DataModule(L.LightningDataModule):
         if min(numbers) < 0:
             raise ValueError(f"The classes of data must be numbered from 0, but there is {min(numbers)}.")
         return list(map(str, range(max(numbers) + 1)))
+
+
+def _as_tensor(name: str, value: Any) -> Tensor:
+    """One x or y of a Dataset. Raises ValueError if it is no number or array of numbers."""
+    try:
+        if isinstance(value, (list, tuple, dict)):
+            raise TypeError
+        return torch.as_tensor(value)
+    except (TypeError, ValueError, RuntimeError) as error:
+        numbers = "number the classes from 0, and name them in the Dataset's `classes`"
+        hint = numbers if name == "y" else "make it a tensor"
+        shown = repr(value) if isinstance(value, str) else f"a {type(value).__name__}"
+        raise ValueError(f"data: {name} of an example is {shown}: {hint}.") from error
 
 
 def _as_fetched(batch: Any) -> Any:

@@ -2,19 +2,18 @@
 
 from __future__ import annotations
 
-import math
-import warnings
 from collections.abc import Mapping
 from typing import Any, cast
 
 import lightning as L
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 from torch.optim.lr_scheduler import ReduceLROnPlateau
 
-from src.build import COUNTED, TIMING, blamed_on, build
-from src.errors import where
+from src.build import blamed_on, build
 from src.nets.standardize import Standardize
+from src.optimization import build_optimizer, build_schedule
+from src.preflight import check_net
 from src.tasks import TASKS, EpochScores
 from src.weights import load_weights
 
@@ -136,7 +135,7 @@ class SupervisedModule(L.LightningModule):
                 classes=data.classes,
             )
             self._build()
-            self._check_net(data.example())
+            check_net(self, data.example())
             if self.hparams.weights is not None:
                 with blamed_on("weights"):
                     load_weights(self.net, self.hparams.weights)
@@ -185,40 +184,6 @@ class SupervisedModule(L.LightningModule):
         finally:
             self.net.train(was_training)
 
-    def _check_net(self, x: Tensor) -> None:
-        """Raise ValueError if the net cannot read x (2, *input_shape), or answers in another shape."""
-        name = self.hparams.net["_target_"]
-        if not isinstance(self.net, nn.Module):
-            raise ValueError(f"net: {name} is no torch.nn.Module.")
-        try:
-            scores = self.try_net(x)
-        except (RuntimeError, TypeError, IndexError, ValueError) as error:
-            reason = f"{where(error)}: {str(error).strip().splitlines()[0]}"
-            raise ValueError(f"net: {name} cannot read data of shape {self.hparams.input_shape}. {reason}") from error
-        if not isinstance(scores, Tensor):
-            raise ValueError(f"net: {name} answers a {type(scores).__name__}, not a tensor.")
-        if scores.shape != (len(x), self.hparams.output_size):
-            raise ValueError(
-                f"net: {name} answers {list(scores.shape)} for {len(x)} examples, "
-                f"but these data need {[len(x), self.hparams.output_size]}."
-            )
-        if self.hparams.loss is not None:
-            self._check_loss(scores)
-
-    def _check_loss(self, scores: Tensor) -> None:
-        """Raise ValueError if the loss cannot compare scores with targets, or not as one number."""
-        target = torch.zeros_like(scores) if self.hparams.task == "regression" else scores.new_zeros(len(scores)).long()
-        try:
-            with warnings.catch_warnings():
-                warnings.simplefilter("error")  # such as for shapes that are stretched to fit
-                loss = self.loss(scores, target)
-        except (RuntimeError, TypeError, IndexError, ValueError, UserWarning) as error:
-            reason = str(error).strip().splitlines()[0]
-            name = self.hparams.loss["_target_"]
-            raise ValueError(f"loss: {name} does not suit a {self.hparams.task} task: {reason}") from error
-        if loss.shape:
-            raise ValueError(f"loss: {self.hparams.loss['_target_']} gives {list(loss.shape)} values, not one number.")
-
     def _standardize(self, data: Any) -> None:
         has_numbers = data.example().dtype != torch.int64
         is_regression = self.hparams.task == "regression"
@@ -231,36 +196,11 @@ class SupervisedModule(L.LightningModule):
     # --- optimizer and scheduler -----------------------------------------------------------------------------------
 
     def configure_optimizers(self) -> dict[str, Any]:
-        spec = dict(self.hparams.optimizer)
-        if "fused" in spec and spec["fused"] is None:
-            spec["fused"] = "mixed" not in str(self.trainer.precision)  # there Lightning could not clip gradients
-        with blamed_on("optimizer"):
-            optimizer = build(spec, self.parameters())
+        optimizer = build_optimizer(self.hparams.optimizer, self.parameters(), self.trainer)
         if self.hparams.scheduler is None:
             return {"optimizer": optimizer}
-        spec = dict(self.hparams.scheduler)
-        timing = {key: spec.pop(key) for key in TIMING if key in spec}
-        if timing.get("frequency", 1) < 1:
-            raise ValueError(f"scheduler.frequency={timing['frequency']}: at least 1.")
-        for length in COUNTED:
-            if length in spec and spec[length] is None:
-                spec[length] = self._scheduler_steps(**timing)
-        with blamed_on("scheduler"):
-            scheduler = build(spec, optimizer)
-        if isinstance(scheduler, ReduceLROnPlateau) and timing["monitor"] is None:
-            raise ValueError("scheduler.monitor=null: this scheduler needs a score to watch, such as val/loss.")
-        # Plateau is no exception to Lightning, since we step it ourselves, see `_step_plateau`.
-        schedule = {"scheduler": scheduler, "reduce_on_plateau": False, **timing}
+        schedule = build_schedule(self.hparams.scheduler, optimizer, self.trainer)
         return {"optimizer": optimizer, "lr_scheduler": schedule}
-
-    def _scheduler_steps(self, interval: str = "epoch", frequency: int = 1, **_: Any) -> int:
-        """How often the scheduler steps in the whole run."""
-        steps = self.trainer.estimated_stepping_batches
-        if math.isinf(steps):
-            raise ValueError("This scheduler needs the run's length: set trainer.max_epochs, or use scheduler=plateau.")
-        if interval == "epoch":
-            steps = self.trainer.max_epochs
-        return max(1, int(steps or 0) // frequency)
 
     def lr_scheduler_step(self, scheduler: Any, metric: Any) -> None:
         if not isinstance(scheduler, ReduceLROnPlateau):

@@ -1,13 +1,30 @@
-"""Can a run with this config work, on this machine? Asked before anything starts."""
+"""Can a run with this config work, on this machine, and this net on these data? Asked before anything is learnt."""
 
 from __future__ import annotations
 
 import os
+import re
+import warnings
+from typing import TYPE_CHECKING
 
+import torch
 from lightning.pytorch.accelerators import CUDAAccelerator, MPSAccelerator
-from omegaconf import DictConfig
+from omegaconf import DictConfig, OmegaConf
+from torch import Tensor, nn
+
+from src.errors import where
+
+if TYPE_CHECKING:
+    from src.module import SupervisedModule
 
 NEEDED = ("best", "history", "last")  # callbacks that results.json is made from
+LEAST = {
+    "trainer.accumulate_grad_batches": 1,
+    "trainer.check_val_every_n_epoch": 1,
+    "trainer.gradient_clip_val": 0,
+    "callbacks.early_stopping.patience": 0,
+    "callbacks.last.every_seconds": 0,
+}
 
 
 def check_run(cfg: DictConfig) -> None:
@@ -29,8 +46,10 @@ def check_run(cfg: DictConfig) -> None:
             raise ValueError(f"trainer.{name}={trainer[name]} trains nothing. -1 is without limit.")
     if trainer.limit_train_batches == 0:
         raise ValueError("trainer.limit_train_batches=0 trains nothing.")
-    if trainer.accumulate_grad_batches < 1:
-        raise ValueError(f"trainer.accumulate_grad_batches={trainer.accumulate_grad_batches}: at least 1.")
+    for key, least in LEAST.items():
+        value = OmegaConf.select(cfg, key)
+        if value is not None and value < least:
+            raise ValueError(f"{key}={value}: at least {least}.")
     if trainer.limit_val_batches == 0 and str(cfg.monitor).startswith("val/"):
         raise ValueError(f"trainer.limit_val_batches=0 leaves monitor={cfg.monitor} unknown. Use monitor=train/loss.")
     check_devices(trainer.accelerator, trainer.devices)
@@ -49,7 +68,53 @@ def check_devices(accelerator: str, devices: int | str | list[int]) -> None:
             f"trainer.accelerator={accelerator}: PyTorch finds none on this machine. "
             "Use trainer=cpu, or trainer=auto for the best that is there."
         )
+    if not (isinstance(devices, list) or re.fullmatch(r"auto|-?\d+|\d+(,\d+)*,?", str(devices))):
+        raise ValueError(f"trainer.devices={devices}: a number is needed, a list of devices such as [0,1], or auto.")
     wanted = len(devices) if isinstance(devices, list) else int(devices) if str(devices).lstrip("-").isdigit() else 0
     if wanted > there[accelerator]:
         kind = {"cpu": "processor cores", "mps": "GPU"}.get(accelerator, "GPUs" if there["gpu"] else "processor cores")
         raise ValueError(f"trainer.devices={devices}: this machine has {there[accelerator]} {kind}.")
+
+
+def check_net(module: SupervisedModule, x: Tensor) -> None:
+    """Try the net, and a loss of the user's, on x (2, *input_shape).
+
+    Raises:
+        ValueError: the net cannot read x, or answers in another shape; the loss cannot compare scores with targets.
+    """
+    h, net = module.hparams, module.hparams.net["_target_"]
+    if not isinstance(module.net, nn.Module):
+        raise ValueError(f"net: {net} is no torch.nn.Module.")
+    try:
+        scores = module.try_net(x)
+    except (RuntimeError, TypeError, IndexError, ValueError) as error:
+        reason = f"{where(error)}: {str(error).strip().splitlines()[0]}"
+        raise ValueError(f"net: {net} cannot read data of shape {h.input_shape}. {reason}") from error
+    if not isinstance(scores, Tensor):
+        raise ValueError(f"net: {net} answers a {type(scores).__name__}, not a tensor.")
+    if scores.shape != (len(x), h.output_size):
+        raise ValueError(
+            f"net: {net} answers {list(scores.shape)} for {len(x)} examples, "
+            f"but these data need {[len(x), h.output_size]}."
+        )
+    if h.loss is not None:
+        _check_loss(module, scores)
+
+
+def _check_loss(module: SupervisedModule, scores: Tensor) -> None:
+    h, loss = module.hparams, module.hparams.loss["_target_"]
+    scores = (scores.float() + 1).requires_grad_()
+    target = (
+        torch.zeros_like(scores) if h.task == "regression" else torch.zeros(len(scores), device=scores.device).long()
+    )
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("error")  # such as for shapes that are stretched to fit
+            value = module.loss(scores, target)
+    except (RuntimeError, TypeError, IndexError, ValueError, UserWarning) as error:
+        reason = str(error).strip().splitlines()[0]
+        raise ValueError(f"loss: {loss} does not suit a {h.task} task: {reason}") from error
+    if value.shape:
+        raise ValueError(f"loss: {loss} gives {list(value.shape)} values, not one number.")
+    if not torch.autograd.grad(value, scores)[0].any():
+        raise ValueError(f"loss: {loss} does not suit a {h.task} task: whatever the scores, it is {value.item():g}.")

@@ -11,8 +11,8 @@ CASES = {
     "batch_size=3": "'batch_size' is not a key of the config. Did you mean 'data.batch_size'",
     "nett=mlp": "'nett' is not a key of the config. Did you mean 'net'",
     "zzzzz=3": "'zzzzz' is not a key of the config. python -m src.train --help lists them all.",
-    "net=mpl": "net=mpl: there are cnn, linear, mlp. Did you mean 'mlp'?",
-    "experiment=digits": "experiment=digits: there are digits_cnn. Did you mean 'digits_cnn'?",
+    "net=mpl": "resnet50, rnn, rnn_cell. Did you mean 'mlp'?",
+    "experiment=cnn": "rnn_digits, softmax_digits. Did you mean 'cnn_digits'?",
     "trainer": "'trainer' is not KEY=VALUE.",
     "seed=abc": "seed='abc': a whole number is needed.",
     "seed=-1": "seed=-1: a seed is from 0 to 4294967295.",
@@ -37,11 +37,28 @@ CASES = {
     "monitor=val/acc": "monitor=val/acc is not measured. Did you mean 'val/accuracy'?",
     "mode=mni": "mode='mni': min or max is needed.",
     "data.fractions=[0.5,0.1,0.1]": "data.fractions=[0.5, 0.1, 0.1]: the shares of train, val and test must be three",
-    "data.fractions=[0.9,0.1,0.0]": "data.fractions=[0.9, 0.1, 0.0] of 1797 examples leave none for test.",
+    "data=wine data.fractions=[0.9,0.099,0.001]": "data.fractions=[0.9, 0.099, 0.001] of 178 examples leave none for",
+    "data=wine data.fractions=[0,0.5,0.5]": "data.fractions=[0, 0.5, 0.5] of 178 examples leave none for train.",
+    "data.fractions=[1,0,0]": "monitor=val/loss is not measured.",
+    "monitor=null": "monitor=null leaves early stopping nothing to watch. Add callbacks.early_stopping=null.",
+    "monitor=null callbacks.early_stopping=null scheduler=plateau": "this scheduler needs a score to watch",
     "data.path=nowhere.csv": "data.path=nowhere.csv is not a file.",
     "data.target=digitt": "data.target='digitt' is not a column of digits.csv.gz. Did you mean 'digit'?",
     "data.shape=[1,9,9]": "data.shape=[1, 9, 9] holds 81 values, but digits.csv.gz has 64 features.",
     "net=cnn data=wine": "net=cnn reads images (channels, height, width), but an example of these data is [13].",
+    "net=cnn data.shape=[8,8]": "If it is a grey image, type data.shape=[1,8,8], else use net=mlp or net=linear.",
+    "net=cnn data.shape=null": "If it is an image row by row, type data.shape=[1,8,8], else use net=mlp",
+    "net=rnn": "net=rnn reads sequences (steps, features), but an example of these data is [1, 8, 8]. "
+    "To read an image row by row, type data.shape=[8,8].",
+    "net=rnn_cell data=wine": "To read one value after another, type data.shape=[13,1].",
+    "net=gru data.shape=[8,8] net.hidden_size=0": "net.hidden_size=0 net.num_layers=1: at least 1 of each.",
+    "net=line_nested": "net=line_nested learns one y from one x, but an example of these data is [1, 8, 8]",
+    "loss=huber": "loss: torch.nn.HuberLoss does not suit a multiclass task: Using a target size",
+    "loss=smooth_labels data=diabetes": "loss: torch.nn.CrossEntropyLoss does not suit a regression task: whatever the",
+    "loss=smooth_labels data=breast_cancer": "loss: torch.nn.CrossEntropyLoss does not suit a binary task: whatever the",
+    "loss=smooth_labels +loss.reduction=none": "loss: torch.nn.CrossEntropyLoss gives [2] values, not one number.",
+    "weights=none.pt": "weights: none.pt does not exist.",
+    "animate=true": "animate=true draws data with one x and one y, such as data=parabola.",
     "net=cnn net.channels=[8,8,8,8]": "8 x 8 cannot be halved 4 times",
     "net._target_=torch.nn.Linear ~net.hidden ~net.activation ~net.dropout": "net: torch.nn.Linear: missing a required",
     "data.batch_size=9999 data.drop_last=true": "leaves nothing of 1257 training examples",
@@ -52,6 +69,9 @@ CASES = {
     "scheduler=plateau scheduler.monitor=val/foo": "scheduler.monitor=val/foo is not measured.",
     "scheduler.frequency=0": "scheduler.frequency=0: at least 1.",
     "trainer.accumulate_grad_batches=0": "trainer.accumulate_grad_batches=0: at least 1.",
+    "trainer.gradient_clip_val=-1": "trainer.gradient_clip_val=-1: at least 0.",
+    "callbacks.early_stopping.patience=-1": "callbacks.early_stopping.patience=-1: at least 0.",
+    "trainer.devices=two": "trainer.devices=two: a number is needed, a list of devices such as [0,1], or auto.",
     "trainer.limit_train_batches=0": "trainer.limit_train_batches=0 trains nothing.",
     "scheduler=null": "scheduler=null: choose one of constant, cosine, one_cycle, plateau, step.",
     "module=null": "module=null: every run needs it.",
@@ -111,7 +131,10 @@ def test_a_gpu_that_is_not_there(call, capsys, monkeypatch):
         (["outputs/tiny", "data.split_seed=3"], "would be scored on examples that it has learnt from."),
         (["outputs/tiny", "data=digits"], "was trained on data with"),
         (["outputs/tiny", "trainer=gpuu"], "trainer=gpuu: there are auto, cpu, gpu, mps."),
-        (["outputs/tiny", "data.batch_size=0"], "data.batch_size=0: a batch needs at least 1 example."),
+        (
+            ["outputs/tiny", "--split", "test", "data.batch_size=0"],
+            "data.batch_size=0: a batch needs at least 1 example.",
+        ),
     ],
 )
 def test_evaluate_says_what_is_wrong(train, call, capsys, arguments, says):
@@ -120,6 +143,12 @@ def test_evaluate_says_what_is_wrong(train, call, capsys, arguments, says):
     error = capsys.readouterr().err
     assert says in error
     assert "Traceback" not in error
+
+
+def test_a_split_that_was_left_out_is_not_scored(train, call, capsys):
+    train("data=wine", "data.fractions=[0.8,0.2,0]", "trainer.max_epochs=1", "name=tiny")
+    assert call("evaluate", "outputs/tiny") == 1
+    assert "--split test: data.fractions=[0.8, 0.2, 0] left no examples for it." in capsys.readouterr().err
 
 
 def test_a_run_that_has_not_finished_is_not_scored(train, call, capsys):

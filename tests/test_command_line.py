@@ -37,7 +37,7 @@ def test_help_teaches(call, capsys):
     assert out.count("python -m src.train") >= 5
     for group in (
         "data: breast_cancer, diabetes, digits",
-        "net: cnn, linear, mlp",
+        "net: by_hand, cnn, googlenet",
         "trainer: auto, cpu, gpu, mps",
     ):
         assert group in out
@@ -71,12 +71,14 @@ def test_a_command_of_the_readme_runs_as_written(command, call, readme_folder, m
     assert call(words[2].removeprefix("src."), *words[3:]) == 0
 
 
-def test_the_readmes_python_runs_as_written(train, capsys):
+def test_the_readmes_python_runs_as_written(train, call, capsys):
     train("name=my_run", "trainer.max_epochs=1")
-    [code] = re.findall(r"```python\n(.*?)```", README, re.DOTALL)
+    for name in ("pt2", "state_dict"):
+        assert call("export", "outputs/my_run", f"format={name}") == 0
     names: dict[str, Any] = {}
-    exec(code, names)
-    assert names["probabilities"].shape == (5, 10)
+    for code in re.findall(r"```python\n(.*?)```", README, re.DOTALL):
+        exec(code, names)
+    assert names["probabilities"].shape == names["whole"](names["x"]).shape == (5, 10)
 
 
 def test_the_readmes_tree_is_the_real_one():
@@ -107,3 +109,11 @@ def test_evaluate_does_so_with_other_batches_and_from_anywhere(train, call, caps
     said = dict(line.split() for line in capsys.readouterr().out.splitlines())
     assert said["test/loss"] == f"{results['test/loss']:.4f}"
     assert list(Path.cwd().iterdir()) == []
+
+
+def test_evaluate_on_other_data_keeps_the_split_of_the_run(train, call, capsys):
+    results = train("data=wine", "data.split_seed=3", "data.fractions=[0.5,0.2,0.3]", "name=w", "trainer.max_epochs=3")
+    capsys.readouterr()
+    assert call("evaluate", "outputs/w", "data=wine") == 0
+    said = dict(line.split() for line in capsys.readouterr().out.splitlines())
+    assert said == {k: f"{v:.4f}" for k, v in results.items() if k.startswith("test/")}

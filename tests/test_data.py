@@ -71,6 +71,22 @@ def test_the_split_depends_on_its_own_seed_only():
     assert sorted(i for split in data.splits.values() for i in split.indices) == list(range(178))
 
 
+def test_without_a_seed_the_data_are_split_in_their_order():
+    data = data_module("data=wine", "data.split_seed=null", "data.fractions=[0.5,0.5,0]")
+    assert [list(part.indices) for part in data.splits.values()] == [list(range(89)), list(range(89, 178)), []]
+    assert data.test_dataloader() == []
+
+
+def test_each_part_of_the_parabola_measures_the_same_x():
+    data = data_module("data=parabola")
+    parts = [part.dataset[part.indices] for part in data.splits.values()]
+    for x, y in parts:
+        assert torch.equal(x, torch.linspace(-1, 1, 100).unsqueeze(1))
+        assert (y - x**2).min() >= 0
+        assert (y - x**2).max() < 0.2
+    assert len({tuple(y[:, 0].tolist()) for _, y in parts}) == 3
+
+
 def test_the_order_follows_from_seed_and_epoch():
     def order(seed: int | None, epoch: int, rank: int = 0, devices: int = 1) -> list[int]:
         return list(EpochSampler(11, seed, epoch, rank, devices, even=False))
@@ -99,6 +115,32 @@ class Disk(Dataset):
 
 def disk(size: int) -> Disk:
     return Disk(size)
+
+
+class Pair(Dataset):
+    def __init__(self, x: object, y: object) -> None:
+        self.pair = (x, y)
+
+    def __len__(self) -> int:
+        return 10
+
+    def __getitem__(self, index: int) -> tuple[object, object]:
+        return self.pair
+
+
+@pytest.mark.parametrize(
+    ("x", "y", "says"),
+    [
+        (torch.zeros(2), "cat", "y of an example is 'cat': number the classes from 0"),
+        ([0.0, 1.0], 1, "x of an example is a list: make it a tensor."),
+        (object(), 1, "x of an example is a object: make it a tensor."),
+    ],
+)
+def test_what_is_no_number_is_told(monkeypatch, x, y, says):
+    monkeypatch.setattr("tests.test_data.disk", lambda size: Pair(x, y))
+    data = DataModule({"_target_": "tests.test_data.disk"}, [0.6, 0.2, 0.2], size=10)
+    with pytest.raises(ValueError, match=says):
+        data.setup("fit")
 
 
 @pytest.mark.parametrize("workers", [0, 2])

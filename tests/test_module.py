@@ -13,7 +13,10 @@ from torch import nn
 
 from src.module import EpochScores
 from src.nets.cnn import CNN
+from src.nets.line import LineNested, LineParameters
 from src.nets.mlp import MLP
+from src.nets.rnn import RNN
+from src.nets.rnn_cell import RNNByCell
 from src.nets.standardize import Standardize
 from src.run import Run
 from src.tasks import TASKS
@@ -193,3 +196,77 @@ def test_a_small_net_has_one_thread(train, monkeypatch, overrides, threads):
         assert torch.get_num_threads() == threads
     finally:
         torch.set_num_threads(before)
+
+
+def test_a_loss_of_ones_own_is_learnt_from(train):
+    # Half of all y are 0, half are so large that their mean is not their median.
+    settings = ["data=line", "net=linear", "data.slope=0", "data.noise=1", "standardize=false", "trainer.max_epochs=30"]
+    train(*settings, "name=mse")
+    train(*settings, "name=huber", "loss=huber", "loss.delta=0.1")
+    weights = [Run(f"outputs/{name}").load().net.state_dict() for name in ("mse", "huber")]
+    assert not torch.allclose(weights[0]["1.bias"], weights[1]["1.bias"])
+
+
+def test_auxiliary_classifiers_learn_by_their_weight(train):
+    tiny = ["net=googlenet", "data=stripes", "data.shape=[3,32,32]", "data.size=16", "data.batch_size=8"]
+    settings = [*tiny, "trainer.max_epochs=1", "optimizer=sgd", "optimizer.momentum=0.0", "scheduler=constant"]
+    train(*settings, "net.auxiliary_weight=0.0", "name=without")
+    train(*settings, "name=with")
+    train(*settings, "optimizer.lr=0.0", "name=start")
+    start, without, with_them = (Run(f"outputs/{n}").load().net.aux1.fc2.weight for n in ("start", "without", "with"))
+    assert torch.equal(start, without)
+    assert not torch.equal(start, with_them)
+
+
+def test_a_run_starts_from_the_weights_that_it_is_given(train, call):
+    train(*WINE, "name=first")
+    assert call("export", "outputs/first", "format=state_dict") == 0
+    # Another seed, and no learning: the weights can only be the first run's.
+    train(*WINE, "name=second", "seed=1", "optimizer.lr=0.0", "weights=outputs/first/export/parameters.pt")
+    first, second = (Run(f"outputs/{name}").load().net.state_dict() for name in ("first", "second"))
+    assert all(torch.equal(first[name], second[name]) for name in first)
+
+
+def test_without_a_monitor_the_last_epoch_is_kept(train):
+    results = train(*WINE, "monitor=null", "callbacks.early_stopping=null", "name=w")
+    best, last = (
+        torch.load(f"outputs/w/checkpoints/{name}.ckpt", weights_only=True)["state_dict"] for name in ("best", "last")
+    )
+    assert all(torch.equal(best[name], last[name]) for name in last)
+    with Path("outputs/w/logs/metrics.csv").open() as file:
+        *_, row = csv.DictReader(file)
+    assert results["train/loss"] == float(row["train/loss"])
+
+
+def test_a_run_on_all_examples_has_training_scores_only(train, capsys):
+    settings = ["data.fractions=[1,0,0]", "monitor=null", "callbacks.early_stopping=null"]
+    results = train(*WINE, *settings)
+    assert {name.partition("/")[0] for name in results if "/" in name} == {"train"}
+    assert "train/accuracy" in capsys.readouterr().out
+
+
+def test_recurrent_nets_answer_from_the_last_state():
+    x = torch.randn(5, 7, 3, generator=torch.Generator().manual_seed(0))
+    for cell in ("rnn", "lstm", "gru"):
+        for layers, both in ((1, False), (2, False), (2, True)):
+            net = RNN((7, 3), 4, cell=cell, hidden_size=6, num_layers=layers, bidirectional=both, dropout=0.5).eval()
+            states, _ = net.recurrent(x)  # (5, 7, 6 or 12)
+            last = torch.cat([states[:, -1, :6], states[:, 0, 6:]], dim=1)  # the second reads from the end
+            assert torch.allclose(net(x), net.linear(last), atol=1e-6)
+
+
+def test_a_loop_over_cells_is_an_rnn():
+    x = torch.randn(5, 7, 3, generator=torch.Generator().manual_seed(0))
+    rnn, by_cell = RNN((7, 3), 4, cell="rnn", hidden_size=6), RNNByCell((7, 3), 4, hidden_size=6)
+    renamed = {
+        name.replace("recurrent.", "cell.").replace("_l0", ""): value for name, value in rnn.state_dict().items()
+    }
+    by_cell.load_state_dict(renamed)
+    assert (rnn(x) - by_cell(x)).abs().max() < 1e-6
+
+
+def test_two_ways_to_write_a_line():
+    x = torch.tensor([[0.0], [1.0], [2.0]])
+    parameters, nested = LineParameters((1,), 1), LineNested((1,), 1)
+    nested.load_state_dict({"linear.weight": parameters.slope[None].data, "linear.bias": parameters.intercept.data})
+    assert torch.allclose(parameters(x), nested(x))

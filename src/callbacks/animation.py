@@ -6,13 +6,16 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, cast
 
 import lightning as L
+import numpy as np
 from lightning.pytorch.callbacks import Checkpoint
-from matplotlib.animation import PillowWriter
+from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
+from PIL import Image
 
 from src.callbacks.picture import curve_x, draw_points, is_curve
 
 if TYPE_CHECKING:
+    from src.datamodule import DataModule
     from src.module import SupervisedModule
 
 FRAMES = 60  # at most, evenly over the run, for which they are thinned out as it goes on
@@ -34,7 +37,7 @@ class Animation(Checkpoint):
         self.x = curve_x(cast(Any, trainer).datamodule)  # (300, 1)
 
     def on_train_epoch_end(self, trainer: L.Trainer, pl_module: SupervisedModule) -> None:
-        if trainer.current_epoch % self.every:
+        if trainer.current_epoch % self.every and trainer.current_epoch + 1 != trainer.max_epochs:
             return
         y = pl_module.predictions(pl_module.try_net(self.x.to(pl_module.device)))
         self.frames.append([trainer.current_epoch, trainer.callback_metrics["train/loss"].item(), y[:, 0].tolist()])
@@ -50,20 +53,34 @@ class Animation(Checkpoint):
     def on_fit_end(self, trainer: L.Trainer, pl_module: SupervisedModule) -> None:
         if not trainer.is_global_zero or not self.frames:
             return
-        data = cast(Any, trainer).datamodule
-        figure = Figure(figsize=(6, 4), layout="constrained")
+        plots = Path(trainer.default_root_dir) / "plots"
+        plots.mkdir(exist_ok=True)
+        partial = plots / ".fit.gif.partial"  # a film that a kill cuts short would look like a whole one
+        first, *others = self._film(cast(Any, trainer).datamodule)
+        durations = [80] * len(others) + [1500]  # milliseconds; time to look at the end
+        first.save(partial, "GIF", save_all=True, append_images=others, duration=durations, loop=0)
+        partial.replace(plots / "fit.gif")
+
+    def _film(self, data: DataModule) -> list[Image.Image]:
+        """Points and axes are drawn once, then only the curve and the title for each frame."""
+        figure = Figure(figsize=(6, 4), dpi=80, layout="constrained")
+        canvas = FigureCanvasAgg(figure)
         axes = figure.add_subplot()
         draw_points(axes, data)
         [line] = axes.plot(self.x[:, 0].numpy(), self.frames[0][2], color="black", label="learnt")
+        axes.set_title("epoch")
         axes.legend(loc="upper center")
         axes.grid(alpha=0.3)
-        plots = Path(trainer.default_root_dir) / "plots"
-        plots.mkdir(exist_ok=True)
-        partial = plots / ".fit.partial.gif"  # a GIF that a kill cuts short would look like a whole one
-        writer = PillowWriter(fps=12)
-        with writer.saving(figure, str(partial), dpi=80):
-            for epoch, loss, y in [*self.frames, *[self.frames[-1]] * 12]:  # a second to look at the end
-                line.set_ydata(y)
-                axes.set_title(f"epoch {epoch + 1}: train/loss {loss:.4f}")
-                writer.grab_frame()
-        partial.replace(plots / "fit.gif")
+        line.set_animated(True)
+        axes.title.set_animated(True)
+        canvas.draw()
+        background = canvas.copy_from_bbox(figure.bbox)
+        film = []
+        for epoch, loss, y in self.frames:
+            canvas.restore_region(background)
+            line.set_ydata(y)
+            axes.title.set_text(f"epoch {epoch + 1}: train/loss {loss:.4f}")
+            axes.draw_artist(line)
+            axes.draw_artist(axes.title)
+            film.append(Image.fromarray(np.asarray(canvas.buffer_rgba())).convert("P", palette=Image.Palette.ADAPTIVE))
+        return film
