@@ -104,9 +104,7 @@ def check_net(module: SupervisedModule, x: Tensor) -> None:
 def _check_loss(module: SupervisedModule, scores: Tensor) -> None:
     h, loss = module.hparams, module.hparams.loss["_target_"]
     scores = (scores.float() + 1).requires_grad_()
-    target = (
-        torch.zeros_like(scores) if h.task == "regression" else torch.zeros(len(scores), device=scores.device).long()
-    )
+    target = torch.zeros_like(scores) if h.task == "regression" else torch.zeros_like(scores[:, 0]).long()
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("error")  # such as for shapes that are stretched to fit
