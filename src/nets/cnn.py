@@ -7,7 +7,7 @@ from itertools import pairwise
 from torch import nn
 
 from src.nets.activation import activation_class
-from src.nets.shapes import check_image
+from src.nets.shapes import check_halving
 
 
 class CNN(nn.Sequential):
@@ -34,16 +34,9 @@ class CNN(nn.Sequential):
         activation: str = "ReLU",
         dropout: float = 0.0,
     ) -> None:
-        check_image("cnn", input_shape)
-        if kernel_size % 2 == 0:
-            raise ValueError(f"net.kernel_size={kernel_size}: an odd number keeps the size of the image.")
+        check_halving("cnn", input_shape, channels, kernel_size)
         _, height, width = input_shape
         shrink = 2 ** len(channels)
-        if min(height, width) < shrink:
-            raise ValueError(
-                f"net.channels={channels}: each block halves the image, and {height} x {width} cannot be halved "
-                f"{len(channels)} times. Use fewer blocks."
-            )
         act = activation_class(activation)
         layers: list[nn.Module] = []
         sizes = [input_shape[0], *channels]

@@ -17,6 +17,27 @@ def check_image(net_name: str, input_shape: tuple[int, ...]) -> None:
         )
 
 
+def check_halving(net_name: str, input_shape: tuple[int, ...], channels: list[int], kernel_size: int) -> None:
+    """
+    Args:
+        channels: of blocks that keep the size of an image in their convolution, then halve it.
+
+    Raises:
+        ValueError: an example is no image, or cannot be halved so often; a block without channels; an even kernel.
+    """
+    check_image(net_name, input_shape)
+    if min(channels, default=1) < 1:
+        raise ValueError(f"net.channels={channels}: a block needs at least 1 channel.")
+    if kernel_size < 1 or kernel_size % 2 == 0:
+        raise ValueError(f"net.kernel_size={kernel_size}: an odd number keeps the size of the image.")
+    _, height, width = input_shape
+    if min(height, width) < 2 ** len(channels):
+        raise ValueError(
+            f"net.channels={channels}: each block halves the image, and {height} x {width} cannot be halved "
+            f"{len(channels)} times. Use fewer blocks."
+        )
+
+
 def check_size(net_name: str, input_shape: tuple[int, ...], smallest: int, instead: str) -> None:
     """
     Args:

@@ -8,6 +8,7 @@ import torch
 from torch import Tensor, nn
 
 from src.nets.by_hand import BatchNorm2d, Conv2d, Dropout, Flatten, Linear, MaxPool2d, ReLU
+from src.nets.shapes import check_halving
 
 
 class ByHandCNN(nn.Sequential):
@@ -32,7 +33,7 @@ class ByHandCNN(nn.Sequential):
         kernel_size: int = 3,
         dropout: float = 0.0,
     ) -> None:
-        _check(input_shape, channels, kernel_size)
+        check_halving("by_hand", input_shape, channels, kernel_size)
         in_channels, height, width = input_shape
         layers: list[nn.Module] = []
         sizes = [in_channels, *channels]
@@ -51,21 +52,3 @@ class ByHandCNN(nn.Sequential):
         # Mixed precision would give the backwards tensors of two dtypes: here all is in that of the weights.
         with torch.autocast(x.device.type, enabled=False):
             return super().forward(x.to(next(self.parameters()).dtype))
-
-
-def _check(input_shape: tuple[int, ...], channels: list[int], kernel_size: int) -> None:
-    if len(input_shape) != 3:
-        raise ValueError(
-            f"net=by_hand reads images (channels, height, width), but an example of these data is {list(input_shape)}. "
-            "Use net=mlp or net=linear."
-        )
-    if min(channels, default=1) < 1:
-        raise ValueError(f"net.channels={channels}: a block needs at least 1 channel.")
-    if kernel_size < 1 or kernel_size % 2 == 0:
-        raise ValueError(f"net.kernel_size={kernel_size}: an odd number keeps the size of the image.")
-    _, height, width = input_shape
-    if min(height, width) < 2 ** len(channels):
-        raise ValueError(
-            f"net.channels={channels}: each block halves the image, and {height} x {width} cannot be halved "
-            f"{len(channels)} times. Use fewer blocks."
-        )
