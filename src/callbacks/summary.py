@@ -22,7 +22,8 @@ class Summary(Callback):
             return
         data, h = cast(Any, trainer).datamodule, pl_module.hparams
         sizes = ", ".join(f"{len(part)} {split}" for split, part in data.splits.items())
-        answer = f"{h.output_size} values" if h.classes is None else f"{len(h.classes)} classes"
+        values = "1 value" if h.output_size == 1 else f"{h.output_size} values"
+        answer = values if h.classes is None else f"{len(h.classes)} classes"
         console = Console(highlight=False)
         console.print(f"{h.task}: {sizes} examples; x {'x'.join(map(str, h.input_shape))}, {answer}")
         console.print(self._layers(pl_module, data.example().to(pl_module.device)))
