@@ -171,7 +171,7 @@ def test_values_without_an_axis_are_a_regression_too(train, monkeypatch):
     from src.datasets.memory import InMemory
 
     x = torch.linspace(-1, 1, 100).unsqueeze(1)
-    monkeypatch.setattr(synthetic, "parabola", lambda size, noise, data_seed, repeats: InMemory(x, 2 * x[:, 0]))
+    monkeypatch.setattr(synthetic, "parabola", lambda **_: InMemory(x, 2 * x[:, 0]))
     assert train("data=parabola", "net=linear", "optimizer.lr=0.05")["test/r2"] > 0.9
 
 
