@@ -58,7 +58,7 @@ def check(cfg: Container) -> None:
     for key in ("data", "module", "trainer"):
         if not OmegaConf.is_dict(cfg[key]):
             raise ValueError(f"{key}={_shown(cfg[key])}: every run needs it.")
-    if cfg["monitor"] is None and cfg["callbacks"]["early_stopping"] is not None:
+    if cfg["monitor"] is None and OmegaConf.select(cfg, "callbacks.early_stopping") is not None:
         raise ValueError("monitor=null leaves early stopping nothing to watch. Add callbacks.early_stopping=null.")
     for path, node in _specs(cfg, ""):
         check_parameters(path, node["_target_"], {k: v for k, v in node.items() if k != "_target_"}, node)

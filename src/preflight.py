@@ -33,6 +33,9 @@ def check_run(cfg: DictConfig) -> None:
     Raises:
         ValueError: naming the key that cannot be.
     """
+    for key in ("animate", "graph"):
+        if not isinstance(cfg[key], bool):
+            raise ValueError(f"{key}={cfg[key]!r}: true or false is needed.")
     for name in NEEDED:
         if not cfg.callbacks[name]:
             raise ValueError(f"callbacks.{name}=null: no run is whole without it.")

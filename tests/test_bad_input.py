@@ -58,6 +58,7 @@ CASES = {
     "loss=smooth_labels data=breast_cancer": "loss: torch.nn.CrossEntropyLoss does not suit a binary task: whatever",
     "loss=smooth_labels +loss.reduction=none": "loss: torch.nn.CrossEntropyLoss gives [2] values, not one number.",
     "weights=none.pt": "weights: none.pt does not exist.",
+    "graph=maybe": "graph='maybe': true or false is needed.",
     "animate=true": "animate=true draws data with one x and one y, such as data=parabola.",
     "net=cnn net.channels=[8,8,8,8]": "8 x 8 cannot be halved 4 times",
     "net._target_=torch.nn.Linear ~net.hidden ~net.activation ~net.dropout": "net: torch.nn.Linear: missing a required",

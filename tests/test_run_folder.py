@@ -121,7 +121,7 @@ def test_a_bug_leaves_its_traceback_in_the_folder(call, capsys, monkeypatch):
 
 
 def test_a_mistake_in_the_users_code_keeps_its_traceback_though_it_is_a_value_error(call, capsys, monkeypatch):
-    def unpacks_wrongly(**_: object) -> None:
+    def unpacks_wrongly(**parameters: object) -> None:
         _, _ = range(3)
 
     monkeypatch.setattr("src.datasets.synthetic.parabola", unpacks_wrongly)

@@ -62,6 +62,6 @@ def read_history(path: Path) -> list[dict[str, float]]:
 def best_row(rows: list[dict[str, float]], monitor: str | None, mode: str) -> dict[str, float]:
     """The row with the best `monitor`, or the last row if that is None; empty if none has it."""
     if monitor is None:
-        return rows[-1]
+        return rows[-1] if rows else {}
     choose = min if mode == "min" else max
     return choose((r for r in rows if monitor in r), key=lambda r: r[monitor], default={})

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar, cast
 
 import lightning as L
+import torch
 from lightning.pytorch.callbacks import Callback
 from lightning.pytorch.trainer.states import TrainerFn
 from matplotlib.figure import Figure  # not pyplot: no window, no state shared with a notebook
@@ -70,14 +71,13 @@ def draw_points(axes: Any, data: DataModule, most: int = 2000) -> None:
     for split, part in data.splits.items():
         shown = [part[i] for i in range(min(len(part), most))]
         if shown:
-            axes.scatter([x.item() for x, _ in shown], [y.item() for _, y in shown], s=12, alpha=0.6, label=split)
+            x, y = ([torch.as_tensor(value).item() for value in values] for values in zip(*shown, strict=True))
+            axes.scatter(x, y, s=12, alpha=0.6, label=split)
     axes.set(xlabel="x", ylabel=data.target)
 
 
 def curve_x(data: DataModule) -> Tensor:
     """300 values of x (300, 1), evenly over those of the training split."""
-    import torch
-
     x = torch.cat([x for x, _ in data.training_batches()])
     return torch.linspace(x.min().item(), x.max().item(), 300).unsqueeze(1)
 
