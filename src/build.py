@@ -31,8 +31,10 @@ def build(spec: Any, *args: Any, **kwargs: Any) -> Any:
     """
     spec = cast(dict[str, Any], OmegaConf.to_container(spec, resolve=True)) if OmegaConf.is_config(spec) else dict(spec)
     given = {name: value for name, value in spec.items() if name != "_target_" and name not in NO_PARAMETERS}
+    signature = _signature(locate("", spec["_target_"]))
     try:
-        inspect.signature(locate("", spec["_target_"])).bind(*args, **{**given, **kwargs})
+        if signature:
+            signature.bind(*args, **{**given, **kwargs})
     except TypeError as error:
         raise ValueError(f"{spec['_target_']}: {error}.") from error
     # Hydra 1.4 wants to be told what may be called: what the config names (never Hydra's list of dangerous targets).
@@ -58,7 +60,7 @@ def check(cfg: Container) -> None:
     for key in ("data", "module", "trainer"):
         if not OmegaConf.is_dict(cfg[key]):
             raise ValueError(f"{key}={_shown(cfg[key])}: every run needs it.")
-    if cfg["monitor"] is None and OmegaConf.select(cfg, "callbacks.early_stopping") is not None:
+    if OmegaConf.select(cfg, "callbacks.early_stopping.monitor", default="") is None:
         raise ValueError("monitor=null leaves early stopping nothing to watch. Add callbacks.early_stopping=null.")
     for path, node in _specs(cfg, ""):
         check_parameters(path, node["_target_"], {k: v for k, v in node.items() if k != "_target_"}, node)
@@ -67,7 +69,10 @@ def check(cfg: Container) -> None:
 def check_parameters(path: str, target: str, values: Mapping[str, Any], node: Any = None) -> None:
     """Check `values` against the parameters of `target`; `path` is the key in the config that holds them."""
     function = locate(path, target)
-    parameters = inspect.signature(function).parameters
+    signature = _signature(function)
+    if signature is None:
+        return
+    parameters = signature.parameters
     takes_any = any(p.kind is p.VAR_KEYWORD for p in parameters.values())
     hints = _hints(function)
     for name, value in values.items():
@@ -121,6 +126,13 @@ def _allowed(spec: Any) -> set[str]:
         own = {spec["_target_"], locate("", spec["_target_"]).__module__} if "_target_" in spec else set()
         return {f"{name.split('.')[0]}.*" for name in own}.union(*map(_allowed, spec.values()))
     return set().union(*map(_allowed, spec)) if isinstance(spec, (list, tuple)) else set()
+
+
+def _signature(function: Callable[..., Any]) -> inspect.Signature | None:
+    try:
+        return inspect.signature(function)
+    except ValueError:  # it is written in C, such as torch.tensor
+        return None
 
 
 def _hints(function: Callable[..., Any]) -> dict[str, Any]:

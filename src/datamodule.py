@@ -115,6 +115,10 @@ class DataModule(L.LightningDataModule):
         else:
             parts = random_split(dataset, lengths, generator=torch.Generator().manual_seed(self.split_seed))
         self.splits = dict(zip(SPLITS, parts, strict=True))
+        devices = self.trainer.world_size if self.trainer else 1
+        for split, part in self.splits.items():
+            if 0 < len(part) < devices:
+                raise ValueError(f"trainer.devices={devices}: {len(part)} {split} examples are too few to share.")
         self.batched = hasattr(dataset, "__getitems__")
         self.collate = _as_fetched if self.batched else default_collate
         self.target = getattr(dataset, "target", "y")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from contextlib import nullcontext
 from typing import Any, cast
 
 import lightning as L
@@ -25,7 +26,7 @@ class SupervisedModule(L.LightningModule):
         net: spec of the net: `_target_` and parameters; it is called with `input_shape` and `output_size` too.
         optimizer: spec of the optimizer.
         scheduler: spec of the learning-rate scheduler, with Lightning's interval, frequency and monitor.
-        loss: spec of what is called with scores and targets, such as torch.nn.HuberLoss; None: the task's own.
+        loss: spec of what is called with scores and targets, such as torch.nn.HuberLoss; None or {}: the task's own.
         weights: a file of parameters that the net starts from.
         standardize: inputs, and the targets of a regression, to mean 0 and deviation 1 of the training split.
         compile: torch.compile the net for training.
@@ -84,6 +85,9 @@ class SupervisedModule(L.LightningModule):
         scores = self.net(self.inputs(x))  # (B, K), (B, 1) or (B, C)
         auxiliary: list[Tensor] = []
         if isinstance(scores, tuple):  # in training a net may have more classifiers than the one that will answer
+            if not hasattr(self.net, "auxiliary_weight"):
+                name = self.hparams.net["_target_"]
+                raise ValueError(f"net: {name} answers several times in training: it needs an auxiliary_weight.")
             scores, *auxiliary = scores
         loss = self.loss(scores, target)
         predictions = self.predictions(scores.detach())
@@ -136,7 +140,7 @@ class SupervisedModule(L.LightningModule):
             )
             self._build()
             check_net(self, data.example())
-            if self.hparams.weights is not None:
+            if self.hparams.weights is not None and self.trainer.ckpt_path is None:  # else it goes on with other ones
                 with blamed_on("weights"):
                     load_weights(self.net, self.hparams.weights)
         else:
@@ -162,7 +166,7 @@ class SupervisedModule(L.LightningModule):
         with blamed_on("net"):
             self.net = build(h.net, **given)
         with blamed_on("loss"):
-            self.loss = self.task.loss if h.loss is None else build(h.loss)
+            self.loss = build(h.loss) if h.loss else self.task.loss
         self.input_scale = Standardize(tuple(h.input_shape))
         self.target_scale = Standardize((h.output_size,))
         size = len(h.classes or []) or h.output_size
@@ -174,19 +178,26 @@ class SupervisedModule(L.LightningModule):
         """What the net reads: x standardized, or as it is if it holds indices (int64, for an embedding)."""
         return x if x.dtype == torch.int64 else self.input_scale(x.to(self.input_scale.mean.dtype))
 
-    def try_net(self, x: Tensor) -> Tensor:
-        """Scores of the net for x (B, *input_shape), as in validation: it learns nothing, no layer is random."""
-        was_training = self.net.training
+    def try_net(self, x: Tensor, in_precision: bool = True) -> Tensor:
+        """Scores of the net for x (B, *input_shape), as in validation: it learns nothing, no layer is random.
+
+        `in_precision`: in the trainer's, to which Lightning converts the net after `setup`.
+        """
+        modes = [(module, module.training) for module in self.net.modules()]  # a net may have frozen some for good
+        context = self.trainer.precision_plugin.forward_context() if in_precision else nullcontext()
         self.net.eval()
         try:
-            with torch.no_grad(), self.trainer.precision_plugin.forward_context():
+            with torch.no_grad(), context:
                 return self.net(self.inputs(x))
         finally:
-            self.net.train(was_training)
+            for module, training in modes:
+                module.training = training
 
     def _standardize(self, data: Any) -> None:
         has_numbers = data.example().dtype != torch.int64
         is_regression = self.hparams.task == "regression"
+        self.input_scale.forget()
+        self.target_scale.forget()
         for x, y in data.training_batches() if has_numbers or is_regression else ():
             if has_numbers:
                 self.input_scale.learn(x)

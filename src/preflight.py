@@ -89,7 +89,7 @@ def check_net(module: SupervisedModule, x: Tensor) -> None:
     if not isinstance(module.net, nn.Module):
         raise ValueError(f"net: {net} is no torch.nn.Module.")
     try:
-        scores = module.try_net(x)
+        scores = module.try_net(x, in_precision=False)
     except (RuntimeError, TypeError, IndexError, ValueError) as error:
         reason = f"{where(error)}: {str(error).strip().splitlines()[0]}"
         raise ValueError(f"net: {net} cannot read data of shape {h.input_shape}. {reason}") from error
@@ -100,7 +100,7 @@ def check_net(module: SupervisedModule, x: Tensor) -> None:
             f"net: {net} answers {list(scores.shape)} for {len(x)} examples, "
             f"but these data need {[len(x), h.output_size]}."
         )
-    if h.loss is not None:
+    if h.loss:
         _check_loss(module, scores)
 
 
@@ -110,12 +110,13 @@ def _check_loss(module: SupervisedModule, scores: Tensor) -> None:
     target = torch.zeros_like(scores) if h.task == "regression" else torch.zeros_like(scores[:, 0]).long()
     try:
         with warnings.catch_warnings():
-            warnings.simplefilter("error")  # such as for shapes that are stretched to fit
+            warnings.filterwarnings("error", "Using a target size")  # it would be stretched to fit
             value = module.loss(scores, target)
     except (RuntimeError, TypeError, IndexError, ValueError, UserWarning) as error:
         reason = str(error).strip().splitlines()[0]
         raise ValueError(f"loss: {loss} does not suit a {h.task} task: {reason}") from error
-    if value.shape:
-        raise ValueError(f"loss: {loss} gives {list(value.shape)} values, not one number.")
-    if not torch.autograd.grad(value, scores)[0].any():
+    if not isinstance(value, Tensor) or value.shape:
+        given = f"{list(value.shape)} values" if isinstance(value, Tensor) else f"a {type(value).__name__}"
+        raise ValueError(f"loss: {loss} gives {given}, not one number in a tensor.")
+    if not (value.requires_grad and torch.autograd.grad(value, scores)[0].any()):
         raise ValueError(f"loss: {loss} does not suit a {h.task} task: whatever the scores, it is {value.item():g}.")

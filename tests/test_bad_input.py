@@ -56,7 +56,7 @@ CASES = {
     "loss=huber": "loss: torch.nn.HuberLoss does not suit a multiclass task: Using a target size",
     "loss=smooth_labels data=diabetes": "loss: torch.nn.CrossEntropyLoss does not suit a regression task: whatever",
     "loss=smooth_labels data=breast_cancer": "loss: torch.nn.CrossEntropyLoss does not suit a binary task: whatever",
-    "loss=smooth_labels +loss.reduction=none": "loss: torch.nn.CrossEntropyLoss gives [2] values, not one number.",
+    "loss=smooth_labels +loss.reduction=none": "loss: torch.nn.CrossEntropyLoss gives [2] values, not one number",
     "weights=none.pt": "weights: none.pt does not exist.",
     "graph=maybe": "graph='maybe': true or false is needed.",
     "animate=true": "animate=true draws data with one x and one y, such as data=parabola.",

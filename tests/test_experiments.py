@@ -1,4 +1,4 @@
-"""Every experiment reaches the figure in its header."""
+"""Every experiment reaches what it must; its header says what it reaches as a rule."""
 
 from __future__ import annotations
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -207,6 +208,44 @@ def test_a_loss_of_ones_own_is_learnt_from(train):
     assert not torch.allclose(weights[0]["1.bias"], weights[1]["1.bias"])
 
 
+def test_a_loss_may_weigh_the_classes(train):
+    weight = "{_target_: torch.tensor, data: [1.0, 100.0, 1.0]}"
+    results = train(*WINE, "+loss._target_=torch.nn.CrossEntropyLoss", f"+loss.weight={weight}", "name=w")
+    loss: Any = Run("outputs/w").load().loss
+    assert loss.weight.tolist() == [1, 100, 1]
+    assert results["status"] == "finished"
+
+
+class Frozen(MLP):
+    """Its dropout never works."""
+
+    def __init__(self, input_shape: tuple[int, ...], output_size: int) -> None:
+        super().__init__(input_shape, output_size, hidden=[8], dropout=0.9)
+        self[3].eval()
+
+
+@pytest.mark.filterwarnings("ignore:Found 1 module")
+def test_what_a_net_has_frozen_stays_frozen(train, monkeypatch):
+    modes = []
+    forward = nn.Dropout.forward
+    monkeypatch.setattr(nn.Dropout, "forward", lambda self, x: modes.append(self.training) or forward(self, x))
+    own = ["~net.hidden", "~net.activation", "~net.dropout", f"net._target_={__name__}.Frozen"]
+    train("data=wine", *own, "trainer.max_epochs=1")
+    assert modes
+    assert not any(modes)
+
+
+class Twofold(MLP):
+    def forward(self, x: torch.Tensor) -> Any:
+        scores = super().forward(x)
+        return (scores, scores) if self.training else scores
+
+
+def test_several_answers_need_a_weight(call, capsys):
+    assert call("train", "data=wine", f"net._target_={__name__}.Twofold") == 1
+    assert "answers several times in training: it needs an auxiliary_weight." in capsys.readouterr().err
+
+
 def test_auxiliary_classifiers_learn_by_their_weight(train):
     tiny = ["net=googlenet", "data=stripes", "data.shape=[3,32,32]", "data.size=16", "data.batch_size=8"]
     settings = [*tiny, "trainer.max_epochs=1", "optimizer=sgd", "optimizer.momentum=0.0", "scheduler=constant"]
@@ -227,8 +266,9 @@ def test_a_run_starts_from_the_weights_that_it_is_given(train, call):
     assert all(torch.equal(first[name], second[name]) for name in first)
 
 
-def test_without_a_monitor_the_last_epoch_is_kept(train):
-    results = train(*WINE, "monitor=null", "callbacks.early_stopping=null", "name=w")
+@pytest.mark.parametrize("rarely", [[], ["trainer.check_val_every_n_epoch=3"], ["trainer.val_check_interval=3"]])
+def test_without_a_monitor_the_last_epoch_is_kept(train, rarely):
+    results = train(*WINE, *rarely, "monitor=null", "callbacks.early_stopping=null", "name=w")
     best, last = (
         torch.load(f"outputs/w/checkpoints/{name}.ckpt", weights_only=True)["state_dict"] for name in ("best", "last")
     )

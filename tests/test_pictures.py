@@ -131,7 +131,11 @@ def test_a_long_film_is_thinned_out_and_a_stopped_one_goes_on(folder):
         time.sleep(0.01)
     process.send_signal(signal.SIGKILL)
     process.wait()
+    before = torch.load("outputs/film/checkpoints/last.ckpt", weights_only=True)["epoch"]
+    rows = history.read_text().splitlines()[: before + 1]
     assert subprocess.run(command, env=env, capture_output=True).returncode == 0
+    assert before > 50
+    assert history.read_text().splitlines()[: before + 1] == rows  # with their seconds: it did not begin anew
     checkpoint = torch.load("outputs/film/checkpoints/last.ckpt", weights_only=True)
     [state] = [state for state in checkpoint["callbacks"].values() if "frames" in state]
     epochs = [epoch for epoch, *_ in state["frames"]]

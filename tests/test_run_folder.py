@@ -148,6 +148,7 @@ def test_two_devices_give_one_run_scored_on_every_example_once(python):
     alone = python("src.evaluate", "outputs/two", "trainer.devices=1").stdout
     for name in ("loss", "accuracy", "f1", "auroc"):
         assert f"{results[f'test/{name}']:.4f}" in alone
+    assert {path.stem for path in Path("outputs/two/plots").iterdir()} == {"learning_curve", "confusion", "mistakes"}
 
 
 def test_a_start_that_was_killed_before_it_learnt_does_not_hold_its_name(train):

@@ -12,6 +12,7 @@ from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 from PIL import Image
 
+from src.callbacks.checkpoints import ends
 from src.callbacks.picture import curve_x, draw_points, is_curve
 
 if TYPE_CHECKING:
@@ -32,12 +33,12 @@ class Animation(Checkpoint):
         self.frames: list[list[Any]] = []  # epoch, loss, the curve's values
 
     def on_fit_start(self, trainer: L.Trainer, pl_module: SupervisedModule) -> None:
-        if not is_curve(pl_module):
+        if not is_curve(pl_module, cast(Any, trainer).datamodule):
             raise ValueError("animate=true draws data with one x and one y, such as data=parabola.")
         self.x = curve_x(cast(Any, trainer).datamodule)  # (300, 1)
 
     def on_train_epoch_end(self, trainer: L.Trainer, pl_module: SupervisedModule) -> None:
-        if trainer.current_epoch % self.every and trainer.current_epoch + 1 != trainer.max_epochs:
+        if trainer.current_epoch % self.every and not ends(trainer):
             return
         y = pl_module.predictions(pl_module.try_net(self.x.to(pl_module.device)))
         self.frames.append([trainer.current_epoch, trainer.callback_metrics["train/loss"].item(), y[:, 0].tolist()])

@@ -28,7 +28,11 @@ class BestCheckpoint(ModelCheckpoint):
     """
 
     def __init__(self, monitor: str | None, mode: Literal["min", "max"]) -> None:
-        super().__init__(filename="best", monitor=monitor, mode=mode, enable_version_counter=False)
+        # Else Lightning would save after validation: before the epoch has ended, and its training scores are known.
+        at_end = True if monitor is None or monitor.startswith("train/") else None
+        super().__init__(
+            filename="best", monitor=monitor, mode=mode, enable_version_counter=False, save_on_train_epoch_end=at_end
+        )
 
     @property
     def state_key(self) -> str:
@@ -51,7 +55,7 @@ class BestCheckpoint(ModelCheckpoint):
 
     def on_train_epoch_end(self, trainer: L.Trainer, pl_module: SupervisedModule) -> None:
         is_measured = self.monitor in trainer.callback_metrics  # not before the first validation
-        if is_measured or (self.monitor is None and _ends(trainer)):
+        if is_measured or (self.monitor is None and ends(trainer)):
             super().on_train_epoch_end(trainer, pl_module)
 
     def on_train_end(self, trainer: L.Trainer, pl_module: SupervisedModule) -> None:
@@ -80,7 +84,7 @@ class LastCheckpoint(Checkpoint):
 
     def on_train_epoch_end(self, trainer: L.Trainer, pl_module: SupervisedModule) -> None:
         due = trainer.strategy.broadcast(time.monotonic() - self.written >= self.every_seconds)
-        if _ends(trainer) or due:
+        if ends(trainer) or due:
             self.stopped = trainer.should_stop
             trainer.save_checkpoint(Path(trainer.default_root_dir) / "checkpoints" / "last.ckpt")
             self.written = time.monotonic()
@@ -109,7 +113,7 @@ class LastCheckpoint(Checkpoint):
         trainer.should_stop = self.restored["stopped"]  # killed after it had stopped early
 
 
-def _ends(trainer: L.Trainer) -> bool:
+def ends(trainer: L.Trainer) -> bool:
     """Whether this epoch is the last one."""
     is_last = trainer.current_epoch + 1 == trainer.max_epochs or trainer.global_step == trainer.max_steps
     return trainer.should_stop or is_last

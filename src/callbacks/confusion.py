@@ -8,7 +8,7 @@ import torch
 from matplotlib.figure import Figure
 from torch import Tensor
 
-from src.callbacks.picture import Picture
+from src.callbacks.picture import Picture, of_all_devices
 
 if TYPE_CHECKING:
     from src.datamodule import DataModule
@@ -25,21 +25,19 @@ class Confusion(Picture):
     def __init__(self) -> None:
         self.counts: Tensor | None = None
 
-    def suits(self, module: SupervisedModule) -> bool:
+    def suits(self, module: SupervisedModule, data: DataModule) -> bool:
         return module.hparams.classes is not None
 
     def add(self, x: Tensor, y: Tensor, predictions: Tensor) -> None:
         classes = predictions.shape[1]
         cells = y.reshape(-1).long() * classes + predictions.argmax(dim=1)
-        counts = torch.bincount(cells, minlength=classes**2).reshape(classes, classes)
+        counts = torch.bincount(cells, minlength=classes**2).reshape(classes, classes).cpu()
         self.counts = counts if self.counts is None else self.counts + counts
 
     def draw(self, module: SupervisedModule, data: DataModule, split: str, scores: dict[str, float]) -> Figure:
         size = len(module.hparams.classes)
-        counts = torch.zeros(size, size, device=module.device).long() if self.counts is None else self.counts
-        if torch.distributed.is_available() and torch.distributed.is_initialized():
-            torch.distributed.all_reduce(counts)  # each device has seen a part
-        counts = counts.cpu()
+        seen = [counts for counts in of_all_devices(self.counts) if counts is not None]
+        counts = torch.stack(seen).sum(dim=0)
         self.counts = None
         side = min(max(4.0, 0.5 * size + 2), 12.0)
         figure = Figure(figsize=(side + 1, side), layout="constrained")

@@ -20,8 +20,8 @@ class Fit(Picture):
 
     file = "fit.png"
 
-    def suits(self, module: SupervisedModule) -> bool:
-        return is_curve(module)
+    def suits(self, module: SupervisedModule, data: DataModule) -> bool:
+        return is_curve(module, data)
 
     def add(self, x: Tensor, y: Tensor, predictions: Tensor) -> None:
         """The curve says it all."""

@@ -8,13 +8,14 @@ import numpy as np
 from matplotlib.figure import Figure
 from torch import Tensor
 
-from src.callbacks.picture import Picture
+from src.callbacks.picture import Picture, of_all_devices
 
 if TYPE_CHECKING:
     from src.datamodule import DataModule
     from src.module import SupervisedModule
 
 SHOWN = 16
+Mistake = tuple[float, int, int, Tensor]  # probability, predicted and true class, image
 
 
 class Mistakes(Picture):
@@ -23,10 +24,10 @@ class Mistakes(Picture):
     file = "mistakes.png"
 
     def __init__(self) -> None:
-        self.worst: list[tuple[float, int, int, Tensor]] = []  # probability, predicted and true class, image
+        self.worst: list[Mistake] = []
         self.count = 0
 
-    def suits(self, module: SupervisedModule) -> bool:
+    def suits(self, module: SupervisedModule, data: DataModule) -> bool:
         shape = module.hparams.input_shape
         return module.hparams.classes is not None and (len(shape) == 2 or (len(shape) == 3 and shape[0] in (1, 3)))
 
@@ -35,10 +36,11 @@ class Mistakes(Picture):
         for i in (predicted != y.reshape(-1)).nonzero()[:, 0].tolist():
             self.count += 1
             self.worst.append((sure[i].item(), int(predicted[i]), int(y[i]), x[i].cpu()))
-        self.worst = sorted(self.worst, key=lambda mistake: -mistake[0])[:SHOWN]
+        self.worst = _first(self.worst)
 
     def draw(self, module: SupervisedModule, data: DataModule, split: str, scores: dict[str, float]) -> Figure:
-        classes, worst, count = module.hparams.classes, self.worst, self.count
+        classes, seen = module.hparams.classes, of_all_devices((self.worst, self.count))
+        worst, count = _first([mistake for some, _ in seen for mistake in some]), sum(count for _, count in seen)
         self.worst, self.count = [], 0
         columns = min(max(len(worst), 1), 4)
         rows = -(-max(len(worst), 1) // columns)
@@ -54,6 +56,11 @@ class Mistakes(Picture):
                 axes.imshow(*_shown(image))
                 axes.set_title(f"{classes[predicted]} ({sure:.0%}), is {classes[true]}", fontsize=10)
         return figure
+
+
+def _first(mistakes: list[Mistake]) -> list[Mistake]:
+    """The surest."""
+    return sorted(mistakes, key=lambda mistake: -mistake[0])[:SHOWN]
 
 
 def _shown(image: Tensor) -> tuple[np.ndarray, str | None]:

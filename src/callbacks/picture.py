@@ -24,7 +24,7 @@ class Picture(Callback):
     file: ClassVar[str]
 
     @abstractmethod
-    def suits(self, module: SupervisedModule) -> bool: ...
+    def suits(self, module: SupervisedModule, data: DataModule) -> bool: ...
 
     @abstractmethod
     def add(self, x: Tensor, y: Tensor, predictions: Tensor) -> None:
@@ -34,11 +34,11 @@ class Picture(Callback):
     def draw(self, module: SupervisedModule, data: DataModule, split: str, scores: dict[str, float]) -> Figure: ...
 
     def on_test_batch_end(self, trainer: L.Trainer, pl_module: SupervisedModule, outputs: Any, batch: Any, *_: Any):
-        if self.suits(pl_module):
+        if self.suits(pl_module, cast(Any, trainer).datamodule):
             self.add(batch[0], batch[1], outputs)
 
     def on_validation_batch_end(self, trainer: L.Trainer, pl: SupervisedModule, outputs: Any, batch: Any, *_: Any):
-        if self._is_last_look(trainer) and self.suits(pl):
+        if self._is_last_look(trainer) and self.suits(pl, cast(Any, trainer).datamodule):
             self.add(batch[0], batch[1], outputs)
 
     def on_test_end(self, trainer: L.Trainer, pl_module: SupervisedModule) -> None:
@@ -52,10 +52,11 @@ class Picture(Callback):
         return trainer.state.fn == TrainerFn.VALIDATING and not cast(Any, trainer).datamodule.splits["test"]
 
     def _finish(self, trainer: L.Trainer, pl_module: SupervisedModule, split: str) -> None:
-        if not self.suits(pl_module):
+        data = cast(Any, trainer).datamodule
+        if not self.suits(pl_module, data):
             return
         scores = {k: v.item() for k, v in trainer.callback_metrics.items()}
-        figure = self.draw(pl_module, cast(Any, trainer).datamodule, split, scores)
+        figure = self.draw(pl_module, data, split, scores)
         if trainer.is_global_zero:
             save(figure, Path(trainer.default_root_dir), self.file)
 
@@ -82,7 +83,17 @@ def curve_x(data: DataModule) -> Tensor:
     return torch.linspace(x.min().item(), x.max().item(), 300).unsqueeze(1)
 
 
-def is_curve(module: SupervisedModule) -> bool:
-    """Whether one value follows from one value."""
+def is_curve(module: SupervisedModule, data: DataModule) -> bool:
+    """Whether one value follows from one value, which is no index."""
     h = module.hparams
-    return h.task == "regression" and list(h.input_shape) == [1] and h.output_size == 1
+    one_from_one = h.task == "regression" and list(h.input_shape) == [1] and h.output_size == 1
+    return one_from_one and data.example().dtype != torch.int64
+
+
+def of_all_devices(mine: Any) -> list[Any]:
+    """What each device has seen its part of."""
+    if not (torch.distributed.is_available() and torch.distributed.is_initialized()):
+        return [mine]
+    gathered = [None] * torch.distributed.get_world_size()
+    torch.distributed.all_gather_object(gathered, mine)
+    return gathered

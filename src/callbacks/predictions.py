@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+from itertools import chain
 from typing import TYPE_CHECKING
 
 import torch
 from matplotlib.figure import Figure
 from torch import Tensor
 
-from src.callbacks.picture import Picture, is_curve
+from src.callbacks.picture import Picture, is_curve, of_all_devices
 
 if TYPE_CHECKING:
     from src.datamodule import DataModule
@@ -26,15 +27,16 @@ class Predictions(Picture):
     def __init__(self) -> None:
         self.points: list[tuple[Tensor, Tensor]] = []
 
-    def suits(self, module: SupervisedModule) -> bool:
-        return module.hparams.task == "regression" and not is_curve(module)
+    def suits(self, module: SupervisedModule, data: DataModule) -> bool:
+        return module.hparams.task == "regression" and not is_curve(module, data)
 
     def add(self, x: Tensor, y: Tensor, predictions: Tensor) -> None:
         if sum(len(y) for y, _ in self.points) < MOST:
             self.points.append((y.reshape(len(y), -1).float().cpu(), predictions.cpu()))
 
     def draw(self, module: SupervisedModule, data: DataModule, split: str, scores: dict[str, float]) -> Figure:
-        y, predictions = (torch.cat(part)[:MOST] for part in zip(*self.points, strict=True))  # (N, K) each
+        points = chain.from_iterable(of_all_devices(self.points))
+        y, predictions = (torch.cat(part)[:MOST] for part in zip(*points, strict=True))  # (N, K) each
         self.points = []
         panels = min(y.shape[1], PANELS)
         figure = Figure(figsize=(5 * panels, 5), layout="constrained")

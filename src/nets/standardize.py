@@ -24,13 +24,18 @@ class Standardize(nn.Module):
         broadcast = [size if axis == self.axis else 1 for axis, size in enumerate(shape)]
         self.register_buffer("mean", torch.zeros(broadcast))
         self.register_buffer("std", torch.ones(broadcast))
-        self.count, self.exact_mean, self.squares = 0, torch.zeros(broadcast).double(), torch.zeros(broadcast).double()
+        self.forget()
 
     def forward(self, x: Tensor) -> Tensor:
         return (x - self.mean) / self.std
 
     def inverse(self, x: Tensor) -> Tensor:
         return x * self.std + self.mean
+
+    def forget(self) -> None:
+        """Take the next batch to learn from as the first."""
+        nothing = torch.zeros(self.mean.shape, dtype=torch.double)
+        self.count, self.exact_mean, self.squares = 0, nothing, nothing
 
     def learn(self, batch: Tensor) -> None:
         """Take in one more batch (B, *shape) for mean and deviation, in one pass (Chan, Golub & LeVeque 1983).
