@@ -76,7 +76,7 @@ def check_parameters(path: str, target: str, values: Mapping[str, Any], node: An
     takes_any = any(p.kind is p.VAR_KEYWORD for p in parameters.values())
     hints = _hints(function)
     for name, value in values.items():
-        if name in NO_PARAMETERS + TIMING or (name in COUNTED and value is None):
+        if name in NO_PARAMETERS or (name in TIMING and name not in parameters) or (name in COUNTED and value is None):
             continue
         if name not in parameters and not takes_any:
             raise ValueError(f"{path}.{name}: {target} has no such parameter.{nearest(name, parameters)}")

@@ -27,6 +27,8 @@ def entry_point(task: Callable[[DictConfig], Any]) -> Callable[[], None]:
     def job(cfg: DictConfig) -> Any:
         try:
             return task(cfg)
+        except BrokenPipeError:
+            raise
         except Exception as error:
             explain(error)  # here, since Hydra would tell of a sweep's first failure only, when all jobs have ended
             if HydraConfig.get().mode == RunMode.MULTIRUN:
@@ -38,7 +40,7 @@ def entry_point(task: Callable[[DictConfig], Any]) -> Callable[[], None]:
             try:
                 hydra.main(config_path=str(CONF), config_name="train", **VERSION)(job)()
             except OSError as error:
-                if isinstance(error, HydraException):  # some of them are
+                if isinstance(error, (HydraException, BrokenPipeError)):  # some of Hydra's are OSErrors
                     raise
                 raise ValueError(
                     f"The run's folder {error.filename} cannot be made: {error.strerror}. "
@@ -60,6 +62,7 @@ def command() -> Iterator[None]:
     before = {number: signal.signal(number, _stop) for number in (signal.SIGINT, signal.SIGTERM)}
     try:
         yield
+        sys.stdout.flush()
     except BrokenPipeError:  # `| head`
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         sys.exit(128 + signal.SIGPIPE)

@@ -70,5 +70,11 @@ def _new_folder() -> str:
     raise AssertionError
 
 
+def better(monitor: str | None) -> str:
+    """Whether a score is better when it is smaller (min) or larger (max)."""
+    return "max" if str(monitor).partition("/")[2] in ("accuracy", "f1", "auroc", "r2") else "min"
+
+
+register_resolver("better", better, replace=True)
 register_resolver("run_folder", run_folder, replace=True)
 register_resolver("project", lambda path: str(PROJECT / path), replace=True)

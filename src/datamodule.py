@@ -82,10 +82,11 @@ class DataModule(L.LightningDataModule):
     ) -> None:
         super().__init__()
         check_parameters("data", dataset["_target_"], options)
-        if len(fractions) != 3 or min(fractions) < 0 or not math.isclose(sum(fractions), 1, abs_tol=1e-6):
+        are_shares = len(fractions) == 3 and min(fractions) >= 0 and fractions[0] > 0
+        if not are_shares or not math.isclose(sum(fractions), 1, abs_tol=1e-6):
             raise ValueError(
-                f"data.fractions={fractions}: the shares of train, val and test must be three that add up to 1, "
-                f"not {sum(fractions):g}. Try data.fractions=[0.7,0.15,0.15]."
+                f"data.fractions={fractions}: the shares of train, val and test must be three that add up to 1; "
+                "only val and test may be 0. Try data.fractions=[0.7,0.15,0.15]."
             )
         if not 0 <= seed < 2**32:
             raise ValueError(f"seed={seed}: a seed is from 0 to {2**32 - 1}.")

@@ -35,7 +35,7 @@ def evaluate(run: Run, split: str, overrides: list[str]) -> dict[str, float]:
     data = load_data(cfg, module)
     L.seed_everything(cfg.seed, workers=True, verbose=False)
     if not data.splits[split]:
-        raise ValueError(f"--split {split}: data.fractions={data.fractions} left no examples for it.")
+        raise ValueError(f"--split {split}: data.fractions={data.fractions} left it empty. Try another one.")
     silent = {"enable_progress_bar": False, "logger": False, "default_root_dir": run.folder}
     trainer = build(cfg.trainer, callbacks=[RunProgress()], **silent)
     [scores] = trainer.test(module, data.loader(split), verbose=False) or [{}]

@@ -70,7 +70,7 @@ class Run:
                 raise SystemExit(stop_code()) from error
             if not self._is_claimed:
                 self._remove_if_empty()
-            elif not (in_words(error) and self._forget()):
+            elif not ((in_words(error) or isinstance(error, BrokenPipeError)) and self._forget()):
                 log.exception("failed")
                 self.save_results(status="failed", error=in_words(error) or repr(error))
             raise
@@ -79,7 +79,8 @@ class Run:
                 self._lock.close()
 
     def _say_stopped(self) -> None:
-        if self._is_claimed and self._forget():
+        self._remove_if_empty()
+        if (self._is_claimed and self._forget()) or not self.folder.exists():
             print("Stopped before anything was learnt.", file=sys.stderr)
         elif is_first_process():
             print(f"Stopped. To go on: {self._command()}", file=sys.stderr)
@@ -187,7 +188,8 @@ class Run:
         for override in OverridesParser.create().parse_overrides(list(overrides or [])):
             key = override.get_key_element()
             if key.partition(".")[0] not in ("data", "trainer"):
-                hint = nearest(key, flat(cfg)) if "." not in key else ""
+                is_key = "." in key or key in cfg
+                hint = "" if is_key else nearest(key, flat(cfg))
                 raise ValueError(f"{override.input_line}: only data and trainer of a finished run can change.{hint}")
             if key in ("data.split_seed", "data.fractions"):
                 raise ValueError(f"{override.input_line}: the run would be scored on examples that it has learnt from.")

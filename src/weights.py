@@ -45,7 +45,7 @@ def read_weights(path: str | Path) -> dict[str, Tensor]:
         ValueError: it does not exist, is damaged, or holds anything but tensors (a pickle could run anything).
     """
     if not Path(path).is_file():
-        raise ValueError(f"{path} does not exist.")
+        raise ValueError(f"{path} is not a file.")
     weights = _read_safetensors(path) if Path(path).suffix == ".safetensors" else _read_torch(path)
     if isinstance(weights, Mapping) and isinstance(weights.get("state_dict"), Mapping):
         weights = weights["state_dict"]

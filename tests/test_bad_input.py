@@ -38,7 +38,8 @@ CASES = {
     "mode=mni": "mode='mni': min or max is needed.",
     "data.fractions=[0.5,0.1,0.1]": "data.fractions=[0.5, 0.1, 0.1]: the shares of train, val and test must be three",
     "data=wine data.fractions=[0.9,0.099,0.001]": "data.fractions=[0.9, 0.099, 0.001] of 178 examples leave none for",
-    "data=wine data.fractions=[0,0.5,0.5]": "data.fractions=[0, 0.5, 0.5] of 178 examples leave none for train.",
+    "data.fractions=[0,0.5,0.5]": "must be three that add up to 1; only val and test may be 0.",
+    "monitor=false": "monitor=false: text or null is needed.",
     "data.fractions=[1,0,0]": "monitor=val/loss is not measured.",
     "monitor=null": "monitor=null leaves early stopping nothing to watch. Add callbacks.early_stopping=null.",
     "monitor=null callbacks.early_stopping=null scheduler=plateau": "this scheduler needs a score to watch",
@@ -57,7 +58,7 @@ CASES = {
     "loss=smooth_labels data=diabetes": "loss: torch.nn.CrossEntropyLoss does not suit a regression task: whatever",
     "loss=smooth_labels data=breast_cancer": "loss: torch.nn.CrossEntropyLoss does not suit a binary task: whatever",
     "loss=smooth_labels +loss.reduction=none": "loss: torch.nn.CrossEntropyLoss gives [2] values, not one number",
-    "weights=none.pt": "weights: none.pt does not exist.",
+    "weights=none.pt": "weights: none.pt is not a file.",
     "graph=maybe": "graph='maybe': true or false is needed.",
     "animate=true": "animate=true draws data with one x and one y, such as data=parabola.",
     "net=cnn net.channels=[8,8,8,8]": "8 x 8 cannot be halved 4 times",
@@ -149,7 +150,7 @@ def test_evaluate_says_what_is_wrong(train, call, capsys, arguments, says):
 def test_a_split_that_was_left_out_is_not_scored(train, call, capsys):
     train("data=wine", "data.fractions=[0.8,0.2,0]", "trainer.max_epochs=1", "name=tiny")
     assert call("evaluate", "outputs/tiny") == 1
-    assert "--split test: data.fractions=[0.8, 0.2, 0] left no examples for it." in capsys.readouterr().err
+    assert "--split test: data.fractions=[0.8, 0.2, 0] left it empty." in capsys.readouterr().err
 
 
 def test_a_run_that_has_not_finished_is_not_scored(train, call, capsys):

@@ -129,8 +129,8 @@ def _zip(path: Path) -> None:
 @pytest.mark.parametrize(
     ("name", "make", "says"),
     [
-        ("none.pt", lambda path: None, "none.pt does not exist."),
-        ("folder.pt", lambda path: path.mkdir(), "folder.pt does not exist."),
+        ("none.pt", lambda path: None, "none.pt is not a file."),
+        ("folder.pt", lambda path: path.mkdir(), "folder.pt is not a file."),
         ("empty.pt", lambda path: path.touch(), "empty.pt is damaged, or no file of parameters"),
         ("text.pt", lambda path: path.write_text("weights"), "text.pt is damaged, or"),
         ("cut.pt", _cut, "cut.pt is damaged, or"),

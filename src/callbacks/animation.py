@@ -41,7 +41,9 @@ class Animation(Checkpoint):
         if trainer.current_epoch % self.every and not ends(trainer):
             return
         y = pl_module.predictions(pl_module.try_net(self.x.to(pl_module.device)))
-        self.frames.append([trainer.current_epoch, trainer.callback_metrics["train/loss"].item(), y[:, 0].tolist()])
+        name = "val/loss" if pl_module.is_validated else "train/loss"  # train/loss is that of weights before these
+        loss = f"{name} {trainer.callback_metrics[name].item():.4f}"
+        self.frames.append([trainer.current_epoch, loss, y[:, 0].tolist()])
         if len(self.frames) > FRAMES:
             self.frames, self.every = self.frames[::2], 2 * self.every
 
@@ -80,7 +82,7 @@ class Animation(Checkpoint):
         for epoch, loss, y in self.frames:
             canvas.restore_region(background)
             line.set_ydata(y)
-            axes.title.set_text(f"epoch {epoch + 1}: train/loss {loss:.4f}")
+            axes.title.set_text(f"epoch {epoch}: {loss}")
             axes.draw_artist(line)
             axes.draw_artist(axes.title)
             film.append(Image.fromarray(np.asarray(canvas.buffer_rgba())).convert("P", palette=Image.Palette.ADAPTIVE))

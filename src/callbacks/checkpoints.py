@@ -70,12 +70,12 @@ class BestCheckpoint(ModelCheckpoint):
 class LastCheckpoint(Checkpoint):
     """The true last state, random numbers included: a run that goes on from it ends as if it had never stopped.
 
-    Written at the end of an epoch, when the last writing is `every_seconds` ago, and at the end of the run.
+    Written at the end of the first epoch, of one when the last writing is `every_seconds` ago, and of the run.
     """
 
     def __init__(self, every_seconds: float) -> None:
         self.every_seconds = every_seconds
-        self.written = time.monotonic()
+        self.written = float("-inf")
         self.restored: dict[str, Any] = {}
         self.stopped = False
 

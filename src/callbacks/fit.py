@@ -32,7 +32,12 @@ class Fit(Picture):
         draw_points(axes, data)
         x = curve_x(data)
         with torch.no_grad():
-            axes.plot(x[:, 0].numpy(), module(x.to(module.device)).cpu()[:, 0].numpy(), color="black", label="learnt")
+            y = module(x.to(module.device)).cpu().float()  # (300, 1)
+            intercept, at_1 = module(torch.tensor([[0.0], [1.0]], device=module.device))[:, 0].tolist()
+        slope = at_1 - intercept
+        is_line = torch.allclose(y, intercept + slope * x, atol=1e-4 * y.abs().max().item())
+        learnt = f"{intercept:.5f} {slope:+.5f} x" if is_line else "learnt"
+        axes.plot(x[:, 0].numpy(), y[:, 0].numpy(), color="black", label=learnt)
         axes.set_title(f"{data.target} from x: {split}/rmse {scores[f'{split}/rmse']:.4g}")
         axes.grid(alpha=0.3)
         axes.legend()

@@ -36,7 +36,7 @@ class LearningCurve(Callback):
             for split in ("train", "val"):
                 points = [(r["epoch"], r[f"{split}/{metric}"]) for r in rows if f"{split}/{metric}" in r]
                 if points:
-                    axes.plot(*zip(*points, strict=True), label=split)
+                    axes.plot(*zip(*points, strict=True), label=split, marker="o" if len(points) < 3 else None)
             if best:
                 axes.axvline(best["epoch"], color="grey", linestyle=":", label=f"best {saved.monitor}")
             axes.set(xlabel="epoch", ylabel=metric, title=metric)

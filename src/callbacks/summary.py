@@ -25,8 +25,10 @@ class Summary(Callback):
         values = "1 value" if h.output_size == 1 else f"{h.output_size} values"
         answer = values if h.classes is None else f"{len(h.classes)} classes"
         console = Console(highlight=False)
-        console.print(f"{h.task}: {sizes} examples; x {'x'.join(map(str, h.input_shape))}, {answer}")
-        console.print(self._layers(pl_module, data.example().to(pl_module.device)))
+        with console.capture() as capture:  # rich itself would end the program where nobody reads on, as in `| head`
+            console.print(f"{h.task}: {sizes} examples; x {'x'.join(map(str, h.input_shape))}, {answer}")
+            console.print(self._layers(pl_module, data.example().to(pl_module.device)))
+        print(capture.get(), end="")
 
     def _layers(self, pl_module: SupervisedModule, x: torch.Tensor) -> Table:
         net = pl_module.net
@@ -39,7 +41,8 @@ class Summary(Callback):
             title_justify="left",
         )
         table.add_column("parameters", justify="right")
-        rows: dict[str, list[str]] = {}
+        own = net.named_parameters(recurse=False)
+        rows = {name: [name, "Parameter", " x ".join(map(str, p.shape)), f"{p.numel():,}"] for name, p in own}
 
         def note(name: str, layer: torch.nn.Module) -> Any:
             def hook(_: Any, __: Any, output: Any) -> None:

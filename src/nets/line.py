@@ -43,5 +43,5 @@ def _check(net: str, input_shape: tuple[int, ...], output_size: int) -> None:
     if input_shape != (1,) or output_size != 1:
         raise ValueError(
             f"net={net} learns one y from one x, but an example of these data is {list(input_shape)}, "
-            f"and its answer has {output_size} values. Use net=linear."
+            f"and the answer has size {output_size}. Use net=linear."
         )
