@@ -39,7 +39,7 @@ CASES = {
     "data.fractions=[0.5,0.1,0.1]": "data.fractions=[0.5, 0.1, 0.1]: the shares of train, val and test must be three",
     "data=wine data.fractions=[0.9,0.099,0.001]": "data.fractions=[0.9, 0.099, 0.001] of 178 examples leave none for",
     "data.fractions=[0,0.5,0.5]": "must be three that add up to 1; only val and test may be 0.",
-    "monitor=false": "monitor=false: text or null is needed.",
+    "monitor=false": "monitor=false: text is needed.",
     "data.fractions=[1,0,0]": "monitor=val/loss is not measured.",
     "monitor=null": "monitor=null leaves early stopping nothing to watch. Add callbacks.early_stopping=null.",
     "monitor=null callbacks.early_stopping=null scheduler=plateau": "this scheduler needs a score to watch",
