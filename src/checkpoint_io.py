@@ -36,20 +36,24 @@ class AtomicCheckpointIO(TorchCheckpointIO):
         return load_checkpoint(path)
 
 
+def check_zip(path: str | Path) -> None:
+    """Raise BadZipFile if a file of torch's is not whole: torch itself reads flipped bytes without complaint."""
+    with zipfile.ZipFile(path) as file:
+        damaged = file.testzip()
+    if damaged:
+        raise zipfile.BadZipFile(f"{damaged} differs from its checksum")
+
+
 def load_checkpoint(path: str | Path) -> dict[str, Any]:
     """Read a checkpoint, onto the CPU, and plain data only: a pickle could run anything.
 
     Raises:
-        ValueError: the file is not there, not whole (torch itself reads flipped bytes without complaint) or no
-            checkpoint of ours.
+        ValueError: the file is not there, not whole or no checkpoint of ours.
     """
     if not Path(path).is_file():
         raise ValueError(f"{path} does not exist.")
     try:
-        with zipfile.ZipFile(path) as file:
-            damaged = file.testzip()
-        if damaged:
-            raise zipfile.BadZipFile(f"{damaged} differs from its checksum")
+        check_zip(path)
         checkpoint = torch.load(path, map_location="cpu", weights_only=True)
     except (zipfile.BadZipFile, pickle.UnpicklingError, RuntimeError, EOFError, OSError) as error:
         reason = str(error).strip().splitlines()[0]

@@ -12,6 +12,7 @@ import torch
 from lightning.fabric.utilities.rank_zero import rank_zero_only
 from torch import Tensor, nn
 
+from src.checkpoint_io import check_zip
 from src.extras import need
 
 SHOWN = 4  # names in a line
@@ -57,10 +58,7 @@ def read_weights(path: str | Path) -> dict[str, Tensor]:
 def _read_torch(path: str | Path) -> object:
     try:
         if zipfile.is_zipfile(path):  # not what torch wrote before 1.6
-            with zipfile.ZipFile(path) as file:
-                damaged = file.testzip()  # torch itself reads flipped bytes without complaint
-            if damaged:
-                raise zipfile.BadZipFile(f"{damaged} differs from its checksum")
+            check_zip(path)
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")  # of pickles that it then refuses
             return torch.load(path, map_location="cpu", weights_only=True)
