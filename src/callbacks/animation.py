@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from pathlib import Path
 from typing import TYPE_CHECKING, Any, cast
 
 import lightning as L
@@ -13,7 +12,7 @@ from matplotlib.figure import Figure
 from PIL import Image
 
 from src.callbacks.checkpoints import ends
-from src.callbacks.picture import curve_x, draw_points, is_curve
+from src.callbacks.picture import curve_x, draw_points, is_curve, plots
 
 if TYPE_CHECKING:
     from src.datamodule import DataModule
@@ -56,13 +55,11 @@ class Animation(Checkpoint):
     def on_fit_end(self, trainer: L.Trainer, pl_module: SupervisedModule) -> None:
         if not trainer.is_global_zero or not self.frames:
             return
-        plots = Path(trainer.default_root_dir) / "plots"
-        plots.mkdir(exist_ok=True)
-        partial = plots / ".fit.gif.partial"  # a film that a kill cuts short would look like a whole one
+        partial = plots(trainer) / ".fit.gif.partial"  # a film that a kill cuts short would look like a whole one
         first, *others = self._film(cast(Any, trainer).datamodule)
         durations = [80] * len(others) + [1500]  # milliseconds; time to look at the end
         first.save(partial, "GIF", save_all=True, append_images=others, duration=durations, loop=0)
-        partial.replace(plots / "fit.gif")
+        partial.replace(partial.with_name("fit.gif"))
 
     def _film(self, data: DataModule) -> list[Image.Image]:
         """Points and axes are drawn once, then only the curve and the title for each frame."""

@@ -6,13 +6,13 @@ import copy
 import shutil
 import subprocess
 import sys
-from pathlib import Path
 from typing import TYPE_CHECKING, Any, cast
 
 import lightning as L
 import torch
 from lightning.pytorch.callbacks import Callback
 
+from src.callbacks.picture import plots
 from src.extras import need
 from src.results import write_whole
 
@@ -52,9 +52,7 @@ class Graph(Callback):
             reason = str(error.__cause__ or error).strip().partition("\n")[0]
             print(f"Warning: the net's graph cannot be drawn: {reason}", file=sys.stderr)
             return
-        folder = Path(trainer.default_root_dir) / "plots"
-        folder.mkdir(exist_ok=True)
-        write_whole(folder / "graph.svg", svg)
+        write_whole(plots(trainer) / "graph.svg", svg)
 
     def _drawn(self, pl_module: SupervisedModule, x: torch.Tensor) -> str:
         from torchview import draw_graph

@@ -11,7 +11,7 @@ from matplotlib.figure import Figure
 
 from src.callbacks.checkpoints import BestCheckpoint
 from src.callbacks.history import best_row, read_history
-from src.callbacks.picture import save
+from src.callbacks.picture import DPI, plots
 
 if TYPE_CHECKING:
     from src.module import SupervisedModule
@@ -23,8 +23,7 @@ class LearningCurve(Callback):
     def on_fit_end(self, trainer: L.Trainer, pl_module: SupervisedModule) -> None:
         if not trainer.is_global_zero:
             return
-        folder = Path(trainer.default_root_dir)
-        rows = read_history(folder / "logs" / "metrics.csv")
+        rows = read_history(Path(trainer.default_root_dir) / "logs" / "metrics.csv")
         if not rows:
             return
         figure = Figure(figsize=(10, 4), layout="constrained")
@@ -42,4 +41,4 @@ class LearningCurve(Callback):
             axes.set(xlabel="epoch", ylabel=metric, title=metric)
             axes.grid(alpha=0.3)
             axes.legend()
-        save(figure, folder, "learning_curve.png")
+        figure.savefig(plots(trainer) / "learning_curve.png", dpi=DPI)

@@ -17,6 +17,8 @@ if TYPE_CHECKING:
     from src.datamodule import DataModule
     from src.module import SupervisedModule
 
+DPI = 120
+
 
 class Picture(Callback):
     """Sees the answers to the test split, or to val where there is no test split; then draws `plots/<file>`."""
@@ -58,13 +60,14 @@ class Picture(Callback):
         scores = {k: v.item() for k, v in trainer.callback_metrics.items()}
         figure = self.draw(pl_module, data, split, scores)
         if trainer.is_global_zero:
-            save(figure, Path(trainer.default_root_dir), self.file)
+            figure.savefig(plots(trainer) / self.file, dpi=DPI)
 
 
-def save(figure: Figure, folder: Path, file: str) -> None:
-    """Write `plots/<file>` in the folder of a run."""
-    (folder / "plots").mkdir(exist_ok=True)
-    figure.savefig(folder / "plots" / file, dpi=120)
+def plots(trainer: L.Trainer) -> Path:
+    """The folder of a run's pictures, made for the first of them."""
+    folder = Path(trainer.default_root_dir) / "plots"
+    folder.mkdir(exist_ok=True)
+    return folder
 
 
 def draw_points(axes: Any, data: DataModule, most: int = 2000) -> None:
