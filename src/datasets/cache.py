@@ -1,0 +1,25 @@
+"""Where downloads and converted tables are kept."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+
+def cache_folder(cache: str | None) -> Path:
+    """The folder `cache`, or by default `$XDG_CACHE_HOME/kindling` (`~/.cache/kindling`); made if it is not there.
+
+    Raises:
+        ValueError: it cannot be made or written to.
+    """
+    folder = Path(cache).expanduser() if cache else Path(os.environ.get("XDG_CACHE_HOME") or "~/.cache", "kindling")
+    folder = folder.expanduser()
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise ValueError(
+            f"The cache {folder} cannot be made: {error.strerror}. Choose another: data.cache=."
+        ) from error
+    if not os.access(folder, os.W_OK):
+        raise ValueError(f"The cache {folder} cannot be written to. Choose another: data.cache=.")
+    return folder

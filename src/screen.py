@@ -1,0 +1,56 @@
+"""What a user sees while something long goes on: a bar with the time left, and notices; on stderr."""
+
+from __future__ import annotations
+
+import os
+import sys
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+
+from rich.console import Console
+from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
+
+
+def is_first_process() -> bool:
+    """Of those that train one net together on several devices: that one writes and speaks."""
+    return all(os.environ.get(name, "0") == "0" for name in ("RANK", "LOCAL_RANK", "SLURM_PROCID"))
+
+
+def notice(text: str) -> None:
+    """A line that the user should see, once for all devices."""
+    if is_first_process():
+        print(text, file=sys.stderr)
+
+
+def bar() -> Progress | None:
+    """A bar that can show `scores` beside it; None where nobody looks: on no terminal, or another process' job."""
+    console = Console(stderr=True)
+    if not (console.is_terminal and is_first_process()):
+        return None
+    return Progress(
+        TextColumn("{task.description}"),
+        BarColumn(bar_width=None),
+        TextColumn("{task.fields[scores]}"),
+        TimeElapsedColumn(),
+        TextColumn("left"),
+        TimeRemainingColumn(),
+        console=console,
+        transient=True,
+        expand=True,
+    )
+
+
+@contextmanager
+def progress(what: str, total: float | None) -> Iterator[Callable[[float], None]]:
+    """Inside it `done(amount)` moves a bar, of `total` in all (None: not known), to that amount.
+
+    with progress("reading", total=size) as done:
+        done(file.tell())
+    """
+    shown = bar()
+    if shown is None:
+        yield lambda amount: None
+        return
+    with shown:
+        task = shown.add_task(what, total=total, scores="")
+        yield lambda amount: shown.update(task, completed=amount)
