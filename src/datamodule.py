@@ -159,7 +159,8 @@ class DataModule(L.LightningDataModule):
                 raise ValueError("data.stratify=true data.group_column=...: only one of them can shape the split.")
             labels = self._labels(dataset)
         ready = getattr(dataset, "splits", None)
-        return random_split(len(dataset), self.fractions, self.split_seed, labels, groups, self.folds, self.fold, ready)
+        fold = None if self.fold is None or self.folds is None else (self.fold, self.folds)
+        return random_split(len(dataset), self.fractions, self.split_seed, labels, groups, fold, ready)
 
     def _labels(self, dataset: Any) -> Tensor:
         """Class numbers (N,), of which each comes twice at least."""
