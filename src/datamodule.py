@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import math
 import os
+from collections.abc import Mapping
 from typing import Any, cast
 
 import lightning as L
@@ -98,15 +99,15 @@ class DataModule(L.LightningDataModule):
             persistent_workers,
         )
         self.splits: dict[str, Part] = {}
-        self.learnt: dict[str, Any] | None = None
-        self.is_new = False
+        self.learnt: Mapping[str, Any] | None = None
+        self.are_new = False
 
-    def adopt(self, learnt: dict[str, Any], is_new: bool) -> None:
+    def adopt(self, learnt: Mapping[str, Any], are_new: bool) -> None:
         """Before `setup`: prepare the examples as a finished run does, whose module's hyperparameters are `learnt`.
 
-        `is_new`: to that run, which has seen none of them: all are for the test.
+        `are_new`: to that run, which has seen none of them: all are for the test.
         """
-        self.learnt, self.is_new = learnt, is_new
+        self.learnt, self.are_new = learnt, are_new
 
     def setup(self, stage: str) -> None:
         if self.splits:  # for fit, validate and test alike
@@ -151,7 +152,7 @@ class DataModule(L.LightningDataModule):
         self.reader = getattr(dataset, "reader", None) or any_array
 
     def _split(self, dataset: Any) -> dict[str, Tensor]:
-        if self.is_new:
+        if self.are_new:
             return {"train": torch.arange(0), "val": torch.arange(0), "test": torch.arange(len(dataset))}
         labels, groups = None, getattr(dataset, "groups", None)
         if self.stratify:
