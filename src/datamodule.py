@@ -216,7 +216,7 @@ class DataModule(L.LightningDataModule):
             sampler=EpochSampler(len(part), seed, epoch, rank, devices, even=split == "train", with_epoch=augment),
             drop_last=drop_last,
             num_workers=workers,
-            collate_fn=self.collate,
+            collate_fn=default_collate if augment else self.collate,
             pin_memory=on_cuda if self.pin_memory is None else self.pin_memory,
             persistent_workers=workers > 0 if self.persistent_workers is None else self.persistent_workers,
             generator=torch.Generator().manual_seed(self.seed),  # or it would draw from the one that dropout uses

@@ -208,7 +208,7 @@ class Run:
         return cfg
 
     def _find_files(self, cfg: DictConfig) -> None:
-        """Files of data that a relative path names, seen from where the run was started: it may be used from anywhere."""
+        """Data that a relative path named where the run was started: the run may be used from anywhere."""
         hydra_cfg = OmegaConf.load(self._config.with_name("hydra.yaml"))
         for key, value in cfg.data.items():
             if str(key).endswith("path") and isinstance(value, str) and not Path(value).exists():

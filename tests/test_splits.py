@@ -5,6 +5,7 @@ from __future__ import annotations
 import pytest
 import torch
 from torch import Tensor
+from torch.utils.data import TensorDataset
 
 from src.datamodule import DataModule
 from src.datasets.memory import InMemory
@@ -22,7 +23,9 @@ def together(parts: dict[str, Tensor]) -> list[int]:
 def test_it_is_the_split_of_torch(size):
     ours = random_split(size, THREE, seed=7)
     lengths = [len(part) for part in ours.values()]
-    theirs = torch.utils.data.random_split(range(size), lengths, generator=torch.Generator().manual_seed(7))
+    theirs = torch.utils.data.random_split(
+        TensorDataset(torch.arange(size)), lengths, generator=torch.Generator().manual_seed(7)
+    )
     assert [part.tolist() for part in ours.values()] == [list(part.indices) for part in theirs]
 
 
