@@ -13,8 +13,8 @@ from torch import Tensor
 from torch.utils.data import Dataset
 
 from src.datasets.columns import Column, as_text
+from src.datasets.disk_rows import DiskRows
 from src.datasets.encoding import encode, learn, teaches, width
-from src.datasets.mapped import MappedRows
 from src.datasets.table_cache import converted
 from src.datasets.table_file import TableFile
 from src.datasets.table_rows import Roles, Rows, refuse_names
@@ -22,7 +22,7 @@ from src.screen import notice
 
 IN_MEMORY = 2**28  # bytes of a file that is read whole
 ENCODED = 2**30  # bytes of features that are held ready
-BLOCK = 2**16  # rows of a mapped file that are looked at together
+BLOCK = 2**16  # rows of a converted file that are looked at together
 SPLITS = ("train", "val", "test")
 
 
@@ -138,7 +138,8 @@ class Table(Dataset):
         known = [Column(**spec) for spec in reader["features"]]
         if {column.name for column in known} != set(self.rows.features):
             raise ValueError(
-                f"{self.name} has other features than the run learnt from: {', '.join(c.name for c in known)}."
+                f"{self.name} has other features: the run was trained on data with "
+                f"{', '.join(column.name for column in known)}."
             )
         if [(c.name, c.kind) for c in known] != [(c.name, c.kind) for c in self.columns]:
             self._load(known)
@@ -160,10 +161,10 @@ class Table(Dataset):
         return x, self.y[indices]
 
     def _load(self, known: list[Column] | None) -> None:
-        """`values` (N, columns) and `others` (N, M), read or mapped; `known` columns have their kinds from a run."""
+        """`values` (N, columns) and `others` (N, M), read or on disk; `known` columns have their kinds from a run."""
         self.rows = Rows(self.tables, self.roles, known)
-        self.values: np.ndarray | MappedRows
-        self.others: np.ndarray | MappedRows
+        self.values: np.ndarray | DiskRows
+        self.others: np.ndarray | DiskRows
         if self.in_memory:
             parts = [(features, others) for features, others, _ in self.rows.matrices(None)]
             self.values, self.others = (np.concatenate(part) for part in zip(*parts, strict=True))

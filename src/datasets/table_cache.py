@@ -1,4 +1,4 @@
-"""A table larger than memory is converted once, to two files of float64 rows that are mapped into memory."""
+"""A table larger than memory is converted once, to two files of float64 rows that are read row by row."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from pathlib import Path
 
 from src.datasets.cache import cache_folder
 from src.datasets.columns import Column
-from src.datasets.mapped import MappedRows
+from src.datasets.disk_rows import DiskRows
 from src.datasets.table_rows import CHUNK, Rows
 from src.screen import notice, progress
 
@@ -24,7 +24,7 @@ except ImportError:  # on Windows two starts at once may convert twice
     fcntl = None
 
 
-def converted(rows: Rows, cache: str | None) -> tuple[MappedRows, MappedRows]:
+def converted(rows: Rows, cache: str | None) -> tuple[DiskRows, DiskRows]:
     """Features (N, F) and the other columns (N, M), from the cache if they are there; `rows` then knows the rest.
 
     Raises:
@@ -89,14 +89,14 @@ def _write(rows: Rows, part: Path) -> None:
     (part / "table.json").write_text(json.dumps(known))
 
 
-def _opened(rows: Rows, whole: Path) -> tuple[MappedRows, MappedRows]:
+def _opened(rows: Rows, whole: Path) -> tuple[DiskRows, DiskRows]:
     known = json.loads((whole / "table.json").read_text())
     rows.columns = {spec["name"]: Column(**spec) for spec in known["columns"]}
     rows.ends, rows.left_out, rows.read = known["ends"], known["left_out"], known["read"]
     size = rows.ends[-1]
     return (
-        MappedRows(whole / "features.f64", "float64", (size, len(rows.features))),
-        MappedRows(whole / "others.f64", "float64", (size, len(rows.roles.others))),
+        DiskRows(whole / "features.f64", "float64", (size, len(rows.features))),
+        DiskRows(whole / "others.f64", "float64", (size, len(rows.roles.others))),
     )
 
 
