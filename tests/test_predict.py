@@ -20,7 +20,7 @@ from src.run import Run
 from tests.conftest import PROJECT
 
 
-def houses(path: str, rows: int, seed: int = 0, **columns: object) -> pd.DataFrame:
+def houses(path: str, rows: int, seed: int = 0, **columns: float) -> pd.DataFrame:
     """A table with a number, a category, a date, yes or no, an id that must stay as it is, and the target."""
     random = np.random.default_rng(seed)
     table = pd.DataFrame(
@@ -33,8 +33,7 @@ def houses(path: str, rows: int, seed: int = 0, **columns: object) -> pd.DataFra
         }
     )
     table["price"] = 1000.5 * table.rooms + 3000 * (table.city == "Oslo") + random.normal(0, 100, rows)
-    for name, values in columns.items():
-        table[name] = values
+    table = table.assign(**columns)
     table.to_csv(path, index=False)
     return table
 
@@ -68,7 +67,7 @@ def test_the_answers_are_those_of_the_run(house, call):
 
     run = Run("outputs/house")
     rows = load_data(run.config(), run.load()).splits["test"].indices
-    table = pd.read_csv("house.csv", dtype={"id": str}).iloc[rows]
+    table = pd.read_csv("house.csv", dtype={"id": str}).iloc[[int(row) for row in rows]]
     table.to_csv("test.csv", index=False)
     assert call("predict", "outputs/house", "test.csv", "-o", "answers.csv") == 0
     answers = pd.read_csv("answers.csv")
