@@ -25,6 +25,7 @@ from src.config import CONF, compose, flat
 from src.errors import in_words
 from src.nearest import nearest
 from src.results import print_scores, write_results, write_whole
+from src.screen import is_first_process
 
 if TYPE_CHECKING:
     from src.datamodule import DataModule
@@ -235,8 +236,3 @@ def load_data(cfg: DictConfig, module: SupervisedModule) -> DataModule:
     data.setup("test")
     module.check_data(data)
     return data
-
-
-def is_first_process() -> bool:
-    """Of those that train one net together on several devices: that one writes and speaks."""
-    return all(os.environ.get(name, "0") == "0" for name in ("RANK", "LOCAL_RANK", "SLURM_PROCID"))
