@@ -90,6 +90,8 @@ def locate(path: str, target: str) -> Callable[..., Any]:
     Raises:
         ValueError: it cannot be imported, or is not there.
     """
+    if not isinstance(target, str):
+        raise ValueError(f"{path}._target_={_shown(target)}: name a function or class, such as my_module.my_dataset.")
     parts = target.split(".")
     for length in range(len(parts) - 1, 0, -1):
         module_name = ".".join(parts[:length])

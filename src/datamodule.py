@@ -2,58 +2,41 @@
 
 from __future__ import annotations
 
+import hashlib
 import math
 import os
-from collections.abc import Iterator
-from itertools import accumulate
+from collections.abc import Mapping
 from typing import Any, cast
 
 import lightning as L
 import torch
 from torch import Tensor
-from torch.utils.data import DataLoader, Sampler, Subset, default_collate, random_split
+from torch.utils.data import DataLoader, default_collate
 
 from src.build import build, check_parameters
-
-SPLITS = ("train", "val", "test")
-
-
-class EpochSampler(Sampler[int]):
-    """Indices of one device's examples, in an order that follows from (seed, epoch) alone.
-
-    So a run that goes on after a break sees what it would have seen. The devices take turns; in training all get
-    equally many, since they step together.
-    """
-
-    def __init__(self, size: int, seed: int | None, epoch: int, rank: int, devices: int, even: bool) -> None:
-        self.size, self.seed, self.epoch = size, seed, epoch
-        self.dealt = range(rank, size // devices * devices if even else size, devices)
-
-    def set_epoch(self, epoch: int) -> None:
-        """Lightning calls it before each epoch."""
-        self.epoch = epoch
-
-    def __iter__(self) -> Iterator[int]:
-        if self.seed is None:
-            return iter(self.dealt)
-        generator = torch.Generator().manual_seed((self.seed * 2_654_435_761 + self.epoch) % 2**63)
-        order = torch.randperm(self.size, generator=generator)
-        return iter(order[self.dealt.start : self.dealt.stop : self.dealt.step].tolist())
-
-    def __len__(self) -> int:
-        return len(self.dealt)
+from src.sampling import Augmented, EpochSampler, Part
+from src.splits import SPLITS, random_split
 
 
 class DataModule(L.LightningDataModule):
     """Loads a dataset once, splits it with a seed of its own, hands out batches (x, y).
 
-    After `setup` it knows `task`, `input_shape`, `output_size`, `classes` and `target`, the name of y.
+    After `setup` it knows `task`, `input_shape`, `output_size`, `classes`, `target`, the name of y, `targets`, those
+    of its values, and `reader`, the spec of what reads new inputs for a finished run.
 
     Args:
-        dataset: spec of a function that returns a Dataset of (x, y): y float (K,) or (), or a class number. A
-            Dataset with `__getitems__(indices)` fetches whole batches; `classes` on it names the classes, `target` y.
+        dataset: spec of a function that returns a Dataset of (x, y): y float (K,) or (), or a class number. What else
+            it may have: `__getitems__(indices)` fetches whole batches; `classes` names the classes, `target` y and
+            `targets` its values; `labels` (N,) are all class numbers, `groups` (N,) say what belongs together,
+            `splits` are indices by split, ready-made; `fit(indices)` learns, from the training examples alone, how x
+            is prepared, `reader` keeps that for new inputs, and `use(reader, task, classes)` takes it from a finished
+            run; `augments`, and `augmented(index, generator)`, an example changed at random.
         fractions: of train, val and test; they add up to 1. 0 for val or test leaves that part, and its scores, out.
         split_seed: of the split; None: in the data's own order. `seed` is that of the training order.
+        stratify: every part gets its share of each class.
+        folds: for cross-validation: the test split is one of so many equal parts (val, where the data bring a test
+            split of their own).
+        fold: which of them, from 0.
         batch_size: examples in a batch, on each device.
         shuffle: the training examples, anew in every epoch.
         drop_last: leave out a last, smaller training batch.
@@ -72,6 +55,9 @@ class DataModule(L.LightningDataModule):
         fractions: list[float],
         split_seed: int | None = 0,
         seed: int = 0,
+        stratify: bool = False,
+        folds: int | None = None,
+        fold: int | None = None,
         batch_size: int = 32,
         shuffle: bool = True,
         drop_last: bool = False,
@@ -88,6 +74,13 @@ class DataModule(L.LightningDataModule):
                 f"data.fractions={fractions}: the shares of train, val and test must be three that add up to 1; "
                 "only val and test may be 0. Try data.fractions=[0.7,0.15,0.15]."
             )
+        if folds is not None and folds < 2:
+            raise ValueError(f"data.folds={folds}: at least 2.")
+        if (folds is None) != (fold is None):
+            given, lacking = ("folds", "fold") if fold is None else ("fold", "folds")
+            raise ValueError(f"data.{given} goes with data.{lacking}, such as data.folds=5 data.fold=0.")
+        if folds is not None and fold is not None and not 0 <= fold < folds:
+            raise ValueError(f"data.fold={fold}: of data.folds={folds} the last is {folds - 1}, the first 0.")
         if not 0 <= seed < 2**32:
             raise ValueError(f"seed={seed}: a seed is from 0 to {2**32 - 1}.")
         if batch_size < 1:
@@ -98,33 +91,43 @@ class DataModule(L.LightningDataModule):
             raise ValueError("data.persistent_workers=true needs workers: set data.num_workers to 1 or more.")
         self.dataset, self.options = dataset, options
         self.fractions, self.split_seed, self.seed = fractions, split_seed, seed
+        self.stratify, self.folds, self.fold = stratify, folds, fold
         self.batch_size, self.shuffle, self.drop_last = batch_size, shuffle, drop_last
         self.num_workers, self.pin_memory, self.persistent_workers = (
             num_workers,
             pin_memory,
             persistent_workers,
         )
-        self.splits: dict[str, Subset] = {}
+        self.splits: dict[str, Part] = {}
+        self.learnt: Mapping[str, Any] | None = None
+        self.are_new = False
+
+    def adopt(self, learnt: Mapping[str, Any], are_new: bool) -> None:
+        """Before `setup`: prepare the examples as a finished run does, whose module's hyperparameters are `learnt`.
+
+        `are_new`: to that run, which has seen none of them: all are for the test.
+        """
+        self.learnt, self.are_new = learnt, are_new
 
     def setup(self, stage: str) -> None:
         if self.splits:  # for fit, validate and test alike
             return
         dataset = build({**self.dataset, **self.options})
-        lengths = self._lengths(len(dataset))
-        if self.split_seed is None:
-            parts = [Subset(dataset, range(end - n, end)) for n, end in zip(lengths, accumulate(lengths), strict=True)]
-        else:
-            parts = random_split(dataset, lengths, generator=torch.Generator().manual_seed(self.split_seed))
-        self.splits = dict(zip(SPLITS, parts, strict=True))
+        parts = self._split(dataset)
+        self.splits = {split: Part(dataset, cast(Any, parts[split])) for split in SPLITS}
         devices = self.trainer.world_size if self.trainer else 1
         for split, part in self.splits.items():
             if 0 < len(part) < devices:
                 raise ValueError(f"trainer.devices={devices}: {len(part)} {split} examples are too few to share.")
+        if self.learnt and hasattr(dataset, "use"):
+            dataset.use(*(self.learnt[key] for key in ("reader", "task", "classes")))
+        elif hasattr(dataset, "fit"):
+            dataset.fit(parts["train"])
         self.batched = hasattr(dataset, "__getitems__")
         self.collate = _as_fetched if self.batched else default_collate
-        self.target = getattr(dataset, "target", "y")
 
-        x, y = (_as_tensor(name, value) for name, value in zip("xy", self.splits["train"][0], strict=True))
+        example = next(part for part in self.splits.values() if len(part))[0]
+        x, y = (_as_tensor(name, value) for name, value in zip("xy", example, strict=True))
         self.input_shape = tuple(x.shape)
         if y.is_floating_point():
             self.task, self.classes, self.output_size = "regression", None, max(1, y.numel())
@@ -136,6 +139,43 @@ class DataModule(L.LightningDataModule):
                 )
             self.task = "binary" if len(self.classes) == 2 else "multiclass"
             self.output_size = 1 if self.task == "binary" else len(self.classes)
+        self.target = getattr(dataset, "target", "y")
+        numbered = [f"{self.target}[{i}]" for i in range(y.numel())]
+        self.targets = getattr(
+            dataset, "targets", numbered if self.task == "regression" and y.numel() > 1 else [self.target]
+        )
+        any_array = {
+            "_target_": "src.datasets.arrays.ArrayReader",
+            "shape": list(x.shape),
+            "indices": x.dtype == torch.int64,
+        }
+        self.reader = getattr(dataset, "reader", None) or any_array
+
+    def _split(self, dataset: Any) -> dict[str, Tensor]:
+        if self.are_new:
+            return {"train": torch.arange(0), "val": torch.arange(0), "test": torch.arange(len(dataset))}
+        labels, groups = None, getattr(dataset, "groups", None)
+        if self.stratify:
+            if groups is not None:
+                raise ValueError("data.stratify=true data.group_column=...: only one of them can shape the split.")
+            labels = self._labels(dataset)
+        ready = getattr(dataset, "splits", None)
+        fold = None if self.fold is None or self.folds is None else (self.fold, self.folds)
+        return random_split(len(dataset), self.fractions, self.split_seed, labels, groups, fold, ready)
+
+    def _labels(self, dataset: Any) -> Tensor:
+        """Class numbers (N,), of which each comes twice at least."""
+        labels = getattr(dataset, "labels", None)
+        if labels is None:
+            labels = torch.stack([_as_tensor("y", dataset[i][1]).reshape(()) for i in range(len(dataset))])
+        if labels.is_floating_point():
+            raise ValueError("data.stratify=true shares out classes, but this target is a number.")
+        numbers, counts = labels.unique(return_counts=True)
+        if counts.min() < 2:
+            number = int(numbers[counts.argmin()])
+            name = str(dataset.classes[number]) if getattr(dataset, "classes", None) is not None else number
+            raise ValueError(f"data.stratify=true: there is one example of class {name}, which cannot be shared out.")
+        return labels
 
     def train_dataloader(self) -> DataLoader:
         assert self.trainer is not None
@@ -147,7 +187,7 @@ class DataModule(L.LightningDataModule):
             )
         # The epoch to start with: loader processes fetch before the first `set_epoch`.
         epoch = cast(Any, self.trainer.fit_loop.epoch_progress.current).processed
-        return self.loader("train", self.seed if self.shuffle else None, epoch, self.drop_last)
+        return self.loader("train", self.seed if self.shuffle else None, epoch, self.drop_last, augment=True)
 
     def val_dataloader(self) -> DataLoader | list[DataLoader]:
         return self.loader("val") if self.splits["val"] else []
@@ -155,21 +195,28 @@ class DataModule(L.LightningDataModule):
     def test_dataloader(self) -> DataLoader | list[DataLoader]:
         return self.loader("test") if self.splits["test"] else []
 
-    def loader(self, split: str, seed: int | None = None, epoch: int = 0, drop_last: bool = False) -> DataLoader:
-        """Batches of this device's share of a split, in order, or shuffled by `seed` and epoch."""
+    def loader(
+        self, split: str, seed: int | None = None, epoch: int = 0, drop_last: bool = False, augment: bool = False
+    ) -> DataLoader:
+        """Batches of this device's share of a split, in order, or shuffled by `seed` and epoch.
+
+        `augment`: the examples are changed at random, if the Dataset does so.
+        """
         trainer = self.trainer
         rank, devices = (trainer.global_rank, trainer.world_size) if trainer else (0, 1)
         workers = self.num_workers
         if workers is None:
             workers = 0 if self.batched else min(8, os.cpu_count() or 1)
         on_cuda = trainer is not None and trainer.strategy.root_device.type == "cuda"
+        part = self.splits[split]
+        augment = augment and getattr(part.dataset, "augments", False)
         return DataLoader(
-            self.splits[split],
+            Augmented(part, self.seed) if augment else part,
             self.batch_size,
-            sampler=EpochSampler(len(self.splits[split]), seed, epoch, rank, devices, even=split == "train"),
+            sampler=EpochSampler(len(part), seed, epoch, rank, devices, even=split == "train", with_epoch=augment),
             drop_last=drop_last,
             num_workers=workers,
-            collate_fn=self.collate,
+            collate_fn=default_collate if augment else self.collate,
             pin_memory=on_cuda if self.pin_memory is None else self.pin_memory,
             persistent_workers=workers > 0 if self.persistent_workers is None else self.persistent_workers,
             generator=torch.Generator().manual_seed(self.seed),  # or it would draw from the one that dropout uses
@@ -179,27 +226,31 @@ class DataModule(L.LightningDataModule):
         """All training examples once, on every device: what standardization learns from."""
         return DataLoader(self.splits["train"], max(self.batch_size, 1024), collate_fn=self.collate)
 
+    def fingerprint(self) -> str:
+        """The same for the same examples, in the same order."""
+        dataset = self.splits["train"].dataset
+        size = len(cast(Any, dataset))
+        digest = hashlib.sha256(str(size).encode())
+        for i in range(0, size, -(-size // 16)):
+            for value in dataset[i]:
+                digest.update(torch.as_tensor(value).numpy().tobytes())
+        return digest.hexdigest()
+
     def example(self) -> Tensor:
         """x of two training examples, (2, *input_shape)."""
         x = [torch.as_tensor(self.splits["train"][i % len(self.splits["train"])][0]) for i in range(2)]
         return torch.stack(x)
 
-    def _lengths(self, size: int) -> list[int]:
-        val, test = round(size * self.fractions[1]), round(size * self.fractions[2])
-        lengths = [size - val - test, val, test]
-        for split, length, fraction in zip(SPLITS, lengths, self.fractions, strict=True):
-            if length < (fraction > 0 or split == "train"):
-                raise ValueError(f"data.fractions={self.fractions} of {size} examples leave none for {split}.")
-        return lengths
-
     def _classes(self, dataset: Any) -> list[str]:
         """The names that the dataset gives, or the numbers up to the largest."""
         if getattr(dataset, "classes", None) is not None:
             return list(map(str, dataset.classes))
-        numbers = {int(torch.as_tensor(dataset[i][1])) for i in range(len(dataset))}
-        if min(numbers) < 0:
-            raise ValueError(f"The classes of data must be numbered from 0, but there is {min(numbers)}.")
-        return list(map(str, range(max(numbers) + 1)))
+        labels = getattr(dataset, "labels", None)
+        numbers = [int(torch.as_tensor(dataset[i][1])) for i in range(len(dataset))] if labels is None else labels
+        least, most = int(min(numbers)), int(max(numbers))
+        if least < 0:
+            raise ValueError(f"The classes of data must be numbered from 0, but there is {least}.")
+        return list(map(str, range(most + 1)))
 
 
 def _as_tensor(name: str, value: Any) -> Tensor:

@@ -34,6 +34,9 @@ class SupervisedModule(L.LightningModule):
         input_shape: of one example.
         output_size: values of a regression, 1 for binary, else the number of classes.
         classes: their names; None for a regression.
+        targets: what is predicted: the name of the class, or of each value.
+        reader: spec of what reads new inputs as these data were read, with all that was learnt from them.
+        fingerprint: of the data, to know them again.
     """
 
     hparams: Any
@@ -51,6 +54,9 @@ class SupervisedModule(L.LightningModule):
         input_shape: list[int] | None = None,
         output_size: int | None = None,
         classes: list[str] | None = None,
+        targets: list[str] | None = None,
+        reader: dict[str, Any] | None = None,
+        fingerprint: str | None = None,
     ) -> None:
         super().__init__()
         self.save_hyperparameters()
@@ -137,6 +143,9 @@ class SupervisedModule(L.LightningModule):
                 input_shape=list(data.input_shape),
                 output_size=data.output_size,
                 classes=data.classes,
+                targets=data.targets,
+                reader=data.reader,
+                fingerprint=data.fingerprint(),
             )
             self._build()
             check_net(self, data.example())

@@ -25,12 +25,16 @@ from src.config import CONF, compose, flat
 from src.errors import in_words
 from src.nearest import nearest
 from src.results import print_scores, write_results, write_whole
+from src.screen import is_first_process
 
 if TYPE_CHECKING:
     from src.datamodule import DataModule
     from src.module import SupervisedModule
 
 log = logging.getLogger("kindling")
+
+DIVIDED = ("split_seed", "fractions", "stratify", "folds", "fold")  # keys of every data, and of tables:
+SPLIT = [f"data.{name}" for name in (*DIVIDED, "group_column", "split_column")]
 
 
 class Run:
@@ -184,6 +188,7 @@ class Run:
             )
         cfg = OmegaConf.load(self._config)
         assert isinstance(cfg, DictConfig)
+        self._find_files(cfg)
         OmegaConf.set_struct(cfg, True)
         for override in OverridesParser.create().parse_overrides(list(overrides or [])):
             key = override.get_key_element()
@@ -191,16 +196,25 @@ class Run:
                 is_key = "." in key or key in cfg
                 hint = "" if is_key else nearest(key, flat(cfg))
                 raise ValueError(f"{override.input_line}: only data and trainer of a finished run can change.{hint}")
-            if key in ("data.split_seed", "data.fractions"):
+            if key in SPLIT:
                 raise ValueError(f"{override.input_line}: the run would be scored on examples that it has learnt from.")
             if (CONF / key).is_dir():
                 taken = compose(str(override.input_line))[key]
                 if key == "data":  # the same examples stay unseen
-                    taken.update(split_seed=cfg.data.split_seed, fractions=cfg.data.fractions)
+                    taken.update({name: cfg.data[name] for name in DIVIDED})
                 OmegaConf.update(cfg, key, taken, merge=False)
             else:
                 OmegaConf.update(cfg, key, override.value())
         return cfg
+
+    def _find_files(self, cfg: DictConfig) -> None:
+        """Data that a relative path named where the run was started: the run may be used from anywhere."""
+        hydra_cfg = OmegaConf.load(self._config.with_name("hydra.yaml"))
+        for key, value in cfg.data.items():
+            if str(key).endswith("path") and isinstance(value, str) and not Path(value).exists():
+                there = Path(OmegaConf.select(hydra_cfg, "runtime.cwd"), value)
+                if there.exists():
+                    cfg.data[key] = str(there)
 
     def load(self) -> SupervisedModule:
         """The module with the best weights, ready to answer.
@@ -224,19 +238,19 @@ class Run:
         return module.eval()
 
 
-def load_data(cfg: DictConfig, module: SupervisedModule) -> DataModule:
+def load_data(cfg: DictConfig, module: SupervisedModule, are_new: bool = False) -> DataModule:
     """The data of a finished run, split as they were in training; `cfg` is from `Run.config`.
+
+    `are_new`: they are others than those; then all that `data.path` holds are for the test.
 
     Raises:
         ValueError: a value that cannot be, or data that are not like those that `module` has learnt from.
     """
     check(cfg)
+    if are_new:
+        cfg.data.update({key: None for key in ("val_path", "test_path") if key in cfg.data})
     data = build(cfg.data)
+    data.adopt(module.hparams, are_new)
     data.setup("test")
     module.check_data(data)
     return data
-
-
-def is_first_process() -> bool:
-    """Of those that train one net together on several devices: that one writes and speaks."""
-    return all(os.environ.get(name, "0") == "0" for name in ("RANK", "LOCAL_RANK", "SLURM_PROCID"))

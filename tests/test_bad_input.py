@@ -58,6 +58,7 @@ CASES = {
     "loss=smooth_labels data=diabetes": "loss: torch.nn.CrossEntropyLoss does not suit a regression task: whatever",
     "loss=smooth_labels data=breast_cancer": "loss: torch.nn.CrossEntropyLoss does not suit a binary task: whatever",
     "loss=smooth_labels +loss.reduction=none": "loss: torch.nn.CrossEntropyLoss gives [2] values, not one number",
+    "data=own": "data.dataset._target_=null: name a function or class, such as my_module.my_dataset.",
     "weights=none.pt": "weights: none.pt is not a file.",
     "graph=maybe": "graph='maybe': true or false is needed.",
     "animate=true": "animate=true draws data with one x and one y, such as data=parabola.",

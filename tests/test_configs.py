@@ -29,6 +29,7 @@ NEEDS = {
     **{f"experiment/resnet{layers}": THIN for layers in (18, 50)},
     "experiment/googlenet": TINY,
     "data/stripes": TINY,
+    "data/own": ["data.dataset._target_=tests.test_data.disk", "+data.size=60"],
     "trainer/gpu": ["trainer.accelerator=cpu"],
     "trainer/mps": ["trainer.accelerator=cpu"],
 }

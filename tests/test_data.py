@@ -10,8 +10,9 @@ from torch.utils.data import Dataset
 
 from src.build import build
 from src.config import compose
-from src.datamodule import DataModule, EpochSampler
+from src.datamodule import DataModule
 from src.datasets.memory import InMemory
+from src.sampling import EpochSampler
 
 
 def data_module(*overrides: str) -> DataModule:

@@ -47,7 +47,7 @@ class Predictions(Picture):
             both = torch.stack([y[:, i], predictions[:, i]])
             ends = [both.min().item(), both.max().item()]
             axes.plot(ends, ends, color="grey", linestyle=":", label="perfect")
-            name = data.target if y.shape[1] == 1 else f"{data.target}[{i}]"
+            name = data.targets[i]
             axes.set(xlabel=f"true {name}", ylabel=f"predicted {name}", aspect="equal")
             axes.grid(alpha=0.3)
             axes.legend()

@@ -7,8 +7,9 @@ from typing import TYPE_CHECKING, Any
 
 import lightning as L
 from lightning.pytorch.callbacks import Callback
-from rich.console import Console
-from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
+from rich.progress import Progress
+
+from src.screen import bar
 
 if TYPE_CHECKING:
     from src.module import SupervisedModule
@@ -52,20 +53,9 @@ class RunProgress(Callback):
         self._stop()
 
     def _start(self, trainer: L.Trainer, what: str, total: float) -> None:
-        console = Console(stderr=True)
-        if not (trainer.is_global_zero and console.is_terminal):
+        self.bar = bar()
+        if self.bar is None:
             return
-        self.bar = Progress(
-            TextColumn("{task.description}"),
-            BarColumn(bar_width=None),
-            TextColumn("{task.fields[scores]}"),
-            TimeElapsedColumn(),
-            TextColumn("left"),
-            TimeRemainingColumn(),
-            console=console,
-            transient=True,
-            expand=True,
-        )
         self.task = self.bar.add_task(what, total=None if total == float("inf") else total, scores="")
         self.bar.start()
 

@@ -26,7 +26,8 @@ class Summary(Callback):
         answer = values if h.classes is None else f"{len(h.classes)} classes"
         console = Console(highlight=False)
         with console.capture() as capture:  # rich itself would end the program where nobody reads on, as in `| head`
-            console.print(f"{h.task}: {sizes} examples; x {'x'.join(map(str, h.input_shape))}, {answer}")
+            shape = "x".join(map(str, h.input_shape))
+            console.print(f"{h.task} of {data.target}: {sizes} examples; x {shape}, {answer}", soft_wrap=True)
             console.print(self._layers(pl_module, data.example().to(pl_module.device)))
         print(capture.get(), end="")
 

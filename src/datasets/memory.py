@@ -19,6 +19,7 @@ class InMemory(Dataset):
     def __init__(self, x: Tensor, y: Tensor, classes: Sequence[str] | None = None, target: str = "y") -> None:
         self.x, self.y, self.target = x, y, target
         self.classes = None if classes is None else list(classes)
+        self.labels = None if y.is_floating_point() else y
 
     def __len__(self) -> int:
         return len(self.x)
