@@ -33,17 +33,25 @@ NEEDS = {
     "trainer/gpu": ["trainer.accelerator=cpu"],
     "trainer/mps": ["trainer.accelerator=cpu"],
 }
+# Data that are not in the repository: a fixture makes them, and is the overrides that lead there.
+MADE = {"data/images": "pictures", **{f"data/{name}": "idx_site" for name in ("mnist", "fashion_mnist", "kmnist")}}
+
+
+@pytest.fixture
+def pictures(photos: Path) -> list[str]:
+    return [f"data.path={photos}", "data.num_workers=0"]
 
 
 @pytest.mark.parametrize("file", FILES, ids=str)
-def test_it_trains_a_batch(train, file):
+def test_it_trains_a_batch(train, file, request):
     group, choice = file.parent.name, file.stem
     needs = NEEDS.get(f"{group}/{choice}", [] if group in ("data", "experiment") else ["data=wine"])
+    made = request.getfixturevalue(MADE[f"{group}/{choice}"]) if f"{group}/{choice}" in MADE else []
     limits = [
         "trainer.max_epochs=1",
         *(f"trainer.limit_{split}_batches=1" for split in ("train", "val", "test")),
     ]
-    results = train(f"{group}={choice}", *needs, *limits)
+    results = train(f"{group}={choice}", *needs, *made, *limits)
     assert results["status"] == "finished"
     assert Path(results["run"], "checkpoints", "best.ckpt").exists()
 

@@ -18,10 +18,9 @@ LEFT_BY_SYSTEMS = ("thumbs.db", "desktop.ini", "__macosx")
 def existing_folder(path: str) -> Path:
     folder = Path(path).expanduser()
     if not folder.is_dir():
-        what = (
-            "is a file: the folder that holds a folder for each class is meant" if folder.exists() else "is not there"
-        )
-        raise ValueError(f"{path} {what}.")
+        if folder.exists():
+            raise ValueError(f"{path} is a file: the folder is meant that holds a folder for each class.")
+        raise ValueError(f"{path}: there is no such folder.")
     return folder
 
 
@@ -78,8 +77,12 @@ def _counts(name: str) -> bool:
     return not name.startswith(".") and name.lower() not in LEFT_BY_SYSTEMS
 
 
-def looked_at(files: list[Path], skip: bool) -> tuple[list[int], np.ndarray]:
-    """Look at every file: numbers of those that can be read, and their own channels."""
+def looked_at(files: list[Path], skip: bool, hint: str = "") -> tuple[list[int], np.ndarray]:
+    """Look at every file: numbers of those that can be read, and their own channels.
+
+    Raises:
+        ValueError: there are others, and they are not to be skipped; with a `hint` what to do.
+    """
     kept, kinds, errors = [], [], []
     with progress("looking at the pictures", len(files)) as done:
         for number, file in enumerate(files):
@@ -90,8 +93,8 @@ def looked_at(files: list[Path], skip: bool) -> tuple[list[int], np.ndarray]:
                 errors.append(str(error))
             done(number + 1)
     if errors and not skip:
-        more = "" if len(errors) == 1 else f" So it is with {len(errors)} of {len(files)} files."
-        raise ValueError(f"{errors[0]}{more} Take them away, or leave them out: data.on_error=skip.")
+        more = "" if len(errors) == 1 else f" So it is with {len(errors)} of {len(files)} files in all."
+        raise ValueError(f"{errors[0]}{more} {hint}".rstrip())
     if errors:
         notice(f"{len(errors)} of {len(files)} files are left out. {errors[0]}")
     return kept, np.array(kinds)

@@ -51,7 +51,8 @@ def images(
         raise ValueError(f"data.colour={colour}: a strength is from 0 to 1, such as 0.2.")
     root = existing_folder(path)
     files, labels, splits, classes = examples(root)
-    kept, kinds = looked_at([root / file for file in files], skip=on_error == "skip")
+    hint = "Take them away, or leave them out: data.on_error=skip."
+    kept, kinds = looked_at([root / file for file in files], on_error == "skip", hint)
     labels, splits = np.array(labels)[kept], np.array(splits)[kept]
     for number in set(range(len(classes))) - set(labels.tolist()):
         raise ValueError(f"No picture of class {classes[number]} in data.path={path} can be read.")
