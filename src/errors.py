@@ -16,6 +16,7 @@ from omegaconf.errors import (
     ConfigAttributeError,
     ConfigKeyError,
     InterpolationResolutionError,
+    MissingMandatoryValue,
     OmegaConfBaseException,
 )
 
@@ -69,6 +70,8 @@ def _config_error(error: Exception) -> str:
     cause = error if isinstance(error, OmegaConfBaseException) else error.__cause__
     if isinstance(cause, (ConfigAttributeError, ConfigKeyError)) and cause.full_key:
         return f"'{cause.full_key}' is not a key of the config.{_nearest_keys(cause.full_key)}"
+    if isinstance(cause, MissingMandatoryValue):
+        return f"{cause.full_key} has no value: type {cause.full_key}=... (what it takes stands in conf/)."
     if isinstance(error, MissingConfigException) and error.options:
         group, _, choice = str(error.missing_cfg_file).rpartition("/")
         return f"{group}={choice}: there are {', '.join(error.options)}.{nearest(choice, error.options)}"
