@@ -49,7 +49,7 @@ def in_words(error: BaseException) -> str | None:
     if isinstance(error, OSError) and error.filename is not None:
         return f"{error.filename}: {error.strerror}."
     if isinstance(error, ValueError) or type(error).__name__ == "MisconfigurationException":
-        return str(error) if _was_raised_on_purpose(error) else None
+        return _said(error) if _was_raised_on_purpose(error) else None
     return None
 
 
@@ -57,6 +57,12 @@ def _was_raised_on_purpose(error: BaseException) -> bool:
     """Whether it comes from a `raise`: Python raises a ValueError by itself too, such as for a wrong `a, b = x`."""
     frames = traceback.extract_tb(error.__traceback__)
     return not frames or not frames[-1].line or frames[-1].line.lstrip().startswith("raise")
+
+
+def _said(error: BaseException) -> str:
+    """The error's text; torch puts the whole traceback into that of an error in a process that loads."""
+    text = str(error)
+    return text.rpartition("\nValueError: ")[2] if text.startswith("Caught ValueError in DataLoader worker") else text
 
 
 def where(error: BaseException) -> str:

@@ -189,6 +189,25 @@ def test_a_file_that_breaks_later_is_named(photos):
         data[0]
 
 
+@pytest.mark.parametrize("workers", [0, 1])
+def test_a_file_that_is_broken_in_the_middle_is_named_when_it_is_loaded(photos, call, capsys, workers):
+    noise = np.random.default_rng(0).integers(0, 256, (80, 80, 3), dtype="uint8")
+    path = photos / "cat" / "00.png"  # not one of the examples that are looked at before
+    Image.fromarray(noise).save(path)
+    content = bytearray(path.read_bytes())
+    content[60:9000] = bytes(8940)
+    path.write_bytes(content)
+    data = images(str(photos), size=8)
+    [index] = [i for i in range(len(data)) if data.pictures.path(i) == path]
+    with pytest.raises(ValueError, match=r"00.png cannot be read"):
+        data[index]
+    arguments = ["data=images", f"data.path={photos}", "data.size=8", "net=linear", f"data.num_workers={workers}"]
+    assert call("train", *arguments, "trainer.max_epochs=1", "data.fractions=[1,0,0]", "standardize=false") == 1
+    said = capsys.readouterr().err
+    assert f"{path} cannot be read" in said.splitlines()[-1]
+    assert "Traceback" not in said
+
+
 @pytest.mark.parametrize(("most", "fine"), [(20_000, False), (30_000, True)])
 def test_many_pixels_are_no_traceback(photos, monkeypatch, most, fine):
     Image.new("RGB", (200, 250)).save(photos / "cat" / "large.png")

@@ -48,10 +48,12 @@ def decode(
         ValueError: it cannot be read.
     """
     with _opened(path) as image:
-        with suppress(Exception):  # a camera's notes may be broken where its picture is not
-            orientation = image.getexif().get(0x0112)
         wanted = math.ceil(size / math.sqrt(least))
         image.draft("L" if channels == 1 else "RGB", (wanted, wanted))  # a large JPEG is decoded at a half, a quarter..
+        image.load()
+        orientation = None
+        with suppress(Exception):  # a camera's notes may be broken where its picture is not
+            orientation = image.getexif().get(0x0112)
         plain = _plain(image)
         square = plain.resize((size, size), Image.Resampling.BILINEAR, box=box(*plain.size))  # antialiased
         square = square.convert("L" if channels == 1 else "RGB")
