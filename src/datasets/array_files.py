@@ -27,7 +27,7 @@ class Mapped:
 
     def __init__(self, path: str) -> None:
         self.path, self.held = path, 0
-        self.mapped = np.lib.format.open_memmap(path, mode="r")
+        self.mapped: Any = np.lib.format.open_memmap(path, mode="r")
         self.array = np.asarray(self.mapped)  # rows of it are plain arrays
         self.shape, self.dtype = self.array.shape, self.array.dtype
 

@@ -14,6 +14,7 @@ from torch import Tensor
 from torch.utils.data import Dataset
 
 from src.datasets.array_files import Rows, open_arrays
+from src.datasets.array_target import read_target
 from src.nearest import nearest
 from src.screen import progress
 
@@ -55,7 +56,7 @@ class Arrays(Dataset):
         self._set_target(task)
 
     def _set_target(self, task: str | None) -> None:
-        self.y, self.classes = _target(self.given, task, self.names, self.said)
+        self.y, self.classes = read_target(self.given, task, self.names, self.said)
         self.labels = None if self.classes is None else self.y
 
     def fit(self, indices: Tensor) -> None:
@@ -185,56 +186,3 @@ def _batch(rows: np.ndarray, indices: bool) -> Tensor:
     """(B, ...), at least one axis more than the batch's own, as the net gets it."""
     kind = "int64" if indices else "uint8" if rows.dtype == np.uint8 else "float32"
     return torch.from_numpy(np.array(rows.reshape(len(rows), -1) if rows.ndim == 1 else rows, dtype=kind))
-
-
-def _target(y: np.ndarray, task: str | None, names: list[str] | None, said: str) -> tuple[Tensor, list[str] | None]:
-    """y and the names of its classes: (N, K) and None for a regression, else (N,)."""
-    if y.dtype.kind not in "buifUS":
-        raise ValueError(f"{said}: y holds {y.dtype}, which are neither numbers nor texts.")
-    if y.ndim > 2 or (y.ndim == 2 and y.shape[1] == 0):
-        raise ValueError(f"{said}: y has shape {list(y.shape)}, but a value or some values of an example are needed.")
-    if y.dtype.kind == "f":
-        _check_finite(y, said)
-    if task == "regression" or (task is None and y.dtype.kind == "f"):
-        if y.dtype.kind in "US":
-            raise ValueError(f"data.task=regression, but y of {said} holds texts.")
-        if names is not None:
-            raise ValueError("data.classes names classes, but this is a regression. Say data.task=classification.")
-        return torch.from_numpy(np.array(y.reshape(len(y), -1), dtype="float32")), None
-    if y.ndim == 2 and y.shape[1] > 1:
-        raise ValueError(
-            f"{said}: y has shape {list(y.shape)}, but one class an example is needed: save y.argmax(axis=1) "
-            "of ones and zeros, or say data.task=regression."
-        )
-    return _numbered(y.reshape(-1), names, said)
-
-
-def _check_finite(y: np.ndarray, said: str) -> None:
-    with np.errstate(over="ignore"):
-        wrong = ~np.isfinite(y.astype("float32")).reshape(len(y), -1).all(axis=1)
-    if wrong.any():
-        raise ValueError(f"{said}: row {int(wrong.argmax())} of y (from 0) is nan or infinite.")
-
-
-def _numbered(y: np.ndarray, names: list[str] | None, said: str) -> tuple[Tensor, list[str]]:
-    """Class numbers (N,) and their names."""
-    if y.dtype.kind == "f":
-        if (y % 1).any():
-            raise ValueError(
-                f"data.task=classification, but y of {said} holds fractional numbers, such as {y[y % 1 != 0][0]}."
-            )
-        y = y.astype("int64")
-    y = np.char.decode(y, "utf-8") if y.dtype.kind == "S" else y
-    values, numbers = np.unique(y, return_inverse=True)
-    found = [str(value) for value in values.tolist()]
-    if names is None:
-        return torch.from_numpy(numbers.astype("int64")), found
-    names = [str(name) for name in names]
-    if len(set(names)) < len(names):
-        raise ValueError(f"data.classes={names}: a name comes twice.")
-    allowed = names if y.dtype.kind == "U" else [str(value) for value in np.arange(len(names)).astype(y.dtype).tolist()]
-    for value in found:
-        if value not in allowed:
-            known = nearest(value, allowed) if y.dtype.kind == "U" else f" They name the numbers 0 to {len(names) - 1}."
-            raise ValueError(f"data.classes={names} has no name for {value}, which y of {said} holds.{known}")
-    return torch.tensor([allowed.index(value) for value in found])[torch.from_numpy(numbers.astype("int64"))], names
