@@ -15,7 +15,7 @@ from src.nearest import nearest
 
 ENDINGS = (".npy", ".npz", ".safetensors")
 HELD = 2**28  # bytes of a mapped file that stay in memory at most
-PAGE = 2**16  # bytes that the system maps around a row, however short that is
+PAGE = 2**21  # bytes that the system may map around a row, however short that is
 
 
 class Mapped:
