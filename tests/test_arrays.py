@@ -14,9 +14,9 @@ import torch
 from safetensors.numpy import save_file
 from torch import nn
 
-from src.datasets import array_files
-from src.datasets.array_files import Mapped
+from src.datasets import mapped
 from src.datasets.arrays import ArrayReader, Arrays
+from src.datasets.mapped import MappedRows
 from src.run import Run
 
 RANDOM = np.random.default_rng(0)
@@ -148,17 +148,24 @@ def test_arrays_answer_for_runs_of_other_data_too(train, call):
 
 
 def test_a_mapped_file_stays_out_of_memory(monkeypatch):
-    x = np.lib.format.open_memmap("a.npy", mode="w+", dtype="float32", shape=(4000, 4096))  # 64 MB
-    x[:] = 1
-    del x
-    monkeypatch.setattr(array_files, "HELD", 2**22)
-    mapped = Mapped("a.npy")
+    np.ones((4000, 4096), "float32").tofile("a.bin")  # 64 MB
+    monkeypatch.setattr(mapped, "MOST", 2**22)
+    rows = MappedRows("a.bin", "float32", (4000, 4096))
     before = _resident()
     for start in range(0, 4000, 16):
-        assert mapped[[*range(start, start + 16)]].sum() == 16 * 4096
+        assert rows[[*range(start, start + 16)]].sum() == 16 * 4096
+    assert rows[np.arange(4000)[::-1]].shape == (4000, 4096)
     assert _resident() - before < 30e6
-    assert len(pickle.dumps(mapped)) < 200
-    assert pickle.loads(pickle.dumps(mapped))[[1]].shape == (1, 4096)
+    assert len(pickle.dumps(rows)) < 300
+    assert pickle.loads(pickle.dumps(rows))[[1]].shape == (1, 4096)
+
+
+@pytest.mark.parametrize("order", ["C", "F"])
+def test_rows_of_a_mapped_file_are_its_rows(order):
+    np.save("x.npy", np.asarray(X, order=order))
+    np.save("y.npy", NUMBERS)
+    x, _ = Arrays("x.npy").__getitems__([5, 59, 0])
+    assert torch.equal(x, torch.from_numpy(X[[5, 59, 0]]))
 
 
 def _resident() -> float:

@@ -2,48 +2,19 @@
 
 from __future__ import annotations
 
-import mmap
 import zipfile
 from collections.abc import Iterable
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 
+from src.datasets.mapped import MappedRows
 from src.extras import need
 from src.nearest import nearest
 
 ENDINGS = (".npy", ".npz", ".safetensors")
-HELD = 2**28  # bytes of a mapped file that stay in memory at most
-PAGE = 2**21  # bytes that the system may map around a row, however short that is
 
-
-class Mapped:
-    """An .npy file whose rows are read when they are asked for, and let go of again.
-
-    Attributes:
-        shape, dtype: of the whole array.
-    """
-
-    def __init__(self, path: str) -> None:
-        self.path, self.held = path, 0
-        self.mapped: Any = np.lib.format.open_memmap(path, mode="r")
-        self.array = np.asarray(self.mapped)  # rows of it are plain arrays
-        self.shape, self.dtype = self.array.shape, self.array.dtype
-
-    def __reduce__(self) -> Any:
-        return Mapped, (self.path,)  # a loading process maps the file anew: pickled, it would be read whole
-
-    def __getitem__(self, rows: slice | list[int]) -> np.ndarray:
-        found = np.array(self.array[rows])
-        self.held += max(found.nbytes, PAGE if isinstance(rows, slice) else PAGE * len(rows))
-        if self.held > HELD:
-            self.mapped._mmap.madvise(mmap.MADV_DONTNEED)
-            self.held = 0
-        return found
-
-
-Rows = np.ndarray | Mapped
+Rows = np.ndarray | MappedRows
 
 
 def open_arrays(path: str, names: Iterable[str], said: str) -> dict[str, Rows]:
@@ -78,7 +49,9 @@ def open_arrays(path: str, names: Iterable[str], said: str) -> dict[str, Rows]:
 
 
 def _read_npy(path: str, names: list[str]) -> tuple[list[str], dict[str, Rows]]:
-    return names[:1], {names[0]: Mapped(path)}
+    found = np.lib.format.open_memmap(path, mode="r")
+    order = "C" if found.flags.c_contiguous else "F"
+    return names[:1], {names[0]: MappedRows(path, found.dtype, found.shape, found.offset, order)}
 
 
 def _read_npz(path: str, names: list[str]) -> tuple[list[str], dict[str, Rows]]:
