@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 import pytest
 import torch
@@ -11,7 +13,7 @@ from torch.utils.data import Dataset
 from src.build import build
 from src.config import compose
 from src.datamodule import DataModule
-from src.datasets.memory import InMemory
+from src.datasets.table import Table
 from src.sampling import EpochSampler
 
 
@@ -23,7 +25,7 @@ def data_module(*overrides: str) -> DataModule:
 
 @pytest.mark.parametrize("name", ["digits", "diabetes", "wine", "breast_cancer"])
 def test_the_files_hold_what_scikit_learn_ships(name):
-    ours = build(data_module(f"data={name}").dataset | data_module(f"data={name}").options)
+    ours: Any = data_module(f"data={name}").splits["train"].dataset
     theirs = getattr(datasets, f"load_{name}")(**({"scaled": False} if name == "diabetes" else {}))
     np.testing.assert_allclose(ours.x.flatten(1).numpy(), theirs.data.astype("float32"), rtol=1e-6)
     if name == "diabetes":
@@ -52,14 +54,6 @@ def test_task_and_shapes_come_from_the_data(name, task, input_shape, output_size
         output_size,
         classes,
     )
-
-
-def test_whole_numbers_are_a_regression_where_the_user_says_so(folder):
-    (folder / "house.csv").write_text("rooms,price\n" + "".join(f"{i},{100 * i}\n" for i in range(1, 60)))
-    data = data_module("data=diabetes", "data.path=house.csv", "data.target=price", "data.task=regression")
-    assert (data.task, data.output_size) == ("regression", 1)
-    with pytest.raises(ValueError, match="59 different whole numbers as price"):
-        data_module("data=diabetes", "data.path=house.csv", "data.target=price")
 
 
 def test_the_split_depends_on_its_own_seed_only():
@@ -157,8 +151,8 @@ def test_any_dataset_will_do_with_and_without_workers(workers):
 
 def test_data_in_memory_are_fetched_in_whole_batches(monkeypatch):
     asked = []
-    fetch = InMemory.__getitems__
-    monkeypatch.setattr(InMemory, "__getitems__", lambda self, rows: asked.append(len(rows)) or fetch(self, rows))
+    fetch = Table.__getitems__
+    monkeypatch.setattr(Table, "__getitems__", lambda self, rows: asked.append(len(rows)) or fetch(self, rows))
     data = data_module("data=wine", "data.batch_size=50")
     loader = data.loader("train")
     assert (loader.num_workers, loader.pin_memory, loader.persistent_workers) == (0, False, False)

@@ -1,84 +1,279 @@
-"""A table in a file -> a Dataset: each row an example, one column the target."""
+"""A table in a file -> a Dataset: each row an example, one column (or several) the target."""
 
 from __future__ import annotations
 
 import math
-from pathlib import Path
-from typing import Literal
+from collections.abc import Iterator
+from typing import Any, Literal
 
-import pandas as pd
+import numpy as np
 import torch
+from torch import Tensor
+from torch.utils.data import Dataset
 
-from src.datasets.memory import InMemory
+from src.datasets.cache import cache_folder
+from src.datasets.columns import Column, as_text
+from src.datasets.encoding import encode, learn, teaches, width
+from src.datasets.mapped import MappedRows
+from src.datasets.table_cache import converted
+from src.datasets.table_file import TableFile
+from src.datasets.table_rows import Roles, Rows, refuse_names
 from src.nearest import nearest
+from src.screen import notice
+
+LARGE = 2**28  # bytes: larger tables are read from disk
+BLOCK = 2**16  # rows of such a table that are looked at at once
+SPLITS = ("train", "val", "test")
 
 
 def read_table(
     path: str,
-    target: str,
-    shape: list[int] | None = None,
+    target: str | list[str],
+    val_path: str | None = None,
+    test_path: str | None = None,
+    split_column: str | None = None,
+    group_column: str | None = None,
+    drop: list[str] | None = None,
+    categorical: list[str] | None = None,
+    date_format: str | None = None,
+    missing: Literal["drop", "impute"] | None = None,
     task: Literal["regression", "classification"] | None = None,
-) -> InMemory:
-    """Read a CSV file (gzipped too): numeric columns x (N, F), or (N, *shape), and the target column y.
+    shape: list[int] | None = None,
+    separator: str | None = None,
+    decimal: str = ".",
+    encoding: str = "utf-8",
+    in_memory: bool | None = None,
+    cache: str | None = None,
+) -> Table:
+    """Read CSV, TSV (gzipped too) or Parquet files: x float32 (N, F), or (N, *shape), and y.
 
-    A target of fractional numbers is a regression's, y (N, 1); whole numbers, texts and booleans are classes, y (N,).
-    `task` says so for whole numbers, which may be either.
+    Columns of numbers, booleans, dates and categories become features as `encoding.encode` says.
+
+    Args:
+        path: a file, or an http(s) address.
+        target: column of y; several are values of a regression, y (N, K).
+        val_path, test_path: files with the rows of these splits.
+        split_column: says train, val or test for each row.
+        group_column: rows that have the same there stay in one split.
+        drop: columns that are left out.
+        categorical: columns of numbers that stand for categories.
+        date_format: of dates in texts, as in strptime; None: ISO 8601.
+        missing: drop rows with missing values, or impute (the mean, or the most frequent category, of the training
+            rows); None: they are refused. Rows without a target are left out in both cases.
+        task: None: texts, booleans and few whole numbers are classes, other numbers a regression's.
+        separator, decimal, encoding: of a text file; separator None: a tab in .tsv, else a comma.
+        in_memory: None: if the files have up to 256 MB; else they are converted to a file in `cache`, and read there.
+        cache: None: the user's own.
 
     Raises:
-        ValueError: no table in the file, no such target column, a value that is missing or not a number, a shape of
-            another size, so many whole numbers that they are hardly classes.
+        ValueError: no table in a file, or one that cannot be learnt from: where, and what to type.
     """
-    name = Path(path).name
-    table = _read(path)
-    if target not in table.columns:
-        hint = nearest(target, table.columns) or f" It has: {', '.join(table.columns)}."
-        raise ValueError(f"data.target={target!r} is not a column of {name}.{hint}")
-    features = table.drop(columns=target)
-    _check(table, features, name)
+    targets = [target] if isinstance(target, str) else list(target)
+    if not targets:
+        raise ValueError("data.target=[]: name a column.")
+    roles = Roles(targets, group_column, split_column, list(drop or []), list(categorical or []), date_format, missing)
+    if split_column and (val_path or test_path):
+        raise ValueError("data.split_column and data.val_path or test_path: only one of them can say what is for what.")
+    files = {"train": ("data.path", path), "val": ("data.val_path", val_path), "test": ("data.test_path", test_path)}
+    tables = {
+        split: TableFile(place, separator, decimal, encoding, key, cache)
+        for split, (key, place) in files.items()
+        if place is not None
+    }
+    rows = Rows(list(tables.values()), roles)
+    if in_memory is None:
+        in_memory = sum(table.bytes() for table in tables.values()) <= LARGE
+    if in_memory:
+        matrix: np.ndarray | MappedRows = np.concatenate([np.hstack([x, y]) for x, y, _ in rows.matrices(None)])
+    else:
+        matrix = converted(rows, cache_folder(cache))
+    rows.say()
+    return Table(matrix, rows, list(tables), task, shape)
 
-    x = torch.tensor(features.to_numpy("float32"))
-    if shape is not None:
-        if math.prod(shape) != x.shape[1]:
+
+class Table(Dataset):
+    """Rows of numbers, (N, features + other columns); `fit` learns from some how x is made of them."""
+
+    def __init__(
+        self,
+        matrix: np.ndarray | MappedRows,
+        rows: Rows,
+        splits: list[str],
+        task: Literal["regression", "classification"] | None,
+        shape: list[int] | None,
+    ) -> None:
+        self.matrix, self.rows, self.shape = matrix, rows, shape
+        self.name, self.targets = rows.tables[0].name, rows.roles.targets
+        self.target = ", ".join(self.targets)
+        self.found = [rows.columns[name] for name in rows.features]
+        for column in self.found:
+            _check_repeats(column, len(self), self.name)
+        self.learnt: list[Column] | None = None
+        self.x: Tensor | None = None
+        self.groups = self._of(rows.roles.group).long() if rows.roles.group else None
+        self.splits = self._splits(splits)
+        self._set_target(task)
+
+    def __len__(self) -> int:
+        return self.matrix.shape[0]
+
+    def __getitem__(self, index: int) -> tuple[Tensor, Tensor]:
+        x, y = self.__getitems__([index])
+        return x[0], y[0]
+
+    def __getitems__(self, indices: list[int]) -> tuple[Tensor, Tensor]:
+        """A whole batch at once."""
+        return (self._encoded(indices) if self.x is None else self.x[indices]), self.y[indices]
+
+    def fit(self, indices: Tensor) -> None:
+        """Learn from these rows alone which categories there are, and what stands for a missing value.
+
+        Raises:
+            ValueError: there is nothing to learn.
+        """
+        if self.classes is None and len(self) > 1:
+            for k, name in enumerate(self.targets):
+                if (self.y[:, k] == self.y[0, k]).all():
+                    raise ValueError(f"data.target: {name} is {self.y[0, k]:g} in all rows: there is nothing to learn.")
+        impute = self.rows.roles.missing == "impute"
+        blocks = (self.matrix[some.numpy()][:, : len(self.found)] for some in indices.long().split(BLOCK))
+        self._take(learn(self.found, blocks, impute) if teaches(self.found, impute) else self.found)
+
+    def use(self, reader: dict[str, Any], task: str, classes: list[str] | None) -> None:
+        """Take what a finished run has learnt instead.
+
+        Raises:
+            ValueError: a column that the run knows is not there, or is of another kind; a class that it does not know.
+        """
+        self._set_target("regression" if task == "regression" else "classification")
+        if classes is not None and self.classes is not None:
+            unknown = [name for name in self.classes if name not in classes]
+            if unknown:
+                hint = nearest(unknown[0], classes) or f" It knows: {', '.join(classes)}."
+                raise ValueError(f"{self.name}: the run knows no {self.target}={unknown[0]!r}.{hint}")
+            self.y = self.labels = torch.tensor([classes.index(name) for name in self.classes])[self.y]
+            self.classes = classes
+        self.shape = reader["shape"]
+        self._take([Column(**spec) for spec in reader["columns"]])
+
+    @property
+    def reader(self) -> dict[str, Any]:
+        """What reads new rows as these were read: plain data."""
+        assert self.learnt is not None
+        roles, table = self.rows.roles, self.rows.tables[0]
+        return {
+            "_target_": "src.datasets.table_reader.TableReader",
+            "columns": [column.spec() for column in self.learnt],
+            "others": [*roles.others, *roles.drop],
+            "shape": self.shape,
+            "separator": None if table.is_parquet or table.separator in ",\t" else table.separator,
+            "decimal": table.decimal,
+            "encoding": table.encoding,
+            "date_format": roles.date_format,
+        }
+
+    def _take(self, learnt: list[Column]) -> None:
+        mine = {column.name: column for column in self.found}
+        self.places, self.codes = [], []
+        for column in learnt:
+            own = mine.get(column.name)
+            if own is None:
+                raise ValueError(f"{self.name} has no column {column.name}, which the run needs.")
+            if own.kind != column.kind:
+                raise ValueError(f"{self.name}: {column.name} is a {own.kind}, but in training it was a {column.kind}.")
+            new = [category for category in own.codes if category not in column.codes]
+            if new:
+                some = ", ".join(new[:5]) + (", ..." if len(new) > 5 else "")
+                notice(f"{column.name}: no training row has {some}. Such rows are of no category that the net knows.")
+            self.places.append(self.found.index(own))
+            self.codes.append(own.codes_in(column) if column.kind == "category" else None)
+        self.learnt = learnt
+        size = sum(map(width, learnt))
+        if self.shape is not None and math.prod(self.shape) != size:
             raise ValueError(
-                f"data.shape={shape} holds {math.prod(shape)} values, but {name} has {x.shape[1]} features."
+                f"data.shape={self.shape} holds {math.prod(self.shape)} values, but {self.name} has {size} features."
             )
-        x = x.reshape(-1, *shape)
-    return InMemory(x, *_target(table[target], task, name), target=target)
+        if isinstance(self.matrix, np.ndarray):
+            self.x = self._encoded(np.arange(len(self)))
+
+    def _encoded(self, indices: list[int] | np.ndarray) -> Tensor:
+        """x (B, F) or (B, *shape) of these rows."""
+        assert self.learnt is not None
+        values = self.matrix[indices][:, self.places]
+        for j, codes in enumerate(self.codes):
+            there = ~np.isnan(values[:, j])
+            if codes is not None:
+                values[there, j] = codes[values[there, j].astype(int)]
+        x = torch.from_numpy(encode(self.learnt, values))
+        return x if self.shape is None else x.reshape(-1, *self.shape)
+
+    def _blocks(self) -> Iterator[np.ndarray]:
+        for start in range(0, len(self), BLOCK):
+            yield self.matrix[start : start + BLOCK]
+
+    def _of(self, name: str, dtype: torch.dtype = torch.float64) -> Tensor:
+        """One of the columns that are no features, (N,)."""
+        place = len(self.found) + self.rows.roles.others.index(name)
+        return torch.cat([torch.tensor(block[:, place], dtype=dtype) for block in self._blocks()])
+
+    def _splits(self, files: list[str]) -> dict[str, Tensor]:
+        """Rows by split, where the data say so."""
+        name = self.rows.roles.split
+        if name is None:
+            bounds = zip(files, [0, *self.rows.ends], self.rows.ends, strict=False)
+            return {split: torch.arange(a, b) for split, a, b in bounds} if len(files) > 1 else {}
+        column = self.rows.columns[name]
+        for value in column.codes:
+            if value not in SPLITS:
+                raise ValueError(
+                    f"data.split_column={name} says {value!r} in {self.name}, but only train, val and test are known."
+                )
+        if "train" not in column.codes:
+            raise ValueError(f"data.split_column={name}: no row of {self.name} is for train.")
+        numbers = self._of(name)
+        return {split: (numbers == code).nonzero()[:, 0] for split, code in column.codes.items()}
+
+    def _set_target(self, task: Literal["regression", "classification"] | None) -> None:
+        """`y` float32 (N, K), or class numbers (N,) with `labels` and `classes`."""
+        columns = [self.rows.columns[name] for name in self.targets]
+        if len(columns) > 1 and task == "classification":
+            raise ValueError(f"data.target={self.targets}: only numbers can be several.")
+        if len(columns) > 1 or task == "regression":
+            for column in columns:
+                if column.kind not in ("number", "boolean"):
+                    raise ValueError(f"data.task=regression, but {column.name} in {self.name} is not numeric.")
+        [first, *_] = columns
+        if first.kind == "date":
+            raise ValueError(f"data.target={first.name} holds dates in {self.name}. Make it a number, such as days.")
+        is_number = first.kind == "number"
+        if len(columns) == 1 and task != "regression" and (not is_number or task or self._are_classes(first.name)):
+            self.y, self.classes = self._class_numbers(first)
+            self.labels: Tensor | None = self.y
+        else:
+            self.y = torch.stack([self._of(name, torch.float32) for name in self.targets], dim=1)
+            self.classes = self.labels = None
+
+    def _are_classes(self, name: str) -> bool:
+        """Whether numbers are few, whole, and each comes again and again."""
+        start = self._of(name)[:BLOCK]
+        if (start % 1 != 0).any() or len(start.unique()) > 20:
+            return False
+        values = self._of(name)
+        different = values.unique()
+        return bool((different % 1 == 0).all()) and len(different) <= min(20, len(values) / 3)
+
+    def _class_numbers(self, column: Column) -> tuple[Tensor, list[str]]:
+        values, numbers = self._of(column.name).unique(return_inverse=True)
+        if column.kind == "boolean":
+            return numbers, [str(bool(value)) for value in values.tolist()]
+        if column.kind == "number":
+            return numbers, [as_text(value) for value in values.tolist()]
+        _check_repeats(column, len(self), self.name)
+        names = list(column.codes)
+        classes = sorted(names)
+        return torch.tensor([classes.index(name) for name in names])[self._of(column.name).long()], classes
 
 
-def _read(path: str) -> pd.DataFrame:
-    if not Path(path).is_file():
-        raise ValueError(f"data.path={path} is not a file.")
-    try:
-        return pd.read_csv(path)
-    except (ValueError, OSError) as error:  # pandas' own errors are ValueErrors
-        raise ValueError(f"data.path={path} cannot be read as CSV in UTF-8: {error}") from error
-
-
-def _check(table: pd.DataFrame, features: pd.DataFrame, name: str) -> None:
-    if not len(table):
-        raise ValueError(f"{name} has no rows.")
-    if not len(features.columns):
-        raise ValueError(f"{name} has no column but the target.")
-    if table.isna().any(axis=None):
-        counts = table.isna().sum()
-        columns = ", ".join(f"{column} ({count})" for column, count in counts[counts > 0].items())
-        raise ValueError(f"{name} has missing values in: {columns}. Fill them in or leave those rows out.")
-    texts = features.columns[[not pd.api.types.is_numeric_dtype(dtype) for dtype in features.dtypes]]
-    if len(texts):
-        raise ValueError(f"{name}: the features {', '.join(texts)} are not numeric.")
-
-
-def _target(column: pd.Series, task: str | None, name: str) -> tuple[torch.Tensor, list[str] | None]:
-    """y and the names of its classes; None for a regression."""
-    if task is None and pd.api.types.is_integer_dtype(column) and column.nunique() > 50:
-        raise ValueError(
-            f"{name} has {column.nunique()} different whole numbers as {column.name}. "
-            "Say data.task=regression or classification."
-        )
-    if task == "regression" or (task is None and pd.api.types.is_float_dtype(column)):
-        if not pd.api.types.is_numeric_dtype(column):
-            raise ValueError(f"data.task=regression, but {column.name} in {name} is not numeric.")
-        return torch.tensor(column.to_numpy("float32")).unsqueeze(1), None
-    numbers, classes = pd.factorize(column, sort=True)
-    return torch.tensor(numbers), [str(c) for c in classes]
+def _check_repeats(column: Column, rows: int, name: str) -> None:
+    if column.kind == "category" and len(column.codes) > max(20, rows / 2):
+        refuse_names(column, rows, name)

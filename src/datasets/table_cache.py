@@ -1,0 +1,89 @@
+"""A table that is larger than memory: converted once to rows of numbers in a file, which are read where they lie."""
+
+from __future__ import annotations
+
+import errno
+import fcntl
+import hashlib
+import json
+import shutil
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import asdict
+from pathlib import Path
+
+import numpy as np
+
+from src.datasets.columns import Column
+from src.datasets.mapped import MappedRows
+from src.datasets.table_rows import CHUNK, Rows
+from src.screen import notice, progress
+
+
+def converted(rows: Rows, cache: Path) -> MappedRows:
+    """The rows of `rows` as one file: float64 (N, features + other columns); made if it is not there yet.
+
+    A conversion that was broken off is begun anew; of two at once the second waits for the first. Fills in what `rows`
+    knows after it was read.
+
+    Raises:
+        ValueError: what is wrong with the table, or too little space.
+    """
+    folder = cache / "tables"
+    folder.mkdir(exist_ok=True)
+    place = folder / _key(rows)
+    with _alone(place):
+        if not place.exists():
+            _convert(rows, place)
+    known = json.loads((place / "columns.json").read_text(encoding="utf-8"))
+    rows.columns = {spec["name"]: Column(**spec) for spec in known["columns"]}
+    rows.ends, rows.left_out, rows.read = known["ends"], known["left_out"], known["read"]
+    width = len(rows.features) + len(rows.roles.others)
+    return MappedRows(place / "rows.bin", "float64", (rows.ends[-1], width))
+
+
+def _key(rows: Rows) -> str:
+    """Differs where the files, or how they are read, differ."""
+    files = [(str(t.path.resolve()), t.path.stat().st_size, t.path.stat().st_mtime_ns) for t in rows.tables]
+    texts = [(t.separator, t.decimal, t.encoding) for t in rows.tables]
+    return hashlib.sha256(json.dumps([files, texts, asdict(rows.roles)]).encode()).hexdigest()[:20]
+
+
+@contextmanager
+def _alone(place: Path) -> Iterator[None]:
+    with place.with_suffix(".lock").open("w") as lock:
+        try:
+            fcntl.lockf(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except OSError:
+            notice("Another run is converting this table: waiting for it.")
+            fcntl.lockf(lock, fcntl.LOCK_EX)
+        yield
+
+
+def _convert(rows: Rows, place: Path) -> None:
+    partial = place.with_suffix(".partial")
+    shutil.rmtree(partial, ignore_errors=True)
+    partial.mkdir()
+    try:
+        with (partial / "rows.bin").open("wb") as file, progress(f"converting {rows.tables[0].name}", 1) as done:
+            for features, others, share in rows.matrices(CHUNK):
+                file.write(np.hstack([features, others]).tobytes())
+                done(share)
+        known = {
+            "columns": [column.spec() for column in rows.columns.values()],
+            "ends": rows.ends,
+            "left_out": rows.left_out,
+            "read": rows.read,
+        }
+        (partial / "columns.json").write_text(json.dumps(known), encoding="utf-8")
+        partial.replace(place)
+    except OSError as error:
+        if error.errno != errno.ENOSPC:
+            raise
+        needed, free = sum(table.bytes() for table in rows.tables), shutil.disk_usage(place.parent).free
+        raise ValueError(
+            f"{rows.tables[0].said} is converted in {place.parent}, where {free / 1e9:.1f} GB are free; "
+            f"it needs about {needed / 1e9:.1f} GB. Choose another folder: data.cache=."
+        ) from error
+    finally:
+        shutil.rmtree(partial, ignore_errors=True)
