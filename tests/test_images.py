@@ -88,6 +88,14 @@ def test_a_large_jpeg_is_decoded_small_and_looks_the_same(folder):
     assert difference.abs().max() < 6
 
 
+def test_a_part_of_a_large_jpeg_keeps_its_detail(folder):
+    stripes = np.repeat([np.arange(1280) // 16 % 2 * 255], 1280, 0).astype("uint8")
+    Image.fromarray(stripes).save(folder / "x.jpg", quality=95)
+    assert decode(folder / "x.jpg", 320, 1).float().std() > 110  # 4 pixels a stripe
+    part = decode(folder / "x.jpg", 80, 1, lambda width, height: (0, 0, width / 4, height / 4), 1 / 16)
+    assert part.float().std() > 110
+
+
 @pytest.mark.parametrize("orientation", range(1, 9))
 def test_a_picture_is_upright_whichever_way_the_camera_was_held(folder, orientation):
     upright = decode(halves(folder), 16, 3)
