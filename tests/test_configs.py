@@ -6,6 +6,7 @@ import inspect
 from pathlib import Path
 
 import lightning as L
+import numpy as np
 import pytest
 from omegaconf import OmegaConf
 
@@ -34,7 +35,18 @@ NEEDS = {
     "trainer/mps": ["trainer.accelerator=cpu"],
 }
 # Data that are not in the repository: a fixture makes them, and is the overrides that lead there.
-MADE = {"data/images": "pictures", **{f"data/{name}": "idx_site" for name in ("mnist", "fashion_mnist", "kmnist")}}
+MADE = {
+    "data/images": "pictures",
+    "data/arrays": "arrays",
+    **{f"data/{name}": "idx_site" for name in ("mnist", "fashion_mnist", "kmnist")},
+}
+
+
+@pytest.fixture
+def arrays() -> list[str]:
+    random = np.random.default_rng(0)
+    np.savez("data.npz", x=random.normal(size=(60, 4)), y=random.normal(size=60))
+    return ["data.path=data.npz"]
 
 
 @pytest.fixture
