@@ -62,7 +62,11 @@ def _was_raised_on_purpose(error: BaseException) -> bool:
 def _said(error: BaseException) -> str:
     """The error's text; torch puts the whole traceback into that of an error in a process that loads."""
     text = str(error)
-    return text.rpartition("\nValueError: ")[2] if text.startswith("Caught ValueError in DataLoader worker") else text
+    return (
+        text.rpartition("\nValueError: ")[2].strip()
+        if text.startswith("Caught ValueError in DataLoader worker")
+        else text
+    )
 
 
 def where(error: BaseException) -> str:
