@@ -65,6 +65,8 @@ def predict(run: Run, path: str, output: str, overrides: list[str] | None = None
         count = 0
         with torch.inference_mode(), progress("predicting", total=1) as done:
             for rows, x, share in reader.read(path, batch_size, cfg.data.num_workers):
+                if not output.endswith(".csv"):  # there a number need not be a text
+                    rows = _typed(rows, getattr(reader, "numbers", []))
                 write(_with_answers(rows, module(fabric.to_device(x)).cpu(), module))
                 count += len(rows)
                 done(share)
@@ -78,6 +80,13 @@ def _batch_size(module: SupervisedModule) -> int:
     for size in module.hparams.input_shape:
         values *= size
     return max(1, min(MOST, VALUES // values))
+
+
+def _typed(rows: pd.DataFrame, numbers: list[str]) -> pd.DataFrame:
+    """The columns `numbers` as float64."""
+    import pandas as pd
+
+    return rows.assign(**{name: pd.to_numeric(rows[name], errors="coerce").astype("float64") for name in numbers})
 
 
 def _with_answers(rows: pd.DataFrame, answers: Tensor, module: SupervisedModule) -> pd.DataFrame:

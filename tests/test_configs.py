@@ -38,8 +38,15 @@ NEEDS = {
 MADE = {
     "data/images": "pictures",
     "data/arrays": "arrays",
+    "data/table": "table",
     **{f"data/{name}": "idx_site" for name in ("mnist", "fashion_mnist", "kmnist")},
 }
+
+
+@pytest.fixture
+def table() -> list[str]:
+    Path("t.csv").write_text("a,kind,y\n" + "".join(f"{i},{'uv'[i % 2]},{i / 4}\n" for i in range(60)))
+    return ["data.path=t.csv", "data.target=y"]
 
 
 @pytest.fixture
