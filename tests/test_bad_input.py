@@ -132,7 +132,7 @@ def test_a_gpu_that_is_not_there(call, capsys, monkeypatch):
         ),
         (["outputs/tiny", "optimizer.lr=3"], "optimizer.lr=3: only data and trainer of a finished run can change."),
         (["outputs/tiny", "data.split_seed=3"], "would be scored on examples that it has learnt from."),
-        (["outputs/tiny", "data=digits"], "was trained on data with"),
+        (["outputs/tiny", "data=digits"], "digits.csv.gz: the run knows no digit='0'. It knows: 1, 2, 3."),
         (["outputs/tiny", "trainer=gpuu"], "trainer=gpuu: there are auto, cpu, gpu, mps."),
         (
             ["outputs/tiny", "--split", "test", "data.batch_size=0"],
@@ -159,23 +159,3 @@ def test_a_run_that_has_not_finished_is_not_scored(train, call, capsys):
     Path("outputs/tiny/results.json").unlink()
     assert call("evaluate", "outputs/tiny") == 1
     assert "outputs/tiny is not finished. Repeat its command" in capsys.readouterr().err
-
-
-@pytest.mark.parametrize(
-    ("content", "says"),
-    [
-        ("a,b,y\n1,,3\n2,4,5\n", "has missing values in: b (1)."),
-        ("a,b,y\n1,x,3\n2,z,5\n", "the features b are not numeric."),
-        ("a,b,y\n", "my.csv has no rows."),
-        ("", "data.path=my.csv cannot be read as CSV in UTF-8: No columns to parse from file"),
-        ("a,y\n1,2\n1,2,3,4\n", "data.path=my.csv cannot be read as CSV in UTF-8: Error tokenizing data"),
-        ("y\n1\n2\n", "my.csv has no column but the target."),
-        ("a,y\n" + "inf,1\n1,0\n" * 20, "The training examples hold values that are nan or infinite."),
-        ("a,y\n" + "1,1\n" * 20, "All examples of data are of one class, 1"),
-        ("a,y\n" + "".join(f"{i},{i}\n" for i in range(60)), "Say data.task=regression or classification."),
-    ],
-)
-def test_a_table_that_cannot_be_used(call, capsys, content, says):
-    Path("my.csv").write_text(content)
-    assert call("train", "data=wine", "data.path=my.csv", "data.target=y") == 1
-    assert says in capsys.readouterr().err

@@ -40,7 +40,7 @@ def test_help_teaches(call, capsys):
     out = capsys.readouterr().out
     assert out.count("python -m src.train") >= 5
     for group in (
-        "data: breast_cancer, diabetes, digits",
+        "data: arrays, breast_cancer, diabetes, digits",
         "net: by_hand, cnn, googlenet",
         "trainer: auto, cpu, gpu, mps",
     ):
