@@ -94,11 +94,12 @@ def _with_answers(rows: pd.DataFrame, answers: Tensor, module: SupervisedModule)
     import pandas as pd
 
     h = module.hparams
+    values = answers.float().numpy().astype(str).astype("float64")  # 0.1, where float32 is 0.100000001490116
     if h.classes is None:
-        columns: dict[str, Any] = {f"predicted_{name}": answers[:, k].numpy() for k, name in enumerate(h.targets)}
+        columns: dict[str, Any] = {f"predicted_{name}": values[:, k] for k, name in enumerate(h.targets)}
     else:
         columns = {f"predicted_{h.targets[0]}": [h.classes[k] for k in answers.argmax(dim=1).tolist()]}
-        columns |= {f"probability_{name}": answers[:, k].numpy() for k, name in enumerate(h.classes)}
+        columns |= {f"probability_{name}": values[:, k] for k, name in enumerate(h.classes)}
     twice = [name for name in columns if name in rows]
     if twice:
         raise ValueError(f"The input has a column {twice[0]} already: it looks like answers. Leave that column out.")

@@ -92,6 +92,7 @@ def test_numbers_are_numbers_in_json(house, call):
     first = json.loads(Path("answers.jsonl").read_text().splitlines()[0])
     assert first["rooms"] == int(first["rooms"])
     assert isinstance(first["predicted_price"], float)
+    assert "e+" not in Path("answers.jsonl").read_text()
 
 
 def test_several_targets_have_an_answer_each(train, call):
