@@ -158,24 +158,11 @@ class DataModule(L.LightningDataModule):
         if self.stratify:
             if groups is not None:
                 raise ValueError("data.stratify=true data.group_column=...: only one of them can shape the split.")
-            labels = self._labels(dataset)
+            labels = _labels(dataset)
+            _check_shares(labels, getattr(dataset, "classes", None))
         ready = getattr(dataset, "splits", None)
         fold = None if self.fold is None or self.folds is None else (self.fold, self.folds)
         return random_split(len(dataset), self.fractions, self.split_seed, labels, groups, fold, ready)
-
-    def _labels(self, dataset: Any) -> Tensor:
-        """Class numbers (N,), of which each comes twice at least."""
-        labels = getattr(dataset, "labels", None)
-        if labels is None:
-            labels = torch.stack([_as_tensor("y", dataset[i][1]).reshape(()) for i in range(len(dataset))])
-        if labels.is_floating_point():
-            raise ValueError("data.stratify=true shares out classes, but this target is a number.")
-        numbers, counts = labels.unique(return_counts=True)
-        if counts.min() < 2:
-            number = int(numbers[counts.argmin()])
-            name = str(dataset.classes[number]) if getattr(dataset, "classes", None) is not None else number
-            raise ValueError(f"data.stratify=true: there is one example of class {name}, which cannot be shared out.")
-        return labels
 
     def train_dataloader(self) -> DataLoader:
         assert self.trainer is not None
@@ -245,12 +232,29 @@ class DataModule(L.LightningDataModule):
         """The names that the dataset gives, or the numbers up to the largest."""
         if getattr(dataset, "classes", None) is not None:
             return list(map(str, dataset.classes))
-        labels = getattr(dataset, "labels", None)
-        numbers = [int(torch.as_tensor(dataset[i][1])) for i in range(len(dataset))] if labels is None else labels
-        least, most = int(min(numbers)), int(max(numbers))
+        least, most = (int(number) for number in _labels(dataset).aminmax())
         if least < 0:
             raise ValueError(f"The classes of data must be numbered from 0, but there is {least}.")
         return list(map(str, range(most + 1)))
+
+
+def _labels(dataset: Any) -> Tensor:
+    """The class numbers of all examples, (N,)."""
+    labels = getattr(dataset, "labels", None)
+    if labels is None:
+        labels = torch.stack([_as_tensor("y", dataset[i][1]).reshape(()) for i in range(len(dataset))])
+    return labels
+
+
+def _check_shares(labels: Tensor, classes: list[str] | None) -> None:
+    """Raise ValueError if they are no classes, or one of them has a single example."""
+    if labels.is_floating_point():
+        raise ValueError("data.stratify=true shares out classes, but this target is a number.")
+    numbers, counts = labels.unique(return_counts=True)
+    if counts.min() < 2:
+        number = int(numbers[counts.argmin()])
+        name = classes[number] if classes else number
+        raise ValueError(f"data.stratify=true: there is one example of class {name}, which cannot be shared out.")
 
 
 def _as_tensor(name: str, value: Any) -> Tensor:

@@ -16,6 +16,7 @@ from omegaconf.errors import (
     ConfigAttributeError,
     ConfigKeyError,
     InterpolationResolutionError,
+    MissingMandatoryValue,
     OmegaConfBaseException,
 )
 
@@ -48,7 +49,7 @@ def in_words(error: BaseException) -> str | None:
     if isinstance(error, OSError) and error.filename is not None:
         return f"{error.filename}: {error.strerror}."
     if isinstance(error, ValueError) or type(error).__name__ == "MisconfigurationException":
-        return str(error) if _was_raised_on_purpose(error) else None
+        return _said(error) if _was_raised_on_purpose(error) else None
     return None
 
 
@@ -56,6 +57,16 @@ def _was_raised_on_purpose(error: BaseException) -> bool:
     """Whether it comes from a `raise`: Python raises a ValueError by itself too, such as for a wrong `a, b = x`."""
     frames = traceback.extract_tb(error.__traceback__)
     return not frames or not frames[-1].line or frames[-1].line.lstrip().startswith("raise")
+
+
+def _said(error: BaseException) -> str:
+    """The error's text; torch puts the whole traceback into that of an error in a process that loads."""
+    text = str(error)
+    return (
+        text.rpartition("\nValueError: ")[2].strip()
+        if text.startswith("Caught ValueError in DataLoader worker")
+        else text
+    )
 
 
 def where(error: BaseException) -> str:
@@ -69,6 +80,8 @@ def _config_error(error: Exception) -> str:
     cause = error if isinstance(error, OmegaConfBaseException) else error.__cause__
     if isinstance(cause, (ConfigAttributeError, ConfigKeyError)) and cause.full_key:
         return f"'{cause.full_key}' is not a key of the config.{_nearest_keys(cause.full_key)}"
+    if isinstance(cause, MissingMandatoryValue):
+        return f"{cause.full_key} has no value: type {cause.full_key}=... (what it takes stands in conf/)."
     if isinstance(error, MissingConfigException) and error.options:
         group, _, choice = str(error.missing_cfg_file).rpartition("/")
         return f"{group}={choice}: there are {', '.join(error.options)}.{nearest(choice, error.options)}"

@@ -1,6 +1,7 @@
 """Save the net of a finished run as one file that gives the run's own answers.
 
 python -m src.export outputs/my_run                       # pt2: the whole net, to be used without this project
+python -m src.export outputs/my_run format=onnx           # the same for other programs and languages
 python -m src.export outputs/my_run format=safetensors    # its parameters, to be loaded into the same net
 python -m src.export outputs/my_run format=state_dict -o my_net.pt
 """

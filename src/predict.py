@@ -65,6 +65,8 @@ def predict(run: Run, path: str, output: str, overrides: list[str] | None = None
         count = 0
         with torch.inference_mode(), progress("predicting", total=1) as done:
             for rows, x, share in reader.read(path, batch_size, cfg.data.num_workers):
+                if not output.endswith(".csv"):  # there a number need not be a text
+                    rows = _typed(rows, getattr(reader, "numbers", []))
                 write(_with_answers(rows, module(fabric.to_device(x)).cpu(), module))
                 count += len(rows)
                 done(share)
@@ -80,16 +82,24 @@ def _batch_size(module: SupervisedModule) -> int:
     return max(1, min(MOST, VALUES // values))
 
 
+def _typed(rows: pd.DataFrame, numbers: list[str]) -> pd.DataFrame:
+    """The columns `numbers` as float64."""
+    import pandas as pd
+
+    return rows.assign(**{name: pd.to_numeric(rows[name], errors="coerce").astype("float64") for name in numbers})
+
+
 def _with_answers(rows: pd.DataFrame, answers: Tensor, module: SupervisedModule) -> pd.DataFrame:
     """`rows` (B) and the answers to them, values (B, K) or probabilities (B, C)."""
     import pandas as pd
 
     h = module.hparams
+    values = answers.float().numpy().astype(str).astype("float64")  # 0.1, where float32 is 0.100000001490116
     if h.classes is None:
-        columns: dict[str, Any] = {f"predicted_{name}": answers[:, k].numpy() for k, name in enumerate(h.targets)}
+        columns: dict[str, Any] = {f"predicted_{name}": values[:, k] for k, name in enumerate(h.targets)}
     else:
         columns = {f"predicted_{h.targets[0]}": [h.classes[k] for k in answers.argmax(dim=1).tolist()]}
-        columns |= {f"probability_{name}": answers[:, k].numpy() for k, name in enumerate(h.classes)}
+        columns |= {f"probability_{name}": values[:, k] for k, name in enumerate(h.classes)}
     twice = [name for name in columns if name in rows]
     if twice:
         raise ValueError(f"The input has a column {twice[0]} already: it looks like answers. Leave that column out.")

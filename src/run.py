@@ -212,7 +212,7 @@ class Run:
         hydra_cfg = OmegaConf.load(self._config.with_name("hydra.yaml"))
         for key, value in cfg.data.items():
             if str(key).endswith("path") and isinstance(value, str) and not Path(value).exists():
-                there = Path(OmegaConf.select(hydra_cfg, "runtime.cwd"), value)
+                there = Path(OmegaConf.select(hydra_cfg, "hydra.runtime.cwd"), value)
                 if there.exists():
                     cfg.data[key] = str(there)
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -57,8 +58,8 @@ def _jsonl(file: IO[bytes]) -> Iterator[Write]:
     """A line of JSON for each row, numbers as numbers."""
 
     def write(frame: pd.DataFrame) -> None:
-        text = frame.to_json(orient="records", lines=True, force_ascii=False, double_precision=15)
-        file.write(text.encode())
+        for record in frame.astype(object).where(frame.notna(), None).to_dict("records"):
+            file.write(f"{json.dumps(record, ensure_ascii=False, default=str)}\n".encode())
 
     yield write
 

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import functools
 import os
 import subprocess
 import sys
-from collections.abc import Callable
+import threading
+from collections.abc import Callable, Iterator
+from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any
 
@@ -73,6 +76,50 @@ def train(call: Callable[..., int]) -> Callable[..., dict[str, Any]]:
         return json.loads((run / "results.json").read_text()) | {"run": run}
 
     return train
+
+
+@pytest.fixture
+def site(folder: Path) -> Iterator[str]:
+    """The address of a server on this machine that serves the test's folder."""
+
+    class Quiet(SimpleHTTPRequestHandler):
+        def log_message(self, format: str, *args: Any) -> None:
+            pass
+
+    server = ThreadingHTTPServer(("127.0.0.1", 0), functools.partial(Quiet, directory=str(folder)))
+    thread = threading.Thread(target=server.serve_forever, args=(0.01,))
+    thread.start()
+    yield f"http://127.0.0.1:{server.server_port}"
+    server.shutdown()
+    thread.join()
+    server.server_close()
+
+
+@pytest.fixture
+def idx_site(site: str, folder: Path) -> list[str]:
+    """The overrides of data=mnist and its like for 40 generated images to train and 20 to test, on that server."""
+    import numpy as np
+
+    from tests.idx_files import write_idx
+
+    random = np.random.default_rng(0)
+    for split, size in {"train": 40, "t10k": 20}.items():
+        images = random.integers(0, 256, (size, 28, 28), dtype="uint8")
+        write_idx(folder / f"{split}-images-idx3-ubyte.gz", images)
+        write_idx(folder / f"{split}-labels-idx1-ubyte.gz", np.arange(size, dtype="uint8") % 10)
+    return [f"data.url={site}", "data.md5=null", "data.cache=cache"]
+
+
+@pytest.fixture
+def photos(folder: Path) -> Path:
+    """Ten red pictures in photos/cat and ten blue ones in photos/dog."""
+    from PIL import Image
+
+    for name, colour in {"cat": (220, 30, 30), "dog": (30, 30, 220)}.items():
+        (folder / "photos" / name).mkdir(parents=True)
+        for number in range(10):
+            Image.new("RGB", (40 + number, 30), colour).save(folder / "photos" / name / f"{number}.jpg")
+    return folder / "photos"
 
 
 @pytest.fixture

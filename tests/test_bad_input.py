@@ -132,7 +132,7 @@ def test_a_gpu_that_is_not_there(call, capsys, monkeypatch):
         ),
         (["outputs/tiny", "optimizer.lr=3"], "optimizer.lr=3: only data and trainer of a finished run can change."),
         (["outputs/tiny", "data.split_seed=3"], "would be scored on examples that it has learnt from."),
-        (["outputs/tiny", "data=digits"], "was trained on data with"),
+        (["outputs/tiny", "data=digits"], "digits.csv.gz: the run knows no digit='0'. It knows: 1, 2, 3."),
         (["outputs/tiny", "trainer=gpuu"], "trainer=gpuu: there are auto, cpu, gpu, mps."),
         (
             ["outputs/tiny", "--split", "test", "data.batch_size=0"],

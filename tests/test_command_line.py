@@ -9,9 +9,13 @@ import sys
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+import pandas as pd
 import pytest
+from PIL import Image
 
 README = (Path(__file__).parent.parent / "README.md").read_text()
+PYTHON = re.findall(r"```python\n(.*?)```", README, re.DOTALL)
 COMMANDS = [c for block in re.findall(r"```bash\n(.*?)```", README, re.DOTALL) for c in block.strip().splitlines()]
 
 
@@ -36,7 +40,7 @@ def test_help_teaches(call, capsys):
     out = capsys.readouterr().out
     assert out.count("python -m src.train") >= 5
     for group in (
-        "data: breast_cancer, diabetes, digits",
+        "data: arrays, breast_cancer, diabetes, digits",
         "net: by_hand, cnn, googlenet",
         "trainer: auto, cpu, gpu, mps",
     ):
@@ -59,13 +63,27 @@ def test_the_first_screen_of_the_readme_has_two_commands():
 
 @pytest.fixture(scope="module")
 def readme_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The commands build on one another, as for a reader."""
-    return tmp_path_factory.mktemp("readme")
+    """The commands build on one another, as for a reader, who has some files."""
+    folder = tmp_path_factory.mktemp("readme")
+    random = np.random.default_rng(0)
+    for name in ("house.csv", "new.csv", "sold.csv"):
+        rooms, city = random.integers(1, 8, 200), random.choice(["Bergen", "Oslo"], 200)
+        price = 100_000.5 * rooms + 50_000 * (city == "Oslo") + random.normal(0, 9000, 200)
+        table = pd.DataFrame({"rooms": rooms, "city": city, "price": price})
+        table.drop(columns="price" if name == "new.csv" else []).to_csv(folder / name, index=False)
+    for place in ("photos/dark", "photos/light", "unsorted"):
+        (folder / place).mkdir(parents=True)
+        for i in range(12):
+            brightness = random.integers(0, 120, (40, 50, 3)) + 120 * (place == "photos/light")
+            Image.fromarray(brightness.astype("uint8")).save(folder / place / f"{i}.png")
+    (folder / "my_data.py").write_text(next(code for code in PYTHON if "class Circles" in code))
+    return folder
 
 
 @pytest.mark.parametrize("command", [c for c in COMMANDS if not c.startswith("pip")])
 def test_a_command_of_the_readme_runs_as_written(command, call, readme_folder, monkeypatch):
     monkeypatch.chdir(readme_folder)
+    monkeypatch.syspath_prepend(readme_folder)  # as `python -m` does
     words = shlex.split(command)
     assert words[:2] == ["python", "-m"]
     assert call(words[2].removeprefix("src."), *words[3:]) == 0
@@ -76,7 +94,7 @@ def test_the_readmes_python_runs_as_written(train, call, capsys):
     for name in ("pt2", "state_dict"):
         assert call("export", "outputs/my_run", f"format={name}") == 0
     names: dict[str, Any] = {}
-    for code in re.findall(r"```python\n(.*?)```", README, re.DOTALL):
+    for code in PYTHON:
         exec(code, names)
     assert names["probabilities"].shape == names["whole"](names["x"]).shape == (5, 10)
 

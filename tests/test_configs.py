@@ -6,6 +6,7 @@ import inspect
 from pathlib import Path
 
 import lightning as L
+import numpy as np
 import pytest
 from omegaconf import OmegaConf
 
@@ -33,17 +34,43 @@ NEEDS = {
     "trainer/gpu": ["trainer.accelerator=cpu"],
     "trainer/mps": ["trainer.accelerator=cpu"],
 }
+# Data that are not in the repository: a fixture makes them, and is the overrides that lead there.
+MADE = {
+    "data/images": "pictures",
+    "data/arrays": "arrays",
+    "data/table": "table",
+    **{f"data/{name}": "idx_site" for name in ("mnist", "fashion_mnist", "kmnist")},
+}
+
+
+@pytest.fixture
+def table() -> list[str]:
+    Path("t.csv").write_text("a,kind,y\n" + "".join(f"{i},{'uv'[i % 2]},{i / 4}\n" for i in range(60)))
+    return ["data.path=t.csv", "data.target=y"]
+
+
+@pytest.fixture
+def arrays() -> list[str]:
+    random = np.random.default_rng(0)
+    np.savez("data.npz", x=random.normal(size=(60, 4)), y=random.normal(size=60))
+    return ["data.path=data.npz"]
+
+
+@pytest.fixture
+def pictures(photos: Path) -> list[str]:
+    return [f"data.path={photos}", "data.num_workers=0"]
 
 
 @pytest.mark.parametrize("file", FILES, ids=str)
-def test_it_trains_a_batch(train, file):
+def test_it_trains_a_batch(train, file, request):
     group, choice = file.parent.name, file.stem
     needs = NEEDS.get(f"{group}/{choice}", [] if group in ("data", "experiment") else ["data=wine"])
+    made = request.getfixturevalue(MADE[f"{group}/{choice}"]) if f"{group}/{choice}" in MADE else []
     limits = [
         "trainer.max_epochs=1",
         *(f"trainer.limit_{split}_batches=1" for split in ("train", "val", "test")),
     ]
-    results = train(f"{group}={choice}", *needs, *limits)
+    results = train(f"{group}={choice}", *needs, *made, *limits)
     assert results["status"] == "finished"
     assert Path(results["run"], "checkpoints", "best.ckpt").exists()
 

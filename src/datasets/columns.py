@@ -15,6 +15,7 @@ import pandas as pd
 from pandas.api import types
 
 from src.datasets.table_file import MISSING
+from src.nearest import nearest
 
 LARGEST = float(np.finfo("float32").max)  # nets compute in 32 bits
 BOOLEANS = {"true": 1.0, "false": 0.0}
@@ -103,10 +104,14 @@ def numbers(
     if not bad.any() and not too_large.any():
         return values
     row = int(np.argmax(bad | too_large))
-    raise ValueError(
-        f"{where}, row {above + row + 1}: {column.name}={as_text(series.iloc[row])!r} "
-        + ("is infinite, or too large for 32 bits." if too_large[row] else f"is not a {column.kind}, as others there.")
-    )
+    text = as_text(series.iloc[row])
+    if too_large[row]:
+        reason = "is infinite, or too large for 32 bits."
+    elif column.kind == "category":
+        reason = f"is no category that the run knows.{nearest(text, column.codes)}"
+    else:
+        reason = f"is not a {column.kind}, as others there."
+    raise ValueError(f"{where}, row {above + row + 1}: {column.name}={text!r} {reason}")
 
 
 def as_text(value: Any) -> str:

@@ -44,7 +44,9 @@ def learn(columns: list[Column], blocks: Iterable[np.ndarray], impute: bool) -> 
         else:
             fill = sums[j] / max(1, counts[j])
         is_date = column.kind == "date"
-        learnt.append(Column(column.name, column.kind, known, float(fill) if impute else None, is_date and clock[j]))
+        learnt.append(
+            Column(column.name, column.kind, known, float(fill) if impute else None, is_date and bool(clock[j]))
+        )
     return learnt
 
 

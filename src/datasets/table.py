@@ -4,31 +4,31 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterator
-from typing import Any, Literal, cast
+from typing import Any, Literal
 
 import numpy as np
-import pandas as pd
 import torch
 from torch import Tensor
 from torch.utils.data import Dataset
 
+from src.datasets.cache import cache_folder
 from src.datasets.columns import Column, as_text
-from src.datasets.disk_rows import DiskRows
 from src.datasets.encoding import encode, learn, teaches, width
+from src.datasets.mapped import MappedRows
 from src.datasets.table_cache import converted
 from src.datasets.table_file import TableFile
 from src.datasets.table_rows import Roles, Rows, refuse_names
+from src.nearest import nearest
 from src.screen import notice
 
-IN_MEMORY = 2**28  # bytes of a file that is read whole
-ENCODED = 2**30  # bytes of features that are held ready
-BLOCK = 2**16  # rows of a converted file that are looked at together
+LARGE = 2**28  # bytes: larger tables are read from disk
+BLOCK = 2**16  # rows of such a table that are looked at at once
 SPLITS = ("train", "val", "test")
 
 
 def read_table(
-    path: str | None = None,
-    target: str | list[str] | None = None,
+    path: str,
+    target: str | list[str],
     val_path: str | None = None,
     test_path: str | None = None,
     split_column: str | None = None,
@@ -37,119 +37,85 @@ def read_table(
     categorical: list[str] | None = None,
     date_format: str | None = None,
     missing: Literal["drop", "impute"] | None = None,
+    task: Literal["regression", "classification"] | None = None,
+    shape: list[int] | None = None,
     separator: str | None = None,
     decimal: str = ".",
     encoding: str = "utf-8",
-    task: Literal["regression", "classification"] | None = None,
-    shape: list[int] | None = None,
-    cache: str | None = None,
     in_memory: bool | None = None,
+    cache: str | None = None,
 ) -> Table:
-    """Read a table from a CSV, TSV (gzipped too) or Parquet file, or from such an http(s) address.
+    """Read CSV, TSV (gzipped too) or Parquet files: x float32 (N, F), or (N, *shape), and y.
+
+    Columns of numbers, booleans, dates and categories become features as `encoding.encode` says.
 
     Args:
-        target: the name of y; several names: y (N, K) of a regression.
-        val_path: a file of the same columns that is the val split; `test_path`: the test split.
+        path: a file, or an http(s) address.
+        target: column of y; several are values of a regression, y (N, K).
+        val_path, test_path: files with the rows of these splits.
         split_column: says train, val or test for each row.
-        group_column: rows with the same value stay in one split.
-        drop: columns to leave out.
-        categorical: columns of numbers, or of anything, that are categories.
-        date_format: as of strftime; None: ISO 8601.
-        missing: leave rows with a missing value out, or fill it in, from the training rows; None: refuse.
-        separator: None: a tab in .tsv, else a comma.
-        task: None: fractional numbers, and many different ones, are a regression's, all else are classes.
-        shape: of one example; None: (features,).
-        cache: folder for downloads and converted tables.
-        in_memory: None: if the file has up to 256 MB. A larger one is converted once.
+        group_column: rows that have the same there stay in one split.
+        drop: columns that are left out.
+        categorical: columns of numbers that stand for categories.
+        date_format: of dates in texts, as in strptime; None: ISO 8601.
+        missing: drop rows with missing values, or impute (the mean, or the most frequent category, of the training
+            rows); None: they are refused. Rows without a target are left out in both cases.
+        task: None: texts, booleans and few whole numbers are classes, other numbers a regression's.
+        separator, decimal, encoding: of a text file; separator None: a tab in .tsv, else a comma.
+        in_memory: None: if the files have up to 256 MB; else they are converted to a file in `cache`, and read there.
+        cache: None: the user's own.
 
     Raises:
-        ValueError: no table in the file, or one that these keys do not describe.
+        ValueError: no table in a file, or one that cannot be learnt from: where, and what to type.
     """
-    if path is None:
-        raise ValueError("data.path: which file? Say data.path=my.csv, a CSV, TSV or Parquet file or its address.")
-    if not target:
-        raise ValueError("data.target: which column is to be learnt? Say data.target=NAME.")
+    targets = [target] if isinstance(target, str) else list(target)
+    if not targets:
+        raise ValueError("data.target=[]: name a column.")
+    roles = Roles(targets, group_column, split_column, list(drop or []), list(categorical or []), date_format, missing)
     if split_column and (val_path or test_path):
-        raise ValueError("data.split_column says which rows are for val and test: leave val_path and test_path out.")
-    files = {"data.path": path, "data.val_path": val_path, "data.test_path": test_path}
-    tables = [TableFile(p, separator, decimal, encoding, key, cache) for key, p in files.items() if p]
-    roles = Roles(
-        [target] if isinstance(target, str) else target,
-        group_column, split_column, drop or [], categorical or [], date_format, missing,
-    )  # fmt: skip
+        raise ValueError("data.split_column and data.val_path or test_path: only one of them can say what is for what.")
+    files = {"train": ("data.path", path), "val": ("data.val_path", val_path), "test": ("data.test_path", test_path)}
+    tables = {
+        split: TableFile(place, separator, decimal, encoding, key, cache)
+        for split, (key, place) in files.items()
+        if place is not None
+    }
+    rows = Rows(list(tables.values()), roles)
     if in_memory is None:
-        in_memory = sum(table.bytes() for table in tables) <= IN_MEMORY
-    parts = [split for split, p in zip(SPLITS, files.values(), strict=True) if p]
-    return Table(tables, roles, parts, task, shape, cache, in_memory)
+        in_memory = sum(table.bytes() for table in tables.values()) <= LARGE
+    if in_memory:
+        matrix: np.ndarray | MappedRows = np.concatenate([np.hstack([x, y]) for x, y, _ in rows.matrices(None)])
+    else:
+        matrix = converted(rows, cache_folder(cache))
+    rows.say()
+    return Table(matrix, rows, list(tables), task, shape)
 
 
 class Table(Dataset):
-    """x float32 (N, F), or (N, *shape), of the features; y (N, K) of a regression, or (N,) class numbers.
-
-    It has x after `fit`, or `use`. In memory all is encoded there; else each batch is, when it is fetched.
-    """
+    """Rows of numbers, (N, features + other columns); `fit` learns from some how x is made of them."""
 
     def __init__(
         self,
-        tables: list[TableFile],
-        roles: Roles,
-        parts: list[str],
-        task: str | None,
+        matrix: np.ndarray | MappedRows,
+        rows: Rows,
+        splits: list[str],
+        task: Literal["regression", "classification"] | None,
         shape: list[int] | None,
-        cache: str | None,
-        in_memory: bool,
     ) -> None:
-        self.tables, self.roles, self.shape, self.cache, self.in_memory = tables, roles, shape, cache, in_memory
-        self.name = tables[0].name
-        self.targets, self.target = roles.targets, ", ".join(roles.targets)
-        self._load(None)
-        self._take_targets(task, None)
-        self.rows.say()
-        if roles.group:
-            self.groups = self._numbers(roles.group)
-        if len(parts) > 1:
-            edges = [0, *self.rows.ends]
-            self.splits = {part: torch.arange(edges[i], edges[i + 1]) for i, part in enumerate(parts)}
-        elif roles.split:
-            self.splits = self._ready_splits(roles.split)
-        if self.labels is not None and hasattr(self, "splits"):
-            self._check_labels()
-
-    def fit(self, indices: Tensor) -> None:
-        """Learn the categories, and what is filled in, from the training rows `indices`.
-
-        Raises:
-            ValueError: a column from which nothing can be learnt, or a shape of another size.
-        """
-        for column in self.columns:
-            if column.kind == "category" and column.name not in self.roles.categorical:
-                self._check_repeats(column)
-        self._check_targets(indices)
-        impute = self.roles.missing == "impute"
-        blocks = self._training_blocks(indices) if teaches(self.columns, impute) else iter(())
-        self._encode_by(learn(self.columns, blocks, impute and len(indices) > 0), "No training row has")
-
-    def use(self, reader: dict[str, Any], task: str, classes: list[str] | None) -> None:
-        """Take the encoding of a finished run, and its numbers of the classes.
-
-        Raises:
-            ValueError: other columns than the run's, or a label that it does not know.
-        """
-        known = [Column(**spec) for spec in reader["features"]]
-        if {column.name for column in known} != set(self.rows.features):
-            raise ValueError(
-                f"{self.name} has other features: the run was trained on data with "
-                f"{', '.join(column.name for column in known)}."
-            )
-        if [(c.name, c.kind) for c in known] != [(c.name, c.kind) for c in self.columns]:
-            self._load(known)
-        if self.roles.missing == "impute" and reader["missing"] != "impute":
-            raise ValueError("data.missing=impute: the run was trained without it, and knows nothing to fill in.")
-        self._take_targets("regression" if task == "regression" else "classification", classes)
-        self._encode_by(known, "The run knows no")
+        self.matrix, self.rows, self.shape = matrix, rows, shape
+        self.name, self.targets = rows.tables[0].name, rows.roles.targets
+        self.target = ", ".join(self.targets)
+        self.found = [rows.columns[name] for name in rows.features]
+        for column in self.found:
+            _check_repeats(column, len(self), self.name)
+        self.learnt: list[Column] | None = None
+        self.x: Tensor | None = None
+        self.groups = self._of(rows.roles.group).long() if rows.roles.group else None
+        self.splits = self._splits(splits)
+        self._set_target(task)
 
     def __len__(self) -> int:
-        return len(self.values)
+        return self.matrix.shape[0]
 
     def __getitem__(self, index: int) -> tuple[Tensor, Tensor]:
         x, y = self.__getitems__([index])
@@ -157,160 +123,157 @@ class Table(Dataset):
 
     def __getitems__(self, indices: list[int]) -> tuple[Tensor, Tensor]:
         """A whole batch at once."""
-        x = self.x[indices] if self.x is not None else self._encoded(self.values[np.asarray(indices)])
-        return x, self.y[indices]
+        return (self._encoded(indices) if self.x is None else self.x[indices]), self.y[indices]
 
-    def _load(self, known: list[Column] | None) -> None:
-        """`values` (N, columns) and `others` (N, M), read or on disk; `known` columns have their kinds from a run."""
-        self.rows = Rows(self.tables, self.roles, known)
-        self.values: np.ndarray | DiskRows
-        self.others: np.ndarray | DiskRows
-        if self.in_memory:
-            parts = [(features, others) for features, others, _ in self.rows.matrices(None)]
-            self.values, self.others = (np.concatenate(part) for part in zip(*parts, strict=True))
-        else:
-            self.values, self.others = converted(self.rows, self.cache)
-        self.columns = [self.rows.columns[name] for name in self.rows.features]
+    def fit(self, indices: Tensor) -> None:
+        """Learn from these rows alone which categories there are, and what stands for a missing value.
 
-    def _numbers(self, name: str) -> Tensor:
-        """A category column that is no feature, as its numbers (N,)."""
-        return torch.from_numpy(self.others[:][:, self.roles.others.index(name)].astype("int64"))
+        Raises:
+            ValueError: there is nothing to learn.
+        """
+        if self.classes is None and len(self) > 1:
+            for k, name in enumerate(self.targets):
+                if (self.y[:, k] == self.y[0, k]).all():
+                    raise ValueError(f"data.target: {name} is {self.y[0, k]:g} in all rows: there is nothing to learn.")
+        impute = self.rows.roles.missing == "impute"
+        blocks = (self.matrix[some.numpy()][:, : len(self.found)] for some in indices.long().split(BLOCK))
+        self._take(learn(self.found, blocks, impute) if teaches(self.found, impute) else self.found)
 
-    def _take_targets(self, task: str | None, classes: list[str] | None) -> None:
-        """y, and `labels` and `classes` (None: those that are here), or None for a regression."""
-        columns = [self.rows.columns[name] for name in self.targets]
-        numbers = self.others[:][:, : len(columns)]
-        dated = next((column.name for column in columns if column.kind == "date"), None)
-        if dated:
-            raise ValueError(f"data.target={dated}: dates are no target. A number of days is one.")
-        if len(columns) > 1:
-            text = next((column.name for column in columns if column.kind != "number"), None)
-            if text or task == "classification":
-                why = f"{text} is not numeric" if text else "data.task=classification takes one"
-                names = ",".join(self.targets)
-                raise ValueError(f"data.target=[{names}]: {why}. Several targets are a regression's.")
-        is_number = columns[0].kind == "number"
-        if task == "regression" and not is_number:
-            raise ValueError(f"data.task=regression, but {self.target} in {self.name} is not numeric.")
-        if task == "regression" or len(columns) > 1 or (task is None and is_number and not _are_classes(numbers[:, 0])):
-            self.labels = self.classes = None
-            self.y = torch.from_numpy(numbers.astype("float32"))
-        else:
-            self.labels, self.classes = self._classes(columns[0], numbers[:, 0], classes)
-            self.y = self.labels
+    def use(self, reader: dict[str, Any], task: str, classes: list[str] | None) -> None:
+        """Take what a finished run has learnt instead.
 
-    def _classes(self, column: Column, values: np.ndarray, classes: list[str] | None) -> tuple[Tensor, list[str]]:
-        """Numbers (N,) of the classes, and their names: in order, or `classes` of a run."""
-        codes, different = pd.factorize(values)
-        if column.kind == "number":
-            names = {as_text(value): value for value in different}
-        elif column.kind == "boolean":
-            names = {("False", "True")[int(value)]: value for value in different}
-        else:
-            texts = list(column.codes)
-            names = {texts[int(value)]: value for value in different}
-        ordered = classes or sorted(names, key=names.__getitem__ if column.kind != "category" else None)
-        place = {name: number for number, name in enumerate(ordered)}
-        number_of = {value: place.get(name, -1) for name, value in names.items()}
-        lookup = np.array([number_of[value] for value in different], "int64")
-        labels = lookup[codes]
-        if (labels < 0).any():
-            row = int(np.argmin(labels))
-            name = next(name for name, value in names.items() if value == values[row])
-            at = f", row {row + 1}" if len(self.tables) == 1 and not self.rows.left_out else ""
-            raise ValueError(f"{self.name}{at}: {column.name}={name!r} is no class of the run: {', '.join(ordered)}.")
-        return torch.from_numpy(labels), list(ordered)
+        Raises:
+            ValueError: a column that the run knows is not there, or is of another kind; a class that it does not know.
+        """
+        self._set_target("regression" if task == "regression" else "classification")
+        if classes is not None and self.classes is not None:
+            unknown = [name for name in self.classes if name not in classes]
+            if unknown:
+                hint = nearest(unknown[0], classes) or f" It knows: {', '.join(classes)}."
+                raise ValueError(f"{self.name}: the run knows no {self.target}={unknown[0]!r}.{hint}")
+            self.y = self.labels = torch.tensor([classes.index(name) for name in self.classes])[self.y]
+            self.classes = classes
+        self.shape = reader["shape"]
+        self._take([Column(**spec) for spec in reader["columns"]])
 
-    def _ready_splits(self, name: str) -> dict[str, Tensor]:
-        words = self.rows.columns[name].codes
-        other = next((word for word in words if word not in SPLITS), None)
-        if other is not None:
-            raise ValueError(f"data.split_column={name}: {other!r} is none of train, val, test.")
-        numbers = self._numbers(name)
-        return {word: torch.nonzero(numbers == words[word]).flatten() for word in SPLITS if word in words}
-
-    def _check_labels(self) -> None:
-        """Each class of val and test must be in training."""
-        assert self.labels is not None
-        assert self.classes is not None
-        rest = torch.ones(len(self), dtype=torch.bool)
-        for split in ("val", "test"):
-            rest[self.splits.get(split, [])] = False
-        lacking = set(range(len(self.classes))) - set(self.labels[rest].unique().tolist())
-        if lacking and rest.any():
-            names = ", ".join(self.classes[number] for number in sorted(lacking))
-            raise ValueError(f"data: no training row is of the class {names}, which val or test rows are of.")
-
-    def _check_targets(self, indices: Tensor) -> None:
-        """There must be something to learn."""
-        column = self.rows.columns[self.targets[0]]
-        if self.labels is not None:
-            if column.kind == "category":
-                self._check_repeats(column)
-            return
-        y = self.y[indices]
-        for name, values in zip(self.targets, y.T, strict=True):
-            if len(values) and values.min() == values.max():
-                raise ValueError(f"{name} is {as_text(values[0].item())} in every training row: nothing to learn.")
-
-    def _check_repeats(self, column: Column) -> None:
-        if len(column.codes) > max(20, len(self) / 2):
-            refuse_names(column, len(self), self.name)
-
-    def _training_blocks(self, indices: Tensor) -> Iterator[np.ndarray]:
-        """The training rows in the order of the file."""
-        chosen = np.zeros(len(self), bool)
-        chosen[indices.numpy()] = True
-        for start in range(0, len(self), BLOCK):
-            rows = slice(start, start + BLOCK)
-            yield self.values[rows][chosen[rows]]
-
-    def _encode_by(self, known: list[Column], lacks: str) -> None:
-        """Encode by the `known` columns from now on; at once, if what comes out fits into memory."""
-        self.known = known
-        features = sum(map(width, known))
-        if self.shape is not None and math.prod(self.shape) != features:
-            raise ValueError(
-                f"data.shape={self.shape} holds {math.prod(self.shape)} values, "
-                f"but {self.name} has {features} features."
-            )
-        self.lookups = {}
-        for j, (column, learnt) in enumerate(zip(self.columns, known, strict=True)):
-            if column.kind == "category":
-                self.lookups[j] = column.codes_in(learnt)
-                strange = [category for category in column.codes if category not in learnt.codes]
-                if strange:
-                    some = ", ".join(strange[:5]) + (", ..." if len(strange) > 5 else "")
-                    notice(f"{lacks} {column.name}={some}: all its features are 0.")
-        fits = self.in_memory and len(self) * features * 4 <= ENCODED
-        self.x = self._encoded(cast(np.ndarray, self.values)) if fits else None
-        self.reader = {
+    @property
+    def reader(self) -> dict[str, Any]:
+        """What reads new rows as these were read: plain data."""
+        assert self.learnt is not None
+        roles, table = self.rows.roles, self.rows.tables[0]
+        return {
             "_target_": "src.datasets.table_reader.TableReader",
-            "features": [column.spec() for column in known],
-            "targets": self.targets,
-            "ignored": [*self.roles.others[len(self.targets) :], *self.roles.drop],
-            "missing": self.roles.missing,
-            "separator": self.tables[0].given,
-            "decimal": self.tables[0].decimal,
-            "encoding": self.tables[0].encoding,
-            "date_format": self.roles.date_format,
+            "columns": [column.spec() for column in self.learnt],
+            "others": [*roles.others, *roles.drop],
             "shape": self.shape,
+            "separator": None if table.is_parquet or table.separator in ",\t" else table.separator,
+            "decimal": table.decimal,
+            "encoding": table.encoding,
+            "date_format": roles.date_format,
         }
 
-    def _encoded(self, values: np.ndarray) -> Tensor:
-        if self.lookups:
-            values = values.copy()
-            for j, numbers in self.lookups.items():
-                there = ~np.isnan(values[:, j])
-                values[there, j] = numbers[values[there, j].astype(int)]
-        return torch.from_numpy(encode(self.known, values)).reshape(len(values), *(self.shape or (-1,)))
+    def _take(self, learnt: list[Column]) -> None:
+        mine = {column.name: column for column in self.found}
+        self.places, self.codes = [], []
+        for column in learnt:
+            own = mine.get(column.name)
+            if own is None:
+                raise ValueError(f"{self.name} has no column {column.name}, which the run needs.")
+            if own.kind != column.kind:
+                raise ValueError(f"{self.name}: {column.name} is a {own.kind}, but in training it was a {column.kind}.")
+            new = [category for category in own.codes if category not in column.codes]
+            if new:
+                some = ", ".join(new[:5]) + (", ..." if len(new) > 5 else "")
+                notice(f"{column.name}: no training row has {some}. Such rows are of no category that the net knows.")
+            self.places.append(self.found.index(own))
+            self.codes.append(own.codes_in(column) if column.kind == "category" else None)
+        self.learnt = learnt
+        size = sum(map(width, learnt))
+        if self.shape is not None and math.prod(self.shape) != size:
+            raise ValueError(
+                f"data.shape={self.shape} holds {math.prod(self.shape)} values, but {self.name} has {size} features."
+            )
+        if isinstance(self.matrix, np.ndarray):
+            self.x = self._encoded(np.arange(len(self)))
 
+    def _encoded(self, indices: list[int] | np.ndarray) -> Tensor:
+        """x (B, F) or (B, *shape) of these rows."""
+        assert self.learnt is not None
+        values = self.matrix[indices][:, self.places]
+        for j, codes in enumerate(self.codes):
+            there = ~np.isnan(values[:, j])
+            if codes is not None:
+                values[there, j] = codes[values[there, j].astype(int)]
+        x = torch.from_numpy(encode(self.learnt, values))
+        return x if self.shape is None else x.reshape(-1, *self.shape)
 
-def _are_classes(values: np.ndarray) -> bool:
-    """At most 20 different whole numbers, on average three times each."""
-    different: set[float] = set()
-    for start in range(0, len(values), BLOCK):
-        block = pd.unique(values[start : start + BLOCK])
-        if (block % 1).any() or len(different := different.union(block.tolist())) > 20:
+    def _blocks(self) -> Iterator[np.ndarray]:
+        for start in range(0, len(self), BLOCK):
+            yield self.matrix[start : start + BLOCK]
+
+    def _of(self, name: str, dtype: torch.dtype = torch.float64) -> Tensor:
+        """One of the columns that are no features, (N,)."""
+        place = len(self.found) + self.rows.roles.others.index(name)
+        return torch.cat([torch.tensor(block[:, place], dtype=dtype) for block in self._blocks()])
+
+    def _splits(self, files: list[str]) -> dict[str, Tensor]:
+        """Rows by split, where the data say so."""
+        name = self.rows.roles.split
+        if name is None:
+            bounds = zip(files, [0, *self.rows.ends], self.rows.ends, strict=False)
+            return {split: torch.arange(a, b) for split, a, b in bounds} if len(files) > 1 else {}
+        column = self.rows.columns[name]
+        for value in column.codes:
+            if value not in SPLITS:
+                raise ValueError(
+                    f"data.split_column={name} says {value!r} in {self.name}, but only train, val and test are known."
+                )
+        if "train" not in column.codes:
+            raise ValueError(f"data.split_column={name}: no row of {self.name} is for train.")
+        numbers = self._of(name)
+        return {split: (numbers == code).nonzero()[:, 0] for split, code in column.codes.items()}
+
+    def _set_target(self, task: Literal["regression", "classification"] | None) -> None:
+        """`y` float32 (N, K), or class numbers (N,) with `labels` and `classes`."""
+        columns = [self.rows.columns[name] for name in self.targets]
+        if len(columns) > 1 and task == "classification":
+            raise ValueError(f"data.target={self.targets}: only numbers can be several.")
+        if len(columns) > 1 or task == "regression":
+            for column in columns:
+                if column.kind not in ("number", "boolean"):
+                    raise ValueError(f"data.task=regression, but {column.name} in {self.name} is not numeric.")
+        [first, *_] = columns
+        if first.kind == "date":
+            raise ValueError(f"data.target={first.name} holds dates in {self.name}. Make it a number, such as days.")
+        is_number = first.kind == "number"
+        if len(columns) == 1 and task != "regression" and (not is_number or task or self._are_classes(first.name)):
+            self.y, self.classes = self._class_numbers(first)
+            self.labels: Tensor | None = self.y
+        else:
+            self.y = torch.stack([self._of(name, torch.float32) for name in self.targets], dim=1)
+            self.classes = self.labels = None
+
+    def _are_classes(self, name: str) -> bool:
+        """Whether numbers are few, whole, and each comes again and again."""
+        start = self._of(name)[:BLOCK]
+        if (start % 1 != 0).any() or len(start.unique()) > 20:
             return False
-    return 3 * len(different) <= len(values)
+        values = self._of(name)
+        different = values.unique()
+        return bool((different % 1 == 0).all()) and len(different) <= min(20, len(values) / 3)
+
+    def _class_numbers(self, column: Column) -> tuple[Tensor, list[str]]:
+        values, numbers = self._of(column.name).unique(return_inverse=True)
+        if column.kind == "boolean":
+            return numbers, [str(bool(value)) for value in values.tolist()]
+        if column.kind == "number":
+            return numbers, [as_text(value) for value in values.tolist()]
+        _check_repeats(column, len(self), self.name)
+        names = list(column.codes)
+        classes = sorted(names)
+        return torch.tensor([classes.index(name) for name in names])[self._of(column.name).long()], classes
+
+
+def _check_repeats(column: Column, rows: int, name: str) -> None:
+    if column.kind == "category" and len(column.codes) > max(20, rows / 2):
+        refuse_names(column, rows, name)

@@ -48,7 +48,7 @@ class TableFile:
         cache: str | None = None,
     ) -> None:
         self.said = f"{key}={path}" if key else path
-        self.key, self.given, self.decimal, self.encoding = key, separator, decimal, encoding
+        self.key, self.decimal, self.encoding = key, decimal, encoding
         address = urlparse(path)
         is_address = address.scheme in ("http", "https")
         self.name = Path(address.path if is_address else path).name
@@ -122,8 +122,13 @@ class TableFile:
         size = max(1, self.path.stat().st_size)
         with self.path.open("rb") as raw, gzip.open(raw) if self.is_gzip else raw as file:
             reader = self._told(
-                lambda: cast(Any, pd.read_csv)(
-                    file, sep=self.separator, decimal=self.decimal, encoding=self.encoding, engine="c", **options
+                lambda: pd.read_csv(
+                    cast(Any, file),
+                    sep=self.separator,
+                    decimal=self.decimal,
+                    encoding=self.encoding,
+                    engine="c",
+                    **options,
                 )
             )
             while reader and (chunk := self._told(lambda: next(reader, None))) is not None:

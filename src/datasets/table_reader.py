@@ -1,4 +1,4 @@
-"""New rows for a finished run: the same columns, encoded as its training rows were."""
+"""New rows for a finished run, read and encoded as its own were."""
 
 from __future__ import annotations
 
@@ -11,78 +11,73 @@ import torch
 from torch import Tensor
 
 from src.datasets.columns import Column, numbers
-from src.datasets.encoding import encode, width
+from src.datasets.encoding import encode
 from src.datasets.table_file import TableFile
 from src.nearest import nearest
 
+ROWS = 8192  # that are read at once, at least
+
 
 class TableReader:
-    """Reads a table in chunks; all of it is plain data, kept in the run's checkpoint.
-
+    """
     Args:
-        features: specs of the columns, `Column.spec()`.
-        targets: names of columns that may be in the file, or not, as may those `ignored`.
-        missing: "impute" if missing values are filled in.
-        separator: and `decimal`, `encoding`, `date_format`: how fields are written.
-        shape: of one example; None: (features,).
+        columns: specs of the feature columns, with what was learnt from the training rows.
+        others: columns that may be there too: targets, and those that were left out.
+        shape: of x; None: as many values as there are features.
+        separator, decimal, encoding, date_format: of the run's own table.
     """
 
     def __init__(
         self,
-        features: list[dict[str, Any]],
-        targets: list[str],
-        ignored: list[str],
-        missing: str | None,
+        columns: list[dict[str, Any]],
+        others: list[str],
+        shape: list[int] | None,
         separator: str | None,
         decimal: str,
         encoding: str,
         date_format: str | None,
-        shape: list[int] | None,
     ) -> None:
-        self.columns = [Column(**spec) for spec in features]
-        self.others = {*targets, *ignored}
-        self.missing, self.shape, self.date_format = missing, shape, date_format
-        self.file = {"separator": separator, "decimal": decimal, "encoding": encoding}
+        self.columns, self.others, self.shape = [Column(**spec) for spec in columns], others, shape
+        self.text, self.date_format = (separator, decimal, encoding), date_format
+        self.numbers = [column.name for column in self.columns if column.kind == "number"]
 
-    def read(
-        self, path: str, batch_size: int, num_workers: int | None = None
-    ) -> Iterator[tuple[pd.DataFrame, Tensor, float]]:
-        """Rows as they are written, x (B, *shape) of them, and the share of the file that has been read.
+    def read(self, path: str, batch_size: int, num_workers: int | None) -> Iterator[tuple[pd.DataFrame, Tensor, float]]:
+        """Yield rows as they are written in the file, x (B, F) or (B, *shape), and the share that has been read.
 
         Raises:
-            ValueError: a column too few or too many, or a field that the run cannot take; its row and column.
+            ValueError: a column that is missing or not known, or a value that is missing or of another kind.
         """
-        table = TableFile(path, key="", **self.file)
-        self._check_names(table)
-        many = min(8192, 2**20 // max(1, sum(map(width, self.columns))))
+        table = TableFile(path, *self.text, key="")
+        self._check_columns(table)
         above = 0
-        for chunk, share in table.rows(max(batch_size, many), as_written=True):
-            yield chunk, self._features(chunk, table, above), share
+        for chunk, share in table.rows(max(batch_size, ROWS), texts=None, as_written=True):
+            x = self._encoded(chunk, table, above)
+            for start in range(0, len(chunk), batch_size):
+                yield chunk.iloc[start : start + batch_size], x[start : start + batch_size], share
             above += len(chunk)
-        if not above:
-            raise ValueError(f"{path} has no rows.")
 
-    def _check_names(self, table: TableFile) -> None:
-        features = [column.name for column in self.columns]
-        missing = next((name for name in features if name not in table.columns), None)
-        if missing is not None:
-            hint = nearest(missing, [name for name in table.columns if name not in features])
-            raise ValueError(f"{table.name} has no column {missing}, from which the run learnt.{hint}")
-        strange = next((name for name in table.columns if name not in features and name not in self.others), None)
-        if strange is not None:
-            hint = nearest(strange, features)
-            raise ValueError(f"{table.name}: the run knows no column {strange}. Take it out of the file.{hint}")
+    def _check_columns(self, table: TableFile) -> None:
+        needed = [column.name for column in self.columns]
+        for name in needed:
+            if name not in table.columns:
+                unknown = [c for c in table.columns if c not in needed]
+                raise ValueError(f"{table.said} has no column {name}, which the run needs.{nearest(name, unknown)}")
+        for name in table.columns:
+            if name not in needed and name not in self.others:
+                raise ValueError(f"{table.said}: the run knows no column {name}. Leave it out of the file.")
 
-    def _features(self, chunk: pd.DataFrame, table: TableFile, above: int) -> Tensor:
+    def _encoded(self, chunk: pd.DataFrame, table: TableFile, above: int) -> Tensor:
         values = np.empty((len(chunk), len(self.columns)))
         for j, column in enumerate(self.columns):
-            series = chunk[column.name]
-            values[:, j] = numbers(series, column, table.name, above, table.decimal, self.date_format, grow=False)
-        lacking = np.argwhere(np.isnan(values)) if self.missing != "impute" else []
-        if len(lacking):
-            row, j = lacking[0]
-            raise ValueError(
-                f"{table.name}, row {above + row + 1}: {self.columns[j].name} is missing. "
-                "Fill it in, or train with data.missing=impute."
+            values[:, j] = numbers(
+                chunk[column.name], column, table.said, above, table.decimal, self.date_format, grow=False
             )
-        return torch.from_numpy(encode(self.columns, values)).reshape(len(chunk), *(self.shape or (-1,)))
+            missing = np.isnan(values[:, j])
+            if column.fill is None and missing.any():
+                row = above + int(missing.argmax()) + 1
+                raise ValueError(
+                    f"{table.said}, row {row}: {column.name} is missing, and the run has learnt from whole rows only. "
+                    "Fill it in, or train with data.missing=impute."
+                )
+        x = torch.from_numpy(encode(self.columns, values))
+        return x if self.shape is None else x.reshape(-1, *self.shape)

@@ -5,7 +5,6 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass, field
-from itertools import islice
 from typing import Literal
 
 import numpy as np
@@ -70,8 +69,6 @@ class Rows:
     def __init__(self, tables: list[TableFile], roles: Roles, known: list[Column] | None = None) -> None:
         self.tables, self.roles = tables, roles
         self.features = roles.features(tables[0])
-        if known:
-            self.features = [column.name for column in known]
         for table in tables[1:]:
             _same_columns(tables[0], table, roles.drop)
         self.columns: dict[str, Column] = {c.name: Column(c.name, c.kind) for c in known or []}
@@ -84,8 +81,7 @@ class Rows:
         From chunks of about `size` bytes; None: a whole file at once. The first one shows the kinds of the columns.
         """
         if size is not None:  # the others are read knowing which columns are texts
-            for chunk, _ in islice(self.tables[0].chunks(size, self._texts()), 1):
-                self._find(chunk, self.tables[0])
+            self._find(next(self.tables[0].chunks(size, self._texts()))[0], self.tables[0])
         for i, table in enumerate(self.tables):
             above = 0
             for chunk, share in table.chunks(size, self._texts()):

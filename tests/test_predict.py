@@ -1,0 +1,235 @@
+"""Answers of a finished run for new inputs: all of them, in their order, in a whole file or none."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+import torch
+from PIL import Image
+
+from src.run import Run
+from tests.conftest import PROJECT
+
+
+def houses(path: str, rows: int, seed: int = 0, **columns: float) -> pd.DataFrame:
+    """A table with a number, a category, a date, yes or no, an id that must stay as it is, and the target."""
+    random = np.random.default_rng(seed)
+    table = pd.DataFrame(
+        {
+            "id": [f"{i:05d}" for i in range(rows)],
+            "rooms": random.integers(1, 9, rows),
+            "city": random.choice(["Bergen", "Oslo", "Å, in Lofoten"], rows),
+            "built": pd.Timestamp("1950-01-01") + pd.to_timedelta(random.integers(0, 20000, rows), unit="D"),
+            "garden": random.choice(["yes", "no"], rows),
+        }
+    )
+    table["price"] = 1000.5 * table.rooms + 3000 * (table.city == "Oslo") + random.normal(0, 100, rows)
+    table = table.assign(**columns)
+    table.to_csv(path, index=False)
+    return table
+
+
+TABLE = ("data=table", "data.path=house.csv", "data.drop=[id]")
+SHORT = ("net.hidden=[16]", "trainer.max_epochs=3")
+
+
+@pytest.fixture
+def house(train, folder):
+    houses("house.csv", 300)
+    train(*TABLE, "data.target=price", "name=house", *SHORT)
+    return folder
+
+
+def test_the_rows_come_back_as_they_were_with_the_answer_last(house, call, capsys):
+    houses("new.csv", 50, seed=1)
+    text = Path("new.csv").read_text().splitlines()
+    Path("new.csv").write_text("\n".join(line.rpartition(",")[0] for line in text) + "\n")  # no price
+    assert call("predict", "outputs/house", "new.csv", "-o", "answers.csv") == 0
+    assert "answers.csv  50 answers" in capsys.readouterr().out
+    lines = Path("answers.csv").read_text().splitlines()
+    assert [line.rpartition(",")[0] for line in lines] == [line.rpartition(",")[0] for line in text]
+    assert lines[0].endswith(",predicted_price")
+    assert {path.name for path in house.iterdir()} == {"house.csv", "new.csv", "outputs", "answers.csv"}
+
+
+def test_the_answers_are_those_of_the_run(house, call):
+    """The test split, asked as a new file, has the error that the run has found."""
+    from src.run import load_data
+
+    run = Run("outputs/house")
+    rows = load_data(run.config(), run.load()).splits["test"].indices
+    table = pd.read_csv("house.csv", dtype={"id": str}).iloc[[int(row) for row in rows]]
+    table.to_csv("test.csv", index=False)
+    assert call("predict", "outputs/house", "test.csv", "-o", "answers.csv") == 0
+    answers = pd.read_csv("answers.csv")
+    assert (answers.price - answers.predicted_price).abs().mean() == pytest.approx(run.results["test/mae"], rel=1e-4)
+
+
+@pytest.mark.parametrize("ending", ["csv", "jsonl", "parquet"])
+def test_classes_have_a_name_and_probabilities(house, train, call, ending):
+    train(*TABLE, "data.target=city", "name=city", *SHORT)
+    assert call("predict", "outputs/city", "house.csv", "-o", f"answers.{ending}") == 0
+    read = {"csv": pd.read_csv, "jsonl": lambda path: pd.read_json(path, lines=True), "parquet": pd.read_parquet}
+    answers = read[ending](f"answers.{ending}")
+    names = [f"probability_{name}" for name in ("Bergen", "Oslo", "Å, in Lofoten")]
+    assert list(answers.columns[-4:]) == ["predicted_city", *names]
+    assert answers[names].sum(axis=1).to_numpy() == pytest.approx(np.ones(300), abs=1e-5)
+    assert (answers[names].idxmax(axis=1).str.removeprefix("probability_") == answers.predicted_city).all()
+    assert len(answers) == 300
+
+
+def test_numbers_are_numbers_in_json(house, call):
+    assert call("predict", "outputs/house", "house.csv", "-o", "answers.jsonl") == 0
+    first = json.loads(Path("answers.jsonl").read_text().splitlines()[0])
+    assert first["rooms"] == int(first["rooms"])
+    assert isinstance(first["predicted_price"], float)
+    assert "e+" not in Path("answers.jsonl").read_text()
+
+
+def test_several_targets_have_an_answer_each(train, call):
+    table = houses("house.csv", 200)
+    table.assign(tax=table.price / 10).to_csv("house.csv", index=False)
+    train(*TABLE, "data.target=[price,tax]", "name=two", *SHORT)
+    assert call("predict", "outputs/two", "house.csv", "-o", "answers.csv") == 0
+    assert list(pd.read_csv("answers.csv").columns[-2:]) == ["predicted_price", "predicted_tax"]
+
+
+def test_pictures_are_named(train, call, folder):
+    random = np.random.default_rng(0)
+    for name, base in (("dark", 0), ("light", 130)):
+        Path("photos", name).mkdir(parents=True)
+        for i in range(20):
+            Image.fromarray((random.integers(0, 120, (20, 24, 3)) + base).astype("uint8")).save(
+                f"photos/{name}/{i}.png"
+            )
+    train("data=images", "data.path=photos", "data.size=8", "data.num_workers=0", "name=photos", *SHORT)
+    assert call("predict", "outputs/photos", "photos/dark", "-o", "answers.csv", "data.num_workers=0") == 0
+    answers = pd.read_csv("answers.csv")
+    assert list(answers.columns) == ["file", "predicted_class", "probability_dark", "probability_light"]
+    assert sorted(answers.file) == sorted(f"{i}.png" for i in range(20))
+
+
+def test_any_run_answers_for_arrays(train, call):
+    train("data=line", "name=line", *SHORT)
+    np.save("points.npy", np.linspace(0, 1, 7, dtype="float32")[:, None])
+    assert call("predict", "outputs/line", "points.npy", "-o", "answers.csv") == 0
+    answers = pd.read_csv("answers.csv")
+    assert answers.row.tolist() == list(range(7))
+    with torch.no_grad():
+        expected = Run("outputs/line").load()(torch.linspace(0, 1, 7)[:, None])[:, 0]
+    assert answers.iloc[:, -1].to_numpy() == pytest.approx(expected.numpy(), abs=1e-6)
+
+
+@pytest.mark.parametrize(
+    ("output", "says"),
+    [
+        ("answers.xlsx", "-o answers.xlsx: it must end in .csv, .jsonl, .parquet."),
+        ("none/answers.csv", "-o none/answers.csv: the folder none does not exist."),
+        ("new.csv", "-o new.csv is the input itself. Choose another file."),
+        ("outputs", "it must end in .csv, .jsonl, .parquet."),
+    ],
+)
+def test_a_place_for_the_answers_that_cannot_be(house, call, capsys, output, says):
+    houses("new.csv", 5)
+    before = Path("new.csv").read_text()
+    assert call("predict", "outputs/house", "new.csv", "-o", output) == 1
+    assert says in capsys.readouterr().err
+    assert Path("new.csv").read_text() == before
+
+
+def test_a_failure_midway_leaves_the_old_answers(house, call, capsys):
+    table = houses("new.csv", 30_000, seed=2)
+    table["rooms"] = table.rooms.astype(object)
+    table.loc[25_000, "rooms"] = "many"
+    table.to_csv("new.csv", index=False)
+    Path("answers.csv").write_text("old")
+    assert call("predict", "outputs/house", "new.csv", "-o", "answers.csv") == 1
+    error = capsys.readouterr().err
+    assert "25001" in error
+    assert "many" in error
+    assert Path("answers.csv").read_text() == "old"
+    assert not list(house.glob(".*"))
+
+
+def test_answers_are_not_taken_for_inputs(house, call, capsys):
+    houses("new.csv", 5, predicted_price=1.0)
+    assert call("predict", "outputs/house", "new.csv", "-o", "again.csv") == 1
+    assert "predicted_price" in capsys.readouterr().err
+    assert not Path("again.csv").exists()
+
+
+def test_a_run_that_has_not_finished_gives_no_answers(house, call, capsys):
+    Path("outputs/house/results.json").unlink()
+    assert call("predict", "outputs/house", "house.csv", "-o", "answers.csv") == 1
+    assert "outputs/house is not finished. Repeat its command" in capsys.readouterr().err
+
+
+def test_stopped_it_leaves_nothing(house):
+    """SIGTERM in the middle of a large file."""
+    houses("new.csv", 400_000)
+    command = [sys.executable, "-m", "src.predict", "outputs/house", "new.csv", "-o", "answers.csv"]
+    process = subprocess.Popen(command, env={**os.environ, "PYTHONPATH": str(PROJECT)}, stderr=subprocess.DEVNULL)
+    while not list(house.glob(".answers.csv.*")) and process.poll() is None:
+        time.sleep(0.05)
+    process.send_signal(signal.SIGTERM)
+    assert process.wait(timeout=60) == 143
+    assert not list(house.glob("*answers*"))
+    assert not list(house.glob(".*"))
+
+
+def test_new_data_are_scored_as_a_whole(house, call, capsys):
+    houses("sold.csv", 80, seed=3)
+    capsys.readouterr()
+    assert call("evaluate", "outputs/house", "data.path=sold.csv", "--resamples", "200") == 0
+    said = capsys.readouterr()
+    assert "All 80 examples of sold.csv are scored." in said.err
+    assert "95 % between" in said.out
+    assert call("predict", "outputs/house", "sold.csv", "-o", "answers.csv") == 0
+    answers = pd.read_csv("answers.csv")
+    mae = (answers.price - answers.predicted_price).abs().mean()
+    [line] = [line for line in said.out.splitlines() if line.startswith("test/mae")]
+    assert float(line.split()[1]) == pytest.approx(mae, rel=1e-3)
+    assert call("evaluate", "outputs/house", "data.path=sold.csv", "--split", "val") == 1
+    assert "--split val: sold.csv is new to the run, so all of it is scored." in capsys.readouterr().err
+
+
+def test_the_runs_own_rows_are_known_again_in_another_place(house, call, capsys):
+    """Else the rows that it has learnt from would count as a test."""
+    Path("copy.csv").write_bytes(Path("house.csv").read_bytes())
+    capsys.readouterr()
+    assert call("evaluate", "outputs/house", "data.path=copy.csv", "--resamples", "0") == 0
+    copy = capsys.readouterr()
+    assert "copy.csv holds the examples that the run was trained with" in copy.err
+    assert call("evaluate", "outputs/house", "--resamples", "0") == 0
+    assert capsys.readouterr().out == copy.out
+
+
+def test_a_run_is_scored_from_another_folder(house, call, capsys, tmp_path_factory, monkeypatch):
+    monkeypatch.chdir(tmp_path_factory.mktemp("elsewhere"))
+    assert call("evaluate", str(house / "outputs/house"), "--resamples", "0") == 0
+
+
+def test_an_interval_holds_the_score_and_shrinks_with_more_examples():
+    from src.intervals import intervals
+
+    generator = torch.Generator().manual_seed(0)
+    widths = []
+    for size in (100, 10_000):
+        y = torch.randint(2, (size,), generator=generator)
+        right = torch.rand(size, generator=generator) < 0.8
+        sure = torch.where(right == (y == 1), 0.9, 0.1)
+        low, high = intervals("binary", torch.stack([1 - sure, sure], dim=1), y, resamples=300)["accuracy"]
+        assert low < right.float().mean().item() < high
+        widths.append(high - low)
+    # A share p of N examples has the deviation sqrt(p (1 - p) / N); 95 % lie within 1.96 of it.
+    assert widths[1] == pytest.approx(2 * 1.96 * (0.8 * 0.2 / 10_000) ** 0.5, rel=0.15)
+    assert widths[0] > 5 * widths[1]
