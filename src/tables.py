@@ -58,7 +58,8 @@ def _jsonl(file: IO[bytes]) -> Iterator[Write]:
     """A line of JSON for each row, numbers as numbers."""
 
     def write(frame: pd.DataFrame) -> None:
-        for record in frame.astype(object).where(frame.notna(), None).to_dict("records"):
+        for record in frame.to_dict("records"):
+            record = {name: None if value != value else value for name, value in record.items()}  # nan is no JSON
             file.write(f"{json.dumps(record, ensure_ascii=False, default=str)}\n".encode())
 
     yield write

@@ -254,6 +254,12 @@ WRONG: dict[str, tuple[str | bytes | None, list[str], str]] = {
         ["data.stratify=true"],
         "data.stratify=true: there is one example of class w",
     ),
+    "class of test alone": (
+        rows(9, part=["train"] * 7 + ["val", "test"], kind=["u", "v"] * 4 + ["w"]),
+        ["data.split_column=part", "data.target=kind"],
+        "No training row has kind=w, which rows for val or test have.",
+    ),
+    "header only, large": ("a,y\n", ["data.in_memory=false", "data.cache=cache"], "t.csv has no rows."),
     "shape": (ROWS, ["data.shape=[2,2]"], "data.shape=[2, 2] holds 4 values, but t.csv has 1 features."),
     "regression of texts": (MIXED, ["data.target=city", "data.task=regression"], "city in t.csv is not numeric."),
     "fold": (ROWS, ["data.folds=5", "data.fold=7"], "data.fold=7: of data.folds=5 the last is 4, the first 0."),

@@ -113,6 +113,7 @@ class Table(Dataset):
         self.groups = self._of(rows.roles.group).long() if rows.roles.group else None
         self.splits = self._splits(splits)
         self._set_target(task)
+        self._check_classes()
 
     def __len__(self) -> int:
         return self.matrix.shape[0]
@@ -252,6 +253,15 @@ class Table(Dataset):
         else:
             self.y = torch.stack([self._of(name, torch.float32) for name in self.targets], dim=1)
             self.classes = self.labels = None
+
+    def _check_classes(self) -> None:
+        """Raise ValueError if rows for val or test are of a class that no row for train has."""
+        if self.labels is None or self.classes is None or "train" not in self.splits:
+            return
+        lacking = set(range(len(self.classes))) - set(self.labels[self.splits["train"]].unique().tolist())
+        if lacking:
+            names = ", ".join(self.classes[number] for number in sorted(lacking))
+            raise ValueError(f"No training row has {self.target}={names}, which rows for val or test have.")
 
     def _are_classes(self, name: str) -> bool:
         """Whether numbers are few, whole, and each comes again and again."""

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass, field
+from itertools import islice
 from typing import Literal
 
 import numpy as np
@@ -81,7 +82,8 @@ class Rows:
         From chunks of about `size` bytes; None: a whole file at once. The first one shows the kinds of the columns.
         """
         if size is not None:  # the others are read knowing which columns are texts
-            self._find(next(self.tables[0].chunks(size, self._texts()))[0], self.tables[0])
+            for chunk, _ in islice(self.tables[0].chunks(size, self._texts()), 1):
+                self._find(chunk, self.tables[0])
         for i, table in enumerate(self.tables):
             above = 0
             for chunk, share in table.chunks(size, self._texts()):
