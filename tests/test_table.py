@@ -101,6 +101,26 @@ def test_the_user_may_know_the_task_better():
     assert (data.task, data.output_size) == ("multiclass", 30)
 
 
+def test_dates_may_be_of_digits_alone():
+    _, table = table_of(rows(28, d=[f"{day:02d}022020" for day in range(1, 29)]), "data.date_format=%d%m%Y", target="y")
+    assert [column.kind for column in table.found] == ["number", "date"]
+    assert table[0][0][1] == (pd.Timestamp("2020-02-01") - pd.Timestamp("1970-01-01")).days
+
+
+@pytest.mark.parametrize("where", [[], ["data.in_memory=false", "data.cache=cache"]])
+def test_few_new_rows_are_what_they_were_in_training_whatever_they_look_like(where):
+    sizes, towns = ["1", "2", "3+"] * 30, [f"t{i % 30}" for i in range(90)]
+    data, table = table_of(rows(90, size=sizes, town=towns), *where, target="y")
+    new = build(compose("data=table", "data.path=new.csv", "data.target=y", *where).data)
+    Path("new.csv").write_text("town,y,a,size\n" + "".join(f"t{i},3,{i},2\n" for i in range(30)))
+    new.adopt({"reader": data.reader, "task": data.task, "classes": None}, are_new=True)
+    new.setup("test")
+    x, y = new.splits["test"].dataset[4]
+    assert (data.task, y.tolist(), x.shape) == ("regression", [3.0], table[0][0].shape)
+    assert x[:4].tolist() == [4, 0, 1, 0]
+    assert x.nonzero()[:, 0].tolist() == [0, 2, 4 + sorted(set(towns)).index("t4")]
+
+
 def test_several_targets_are_several_values():
     data, table = table_of(MIXED, target="[price,rooms]")
     assert (data.task, data.output_size, data.targets) == ("regression", 2, ["price", "rooms"])
@@ -177,12 +197,12 @@ def test_a_table_on_disk_gives_what_one_in_memory_gives(capsys, monkeypatch):
         assert all(torch.equal(u, v) for one, two in zip(a, b, strict=True) for u, v in zip(one, two, strict=True))
     assert memory.reader == disk.reader
     assert memory.fingerprint() == disk.fingerprint()
-    [place] = Path("cache/tables").glob("*/rows.bin")
+    [place] = Path("cache/tables").glob("*/features.bin")
     made = place.stat().st_mtime_ns
     table_of(None, "data.in_memory=false", "data.cache=cache", target="city")
     assert place.stat().st_mtime_ns == made  # the second start does not convert
     table_of(text + "1,Oslo,true,7,1999-02-28,3.25\n", "data.in_memory=false", "data.cache=cache", target="city")
-    assert len([*Path("cache/tables").glob("*/rows.bin")]) == 2  # another file, another conversion
+    assert len([*Path("cache/tables").glob("*/features.bin")]) == 2  # another file, another conversion
 
 
 CONVERT = """
@@ -198,7 +218,7 @@ def test_a_conversion_that_is_killed_is_never_taken_for_a_whole_one():
     Path("big.csv").write_text(rows(1_500_000))
     command = [sys.executable, "-c", CONVERT.format(project=str(PROJECT))]
     first = subprocess.Popen(command)
-    while not [*Path("cache/tables").glob("*.partial/rows.bin")]:
+    while not [*Path("cache/tables").glob("*.partial/features.bin")]:
         assert first.poll() is None
         time.sleep(0.02)
     first.send_signal(signal.SIGKILL)

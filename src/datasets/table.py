@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any, Literal
 
 import numpy as np
+import pandas as pd
 import torch
 from torch import Tensor
 from torch.utils.data import Dataset
@@ -80,43 +82,40 @@ def read_table(
         for split, (key, place) in files.items()
         if place is not None
     }
-    rows = Rows(list(tables.values()), roles)
     if in_memory is None:
         in_memory = sum(table.bytes() for table in tables.values()) <= LARGE
-    if in_memory:
-        matrix: np.ndarray | MappedRows = np.concatenate([np.hstack([x, y]) for x, y, _ in rows.matrices(None)])
-    else:
-        matrix = converted(rows, cache_folder(cache))
-    rows.say()
-    return Table(matrix, rows, list(tables), task, shape)
+    return Table(tables, roles, task, shape, None if in_memory else cache_folder(cache))
 
 
 class Table(Dataset):
-    """Rows of numbers, (N, features + other columns); `fit` learns from some how x is made of them."""
+    """Rows of numbers; `fit` learns from some of them how x is made of them.
+
+    Args:
+        tables: by split; or one of all rows, as "train".
+        cache: where the tables are converted, to be read there; None: they are held in memory.
+    """
 
     def __init__(
         self,
-        matrix: np.ndarray | MappedRows,
-        rows: Rows,
-        splits: list[str],
+        tables: dict[str, TableFile],
+        roles: Roles,
         task: Literal["regression", "classification"] | None,
         shape: list[int] | None,
+        cache: Path | None,
     ) -> None:
-        self.matrix, self.rows, self.shape = matrix, rows, shape
-        self.name, self.targets = rows.tables[0].name, rows.roles.targets
-        self.target = ", ".join(self.targets)
-        self.found = [rows.columns[name] for name in rows.features]
-        for column in self.found:
-            _check_repeats(column, len(self), self.name)
+        self.tables, self.roles, self.shape, self.cache = list(tables.values()), roles, shape, cache
+        self.name, self.targets, self.target = self.tables[0].name, roles.targets, ", ".join(roles.targets)
+        self._read(None)
+        self.rows.say()
         self.learnt: list[Column] | None = None
         self.x: Tensor | None = None
-        self.groups = self._of(rows.roles.group).long() if rows.roles.group else None
-        self.splits = self._splits(splits)
+        self.groups = self._of(roles.group).long() if roles.group else None
+        self.splits = self._splits(list(tables))
         self._set_target(task)
         self._check_classes()
 
     def __len__(self) -> int:
-        return self.matrix.shape[0]
+        return self.features.shape[0]
 
     def __getitem__(self, index: int) -> tuple[Tensor, Tensor]:
         x, y = self.__getitems__([index])
@@ -132,13 +131,15 @@ class Table(Dataset):
         Raises:
             ValueError: there is nothing to learn.
         """
+        for column in [*self.found, *([] if self.classes is None else [self.rows.columns[self.target]])]:
+            if column.kind == "category" and len(column.codes) > max(20, len(self) / 2):
+                refuse_names(column, len(self), self.name)
         if self.classes is None and len(self) > 1:
             for k, name in enumerate(self.targets):
                 if (self.y[:, k] == self.y[0, k]).all():
                     raise ValueError(f"data.target: {name} is {self.y[0, k]:g} in all rows: there is nothing to learn.")
-        impute = self.rows.roles.missing == "impute"
-        blocks = (self.matrix[some.numpy()][:, : len(self.found)] for some in indices.long().split(BLOCK))
-        self._take(learn(self.found, blocks, impute) if teaches(self.found, impute) else self.found)
+        impute = self.roles.missing == "impute"
+        self._take(learn(self.found, self._blocks(indices), impute) if teaches(self.found, impute) else self.found)
 
     def use(self, reader: dict[str, Any], task: str, classes: list[str] | None) -> None:
         """Take what a finished run has learnt instead.
@@ -146,6 +147,10 @@ class Table(Dataset):
         Raises:
             ValueError: a column that the run knows is not there, or is of another kind; a class that it does not know.
         """
+        known = [Column(**spec) for spec in reader["columns"]]
+        kinds = {column.name: column.kind for column in self.found}
+        if any(kinds.get(column.name, column.kind) != column.kind for column in known):  # few rows may look otherwise
+            self._read(known)
         self._set_target("regression" if task == "regression" else "classification")
         if classes is not None and self.classes is not None:
             unknown = [name for name in self.classes if name not in classes]
@@ -155,13 +160,13 @@ class Table(Dataset):
             self.y = self.labels = torch.tensor([classes.index(name) for name in self.classes])[self.y]
             self.classes = classes
         self.shape = reader["shape"]
-        self._take([Column(**spec) for spec in reader["columns"]])
+        self._take(known)
 
     @property
     def reader(self) -> dict[str, Any]:
         """What reads new rows as these were read: plain data."""
         assert self.learnt is not None
-        roles, table = self.rows.roles, self.rows.tables[0]
+        roles, table = self.roles, self.tables[0]
         return {
             "_target_": "src.datasets.table_reader.TableReader",
             "columns": [column.spec() for column in self.learnt],
@@ -180,8 +185,6 @@ class Table(Dataset):
             own = mine.get(column.name)
             if own is None:
                 raise ValueError(f"{self.name} has no column {column.name}, which the run needs.")
-            if own.kind != column.kind:
-                raise ValueError(f"{self.name}: {column.name} is a {own.kind}, but in training it was a {column.kind}.")
             new = [category for category in own.codes if category not in column.codes]
             if new:
                 some = ", ".join(new[:5]) + (", ..." if len(new) > 5 else "")
@@ -194,13 +197,13 @@ class Table(Dataset):
             raise ValueError(
                 f"data.shape={self.shape} holds {math.prod(self.shape)} values, but {self.name} has {size} features."
             )
-        if isinstance(self.matrix, np.ndarray):
+        if self.cache is None:
             self.x = self._encoded(np.arange(len(self)))
 
     def _encoded(self, indices: list[int] | np.ndarray) -> Tensor:
         """x (B, F) or (B, *shape) of these rows."""
         assert self.learnt is not None
-        values = self.matrix[indices][:, self.places]
+        values = self.features[indices][:, self.places]
         for j, codes in enumerate(self.codes):
             there = ~np.isnan(values[:, j])
             if codes is not None:
@@ -208,18 +211,35 @@ class Table(Dataset):
         x = torch.from_numpy(encode(self.learnt, values))
         return x if self.shape is None else x.reshape(-1, *self.shape)
 
-    def _blocks(self) -> Iterator[np.ndarray]:
+    def _read(self, known: list[Column] | None) -> None:
+        """`features` (N, F) and `others` (N, M), in memory or on disk; a run's `known` columns keep their kinds."""
+        self.rows = Rows(self.tables, self.roles, known)
+        self.features: np.ndarray | MappedRows
+        self.others: np.ndarray | MappedRows
+        if self.cache is None:
+            parts = [(features, others) for features, others, _ in self.rows.matrices(None)]
+            self.features, self.others = (np.concatenate(part) for part in zip(*parts, strict=True))
+        else:
+            self.features, self.others = converted(self.rows, self.cache)
+        self.found = [self.rows.columns[name] for name in self.rows.features]
+
+    def _blocks(self, indices: Tensor) -> Iterator[np.ndarray]:
+        """Features of these rows, in the order of the file: a disk reads that fastest."""
+        chosen = np.zeros(len(self), bool)
+        chosen[indices.numpy()] = True
         for start in range(0, len(self), BLOCK):
-            yield self.matrix[start : start + BLOCK]
+            yield self.features[start : start + BLOCK][chosen[start : start + BLOCK]]
 
     def _of(self, name: str, dtype: torch.dtype = torch.float64) -> Tensor:
         """One of the columns that are no features, (N,)."""
-        place = len(self.found) + self.rows.roles.others.index(name)
-        return torch.cat([torch.tensor(block[:, place], dtype=dtype) for block in self._blocks()])
+        place, values = self.roles.others.index(name), torch.empty(len(self), dtype=dtype)
+        for start in range(0, len(self), BLOCK):
+            values[start : start + BLOCK] = torch.from_numpy(self.others[start : start + BLOCK][:, place])
+        return values
 
     def _splits(self, files: list[str]) -> dict[str, Tensor]:
         """Rows by split, where the data say so."""
-        name = self.rows.roles.split
+        name = self.roles.split
         if name is None:
             bounds = zip(files, [0, *self.rows.ends], self.rows.ends, strict=False)
             return {split: torch.arange(a, b) for split, a, b in bounds} if len(files) > 1 else {}
@@ -247,8 +267,9 @@ class Table(Dataset):
         if first.kind == "date":
             raise ValueError(f"data.target={first.name} holds dates in {self.name}. Make it a number, such as days.")
         is_number = first.kind == "number"
-        if len(columns) == 1 and task != "regression" and (not is_number or task or self._are_classes(first.name)):
-            self.y, self.classes = self._class_numbers(first)
+        values = self._of(first.name)
+        if len(columns) == 1 and task != "regression" and (not is_number or task or _are_classes(values)):
+            self.y, self.classes = _class_numbers(first, values)
             self.labels: Tensor | None = self.y
         else:
             self.y = torch.stack([self._of(name, torch.float32) for name in self.targets], dim=1)
@@ -263,27 +284,26 @@ class Table(Dataset):
             names = ", ".join(self.classes[number] for number in sorted(lacking))
             raise ValueError(f"No training row has {self.target}={names}, which rows for val or test have.")
 
-    def _are_classes(self, name: str) -> bool:
-        """Whether numbers are few, whole, and each comes again and again."""
-        start = self._of(name)[:BLOCK]
-        if (start % 1 != 0).any() or len(start.unique()) > 20:
+
+def _are_classes(values: Tensor) -> bool:
+    """Whether numbers are few, whole, and each comes again and again."""
+    different: set[float] = set()
+    for block in values.split(BLOCK):
+        if (block % 1 != 0).any() or len(different := different.union(block.unique().tolist())) > 20:
             return False
-        values = self._of(name)
-        different = values.unique()
-        return bool((different % 1 == 0).all()) and len(different) <= min(20, len(values) / 3)
-
-    def _class_numbers(self, column: Column) -> tuple[Tensor, list[str]]:
-        values, numbers = self._of(column.name).unique(return_inverse=True)
-        if column.kind == "boolean":
-            return numbers, [str(bool(value)) for value in values.tolist()]
-        if column.kind == "number":
-            return numbers, [as_text(value) for value in values.tolist()]
-        _check_repeats(column, len(self), self.name)
-        names = list(column.codes)
-        classes = sorted(names)
-        return torch.tensor([classes.index(name) for name in names])[self._of(column.name).long()], classes
+    return len(different) <= len(values) / 3
 
 
-def _check_repeats(column: Column, rows: int, name: str) -> None:
-    if column.kind == "category" and len(column.codes) > max(20, rows / 2):
-        refuse_names(column, rows, name)
+def _class_numbers(column: Column, values: Tensor) -> tuple[Tensor, list[str]]:
+    """Class numbers (N,), and the classes' names in order."""
+    numbers, different = pd.factorize(values.numpy())  # a tenth of the memory that sorting takes
+    if column.kind == "category":
+        texts = list(column.codes)
+        names = [texts[int(value)] for value in different]
+        order = sorted(range(len(names)), key=names.__getitem__)
+    else:
+        names = [str(bool(value)) if column.kind == "boolean" else as_text(value) for value in different.tolist()]
+        order = different.argsort().tolist()
+    ranks = np.empty(len(order), "int64")
+    ranks[order] = np.arange(len(order))
+    return torch.from_numpy(ranks[numbers]), [names[place] for place in order]

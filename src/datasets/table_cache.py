@@ -12,16 +12,14 @@ from contextlib import contextmanager
 from dataclasses import asdict
 from pathlib import Path
 
-import numpy as np
-
 from src.datasets.columns import Column
 from src.datasets.mapped import MappedRows
 from src.datasets.table_rows import CHUNK, Rows
 from src.screen import notice, progress
 
 
-def converted(rows: Rows, cache: Path) -> MappedRows:
-    """The rows of `rows` as one file: float64 (N, features + other columns); made if it is not there yet.
+def converted(rows: Rows, cache: Path) -> tuple[MappedRows, MappedRows]:
+    """Features (N, F) and the other columns (N, M) of `rows`, two files of float64; made if they are not there yet.
 
     A conversion that was broken off is begun anew; of two at once the second waits for the first. Fills in what `rows`
     knows after it was read.
@@ -38,15 +36,19 @@ def converted(rows: Rows, cache: Path) -> MappedRows:
     known = json.loads((place / "columns.json").read_text(encoding="utf-8"))
     rows.columns = {spec["name"]: Column(**spec) for spec in known["columns"]}
     rows.ends, rows.left_out, rows.read = known["ends"], known["left_out"], known["read"]
-    width = len(rows.features) + len(rows.roles.others)
-    return MappedRows(place / "rows.bin", "float64", (rows.ends[-1], width))
+    size = rows.ends[-1]
+    return (
+        MappedRows(place / "features.bin", "float64", (size, len(rows.features))),
+        MappedRows(place / "others.bin", "float64", (size, len(rows.roles.others))),
+    )
 
 
 def _key(rows: Rows) -> str:
     """Differs where the files, or how they are read, differ."""
     files = [(str(t.path.resolve()), t.path.stat().st_size, t.path.stat().st_mtime_ns) for t in rows.tables]
     texts = [(t.separator, t.decimal, t.encoding) for t in rows.tables]
-    return hashlib.sha256(json.dumps([files, texts, asdict(rows.roles)]).encode()).hexdigest()[:20]
+    kinds = {name: column.kind for name, column in rows.columns.items()}  # those of a finished run
+    return hashlib.sha256(json.dumps([files, texts, asdict(rows.roles), kinds]).encode()).hexdigest()[:20]
 
 
 @contextmanager
@@ -65,9 +67,14 @@ def _convert(rows: Rows, place: Path) -> None:
     shutil.rmtree(partial, ignore_errors=True)
     partial.mkdir()
     try:
-        with (partial / "rows.bin").open("wb") as file, progress(f"converting {rows.tables[0].name}", 1) as done:
+        with (
+            (partial / "features.bin").open("wb") as features_file,
+            (partial / "others.bin").open("wb") as others_file,
+            progress(f"converting {rows.tables[0].name}", 1) as done,
+        ):
             for features, others, share in rows.matrices(CHUNK):
-                file.write(np.hstack([features, others]).tobytes())
+                features_file.write(features.tobytes())
+                others_file.write(others.tobytes())
                 done(share)
         known = {
             "columns": [column.spec() for column in rows.columns.values()],
