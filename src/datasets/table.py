@@ -13,8 +13,8 @@ from torch.utils.data import Dataset
 
 from src.datasets.cache import cache_folder
 from src.datasets.columns import Column, as_text
+from src.datasets.disk_rows import DiskRows
 from src.datasets.encoding import encode, learn, teaches, width
-from src.datasets.mapped import MappedRows
 from src.datasets.table_cache import converted
 from src.datasets.table_file import TableFile
 from src.datasets.table_rows import Roles, Rows, refuse_names
@@ -84,7 +84,7 @@ def read_table(
     if in_memory is None:
         in_memory = sum(table.bytes() for table in tables.values()) <= LARGE
     if in_memory:
-        matrix: np.ndarray | MappedRows = np.concatenate([np.hstack([x, y]) for x, y, _ in rows.matrices(None)])
+        matrix: np.ndarray | DiskRows = np.concatenate([np.hstack([x, y]) for x, y, _ in rows.matrices(None)])
     else:
         matrix = converted(rows, cache_folder(cache))
     rows.say()
@@ -96,7 +96,7 @@ class Table(Dataset):
 
     def __init__(
         self,
-        matrix: np.ndarray | MappedRows,
+        matrix: np.ndarray | DiskRows,
         rows: Rows,
         splits: list[str],
         task: Literal["regression", "classification"] | None,
@@ -137,8 +137,8 @@ class Table(Dataset):
                 if (self.y[:, k] == self.y[0, k]).all():
                     raise ValueError(f"data.target: {name} is {self.y[0, k]:g} in all rows: there is nothing to learn.")
         impute = self.rows.roles.missing == "impute"
-        blocks = (self.matrix[some.numpy()][:, : len(self.found)] for some in indices.long().split(BLOCK))
-        self._take(learn(self.found, blocks, impute) if teaches(self.found, impute) else self.found)
+        is_taught = teaches(self.found, impute)
+        self._take(learn(self.found, self._features_of(indices), impute) if is_taught else self.found)
 
     def use(self, reader: dict[str, Any], task: str, classes: list[str] | None) -> None:
         """Take what a finished run has learnt instead.
@@ -209,8 +209,16 @@ class Table(Dataset):
         return x if self.shape is None else x.reshape(-1, *self.shape)
 
     def _blocks(self) -> Iterator[np.ndarray]:
+        """All rows, in their order: a file is read fastest so."""
         for start in range(0, len(self), BLOCK):
             yield self.matrix[start : start + BLOCK]
+
+    def _features_of(self, indices: Tensor) -> Iterator[np.ndarray]:
+        """The features of these rows, in the order of the file."""
+        chosen = torch.zeros(len(self), dtype=torch.bool)
+        chosen[indices.long()] = True
+        for block, here in zip(self._blocks(), chosen.split(BLOCK), strict=True):
+            yield block[here.numpy(), : len(self.found)]
 
     def _of(self, name: str, dtype: torch.dtype = torch.float64) -> Tensor:
         """One of the columns that are no features, (N,)."""

@@ -15,12 +15,12 @@ from pathlib import Path
 import numpy as np
 
 from src.datasets.columns import Column
-from src.datasets.mapped import MappedRows
+from src.datasets.disk_rows import DiskRows
 from src.datasets.table_rows import CHUNK, Rows
 from src.screen import notice, progress
 
 
-def converted(rows: Rows, cache: Path) -> MappedRows:
+def converted(rows: Rows, cache: Path) -> DiskRows:
     """The rows of `rows` as one file: float64 (N, features + other columns); made if it is not there yet.
 
     A conversion that was broken off is begun anew; of two at once the second waits for the first. Fills in what `rows`
@@ -39,7 +39,7 @@ def converted(rows: Rows, cache: Path) -> MappedRows:
     rows.columns = {spec["name"]: Column(**spec) for spec in known["columns"]}
     rows.ends, rows.left_out, rows.read = known["ends"], known["left_out"], known["read"]
     width = len(rows.features) + len(rows.roles.others)
-    return MappedRows(place / "rows.bin", "float64", (rows.ends[-1], width))
+    return DiskRows(place / "rows.bin", "float64", (rows.ends[-1], width))
 
 
 def _key(rows: Rows) -> str:
