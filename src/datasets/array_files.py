@@ -8,13 +8,13 @@ from pathlib import Path
 
 import numpy as np
 
-from src.datasets.mapped import MappedRows
+from src.datasets.disk_rows import DiskRows
 from src.extras import need
 from src.nearest import nearest
 
 ENDINGS = (".npy", ".npz", ".safetensors")
 
-Rows = np.ndarray | MappedRows
+Rows = np.ndarray | DiskRows
 
 
 def open_arrays(path: str, names: Iterable[str], said: str) -> dict[str, Rows]:
@@ -50,8 +50,9 @@ def open_arrays(path: str, names: Iterable[str], said: str) -> dict[str, Rows]:
 
 def _read_npy(path: str, names: list[str]) -> tuple[list[str], dict[str, Rows]]:
     found = np.lib.format.open_memmap(path, mode="r")
-    order = "C" if found.flags.c_contiguous else "F"
-    return names[:1], {names[0]: MappedRows(path, found.dtype, found.shape, found.offset, order)}
+    if not found.flags.c_contiguous:  # its rows are strewn over the file
+        return names[:1], {names[0]: np.load(path)}
+    return names[:1], {names[0]: DiskRows(path, found.dtype, found.shape, found.offset)}
 
 
 def _read_npz(path: str, names: list[str]) -> tuple[list[str], dict[str, Rows]]:

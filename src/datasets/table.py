@@ -15,8 +15,8 @@ from torch.utils.data import Dataset
 
 from src.datasets.cache import cache_folder
 from src.datasets.columns import Column, as_text
+from src.datasets.disk_rows import DiskRows
 from src.datasets.encoding import encode, learn, teaches, width
-from src.datasets.mapped import MappedRows
 from src.datasets.table_cache import converted
 from src.datasets.table_file import TableFile
 from src.datasets.table_rows import Roles, Rows, refuse_names
@@ -214,8 +214,8 @@ class Table(Dataset):
     def _read(self, known: list[Column] | None) -> None:
         """`features` (N, F) and `others` (N, M), in memory or on disk; a run's `known` columns keep their kinds."""
         self.rows = Rows(self.tables, self.roles, known)
-        self.features: np.ndarray | MappedRows
-        self.others: np.ndarray | MappedRows
+        self.features: np.ndarray | DiskRows
+        self.others: np.ndarray | DiskRows
         if self.cache is None:
             parts = [(features, others) for features, others, _ in self.rows.matrices(None)]
             self.features, self.others = (np.concatenate(part) for part in zip(*parts, strict=True))

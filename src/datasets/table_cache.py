@@ -13,12 +13,12 @@ from dataclasses import asdict
 from pathlib import Path
 
 from src.datasets.columns import Column
-from src.datasets.mapped import MappedRows
+from src.datasets.disk_rows import DiskRows
 from src.datasets.table_rows import CHUNK, Rows
 from src.screen import notice, progress
 
 
-def converted(rows: Rows, cache: Path) -> tuple[MappedRows, MappedRows]:
+def converted(rows: Rows, cache: Path) -> tuple[DiskRows, DiskRows]:
     """Features (N, F) and the other columns (N, M) of `rows`, two files of float64; made if they are not there yet.
 
     A conversion that was broken off is begun anew; of two at once the second waits for the first. Fills in what `rows`
@@ -38,8 +38,8 @@ def converted(rows: Rows, cache: Path) -> tuple[MappedRows, MappedRows]:
     rows.ends, rows.left_out, rows.read = known["ends"], known["left_out"], known["read"]
     size = rows.ends[-1]
     return (
-        MappedRows(place / "features.bin", "float64", (size, len(rows.features))),
-        MappedRows(place / "others.bin", "float64", (size, len(rows.roles.others))),
+        DiskRows(place / "features.bin", "float64", (size, len(rows.features))),
+        DiskRows(place / "others.bin", "float64", (size, len(rows.roles.others))),
     )
 
 

@@ -82,7 +82,7 @@ class TableFile:
         """`chunks` of that many rows."""
         if self.is_parquet:
             return self._parquet(rows)
-        types: Any = str if texts is None or as_written else dict.fromkeys(texts, str)
+        types: Any = object if as_written else str if texts is None else dict.fromkeys(texts, str)
         missing = {"na_filter": False} if as_written else {"na_values": MISSING, "keep_default_na": False}
         return self._csv(chunksize=rows, dtype=types, low_memory=False, index_col=False, **missing)
 

@@ -40,6 +40,7 @@ class TableReader:
         self.columns, self.others, self.shape = [Column(**spec) for spec in columns], others, shape
         self.text, self.date_format = (separator, decimal, encoding), date_format
         self.numbers = [column.name for column in self.columns if column.kind == "number"]
+        self.texts = [column.name for column in self.columns if column.kind in ("category", "date")]
 
     def read(self, path: str, batch_size: int, num_workers: int | None) -> Iterator[tuple[pd.DataFrame, Tensor, float]]:
         """Yield rows as they are written in the file, x (B, F) or (B, *shape), and the share that has been read.
@@ -50,8 +51,11 @@ class TableReader:
         table = TableFile(path, *self.text, key="")
         self._check_columns(table)
         above = 0
-        for chunk, share in table.rows(max(batch_size, ROWS), texts=None, as_written=True):
-            x = self._encoded(chunk, table, above)
+        size = max(batch_size, ROWS)
+        # Read twice in step, as texts and as numbers: that is twice as fast as to turn the texts into numbers here.
+        both = zip(table.rows(size, as_written=True), table.rows(size, self.texts), strict=True)
+        for (chunk, share), (fields, _) in both:
+            x = self._encoded(fields, table, above)
             for start in range(0, len(chunk), batch_size):
                 yield chunk.iloc[start : start + batch_size], x[start : start + batch_size], share
             above += len(chunk)
