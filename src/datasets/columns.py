@@ -70,7 +70,8 @@ def kind_of(series: pd.Series, where: str, decimal: str, date_format: str | None
     if not np.isnan(_booleans(series)).any():
         return "boolean"
     many = series.nunique() > 20
-    for kind, values in (("number", _numbers(series, decimal)), ("date", _days(series, date_format))):
+    found = [("number", _numbers(series, decimal)), ("date", _days(series, date_format))]
+    for kind, values in reversed(found) if date_format else found:  # a format may be of digits alone
         share = 1 - np.isnan(values).mean()
         if share >= 0.9 or (many and share >= 0.5):
             return kind

@@ -106,8 +106,6 @@ class Table(Dataset):
         self.name, self.targets = rows.tables[0].name, rows.roles.targets
         self.target = ", ".join(self.targets)
         self.found = [rows.columns[name] for name in rows.features]
-        for column in self.found:
-            _check_repeats(column, len(self), self.name)
         self.learnt: list[Column] | None = None
         self.x: Tensor | None = None
         self.groups = self._of(rows.roles.group).long() if rows.roles.group else None
@@ -132,6 +130,9 @@ class Table(Dataset):
         Raises:
             ValueError: there is nothing to learn.
         """
+        for column in [*self.found, *([] if self.classes is None else [self.rows.columns[self.target]])]:
+            if column.kind == "category" and len(column.codes) > max(20, len(self) / 2):
+                refuse_names(column, len(self), self.name)
         if self.classes is None and len(self) > 1:
             for k, name in enumerate(self.targets):
                 if (self.y[:, k] == self.y[0, k]).all():
@@ -286,12 +287,6 @@ class Table(Dataset):
             return numbers, [str(bool(value)) for value in values.tolist()]
         if column.kind == "number":
             return numbers, [as_text(value) for value in values.tolist()]
-        _check_repeats(column, len(self), self.name)
         names = list(column.codes)
         classes = sorted(names)
         return torch.tensor([classes.index(name) for name in names])[self._of(column.name).long()], classes
-
-
-def _check_repeats(column: Column, rows: int, name: str) -> None:
-    if column.kind == "category" and len(column.codes) > max(20, rows / 2):
-        refuse_names(column, rows, name)
