@@ -76,6 +76,12 @@ def test_dates_in_another_order_are_read_with_their_format():
     assert x[5:].tolist() == pytest.approx([0, -1], abs=1e-4)  # noon
 
 
+def test_dates_of_digits_alone_are_dates_where_the_format_says_so():
+    text = "day,y\n" + "".join(f"202002{1 + i:02d},{i * i + 0.5}\n" for i in range(12))
+    assert table_of(text, target="y")[0].input_shape == (1,)
+    assert table_of(text, "data.date_format='%Y%m%d'", target="y")[0].input_shape == (5,)
+
+
 @pytest.mark.parametrize(
     ("values", "task", "classes"),
     [
