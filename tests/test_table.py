@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import errno
 import signal
 import subprocess
 import sys
 import time
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -18,6 +20,7 @@ from src.build import build
 from src.config import compose
 from src.datamodule import DataModule
 from src.datasets.table import Table
+from src.datasets.table_rows import Rows
 from tests.conftest import PROJECT
 
 MIXED = """rooms,city,sold,old,built,price
@@ -105,12 +108,6 @@ def test_the_user_may_know_the_task_better():
     assert table_of(MIXED, "data.task=regression", target="old")[0].task == "regression"
     data, _ = table_of(rows(40, n=[*range(30), *range(10)]), "data.task=classification", target="n")
     assert (data.task, data.output_size) == ("multiclass", 30)
-
-
-def test_dates_may_be_of_digits_alone():
-    _, table = table_of(rows(28, d=[f"{day:02d}022020" for day in range(1, 29)]), "data.date_format=%d%m%Y", target="y")
-    assert [column.kind for column in table.found] == ["number", "date"]
-    assert table[0][0][1] == (pd.Timestamp("2020-02-01") - pd.Timestamp("1970-01-01")).days
 
 
 @pytest.mark.parametrize("where", [[], ["data.in_memory=false", "data.cache=cache"]])
@@ -235,6 +232,17 @@ def test_a_conversion_that_is_killed_is_never_taken_for_a_whole_one():
     assert [out for out, _ in said] == ["1500000\n"] * 2
     assert sum("waiting for it" in err for _, err in said) == 1
     assert [path.suffix for path in sorted(Path("cache/tables").iterdir())] == ["", ".lock"]
+
+
+def test_a_full_disk_is_told_and_left_as_it_was(monkeypatch):
+    def full(self: Rows, size: int) -> Iterator[Any]:
+        yield np.zeros((5, 1)), np.zeros((5, 1)), 0.5
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    monkeypatch.setattr(Rows, "matrices", full)
+    with pytest.raises(ValueError, match=r"t\.csv is converted in cache/tables, where .* GB are free; it needs about"):
+        table_of(MIXED, "data.in_memory=false", "data.cache=cache")
+    assert [path.suffix for path in Path("cache/tables").iterdir()] == [".lock"]
 
 
 ROWS = rows(20)

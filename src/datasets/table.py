@@ -8,16 +8,16 @@ from pathlib import Path
 from typing import Any, Literal
 
 import numpy as np
-import pandas as pd
 import torch
 from torch import Tensor
 from torch.utils.data import Dataset
 
 from src.datasets.cache import cache_folder
-from src.datasets.columns import Column, as_text
+from src.datasets.columns import Column
 from src.datasets.disk_rows import DiskRows
 from src.datasets.encoding import encode, learn, teaches, width
 from src.datasets.table_cache import converted
+from src.datasets.table_classes import are_classes, class_numbers
 from src.datasets.table_file import TableFile
 from src.datasets.table_rows import Roles, Rows, refuse_names
 from src.nearest import nearest
@@ -268,8 +268,8 @@ class Table(Dataset):
             raise ValueError(f"data.target={first.name} holds dates in {self.name}. Make it a number, such as days.")
         is_number = first.kind == "number"
         values = self._of(first.name)
-        if len(columns) == 1 and task != "regression" and (not is_number or task or _are_classes(values)):
-            self.y, self.classes = _class_numbers(first, values)
+        if len(columns) == 1 and task != "regression" and (not is_number or task or are_classes(values)):
+            self.y, self.classes = class_numbers(first, values)
             self.labels: Tensor | None = self.y
         else:
             self.y = torch.stack([self._of(name, torch.float32) for name in self.targets], dim=1)
@@ -283,27 +283,3 @@ class Table(Dataset):
         if lacking:
             names = ", ".join(self.classes[number] for number in sorted(lacking))
             raise ValueError(f"No training row has {self.target}={names}, which rows for val or test have.")
-
-
-def _are_classes(values: Tensor) -> bool:
-    """Whether numbers are few, whole, and each comes again and again."""
-    different: set[float] = set()
-    for block in values.split(BLOCK):
-        if (block % 1 != 0).any() or len(different := different.union(block.unique().tolist())) > 20:
-            return False
-    return len(different) <= len(values) / 3
-
-
-def _class_numbers(column: Column, values: Tensor) -> tuple[Tensor, list[str]]:
-    """Class numbers (N,), and the classes' names in order."""
-    numbers, different = pd.factorize(values.numpy())  # a tenth of the memory that sorting takes
-    if column.kind == "category":
-        texts = list(column.codes)
-        names = [texts[int(value)] for value in different]
-        order = sorted(range(len(names)), key=names.__getitem__)
-    else:
-        names = [str(bool(value)) if column.kind == "boolean" else as_text(value) for value in different.tolist()]
-        order = different.argsort().tolist()
-    ranks = np.empty(len(order), "int64")
-    ranks[order] = np.arange(len(order))
-    return torch.from_numpy(ranks[numbers]), [names[place] for place in order]
