@@ -260,7 +260,7 @@ WRONG = {
     "outputs/r data.path=moved.csv": "data.path=moved.csv is not a file.",
     "outputs/r data.batch_size=0": "data.batch_size=0: a batch needs at least 1 example.",
     "outputs/r data.batch_size=many": "data.batch_size='many': a whole number is needed.",
-    "outputs/r data=digits": "The run was trained on data with input_shape [13], but these have (1, 8, 8).",
+    "outputs/r data=digits": "digits.csv.gz: the run knows no digit='0'. It knows: 1, 2, 3.",
     "outputs/none": "outputs/none is not the folder of a run, it does not exist.",
     "outputs": "outputs is not the folder of a run.",
     "outputs/r -o nowhere/net.pt2": "-o nowhere/net.pt2: the folder nowhere does not exist.",
