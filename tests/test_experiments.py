@@ -92,7 +92,8 @@ def test_logistic_regression_is_as_good_as_scikit_learns(train):
     run = Run(results["run"])
     data = load_data(run.config(), run.load())
     (x, y), (x_test, y_test) = (
-        (x.numpy(), y.numpy()) for x, y in (data.splits[s].dataset[data.splits[s].indices] for s in ("train", "test"))
+        (x.numpy(), y.numpy())
+        for x, y in (part.__getitems__(list(range(len(part)))) for part in (data.splits["train"], data.splits["test"]))
     )
     oracle = make_pipeline(StandardScaler(), LogisticRegression()).fit(x, y).score(x_test, y_test)
     assert results["test/accuracy"] == pytest.approx(oracle, abs=0.02)
