@@ -145,6 +145,14 @@ def test_every_format_gives_the_runs_own_answers(train, call, capsys, data):
     assert {path.name for path in Path(run, "export").iterdir()} == set(FILES.values())
 
 
+def _said_elsewhere(code: str) -> Any:
+    """What a process that cannot import this project prints, as JSON."""
+    env = {name: value for name, value in os.environ.items() if name != "PYTHONPATH"}
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, env=env)
+    assert done.stderr == ""
+    return json.loads(done.stdout)
+
+
 def test_pt2_needs_none_of_this_projects_code(train, call):
     train("data=diabetes", *SHORT, "name=r")
     assert call("export", "outputs/r", "-o", "net.pt2") == 0
@@ -154,11 +162,8 @@ def test_pt2_needs_none_of_this_projects_code(train, call):
         "print(torch.cat([net(x[:1]), net(x[1:])]).flatten().tolist())\n"
         "assert not [m for m in sys.modules if m == 'src' or m.startswith('lightning')]"
     )
-    env = {name: value for name, value in os.environ.items() if name != "PYTHONPATH"}
-    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, env=env)
-    assert done.stderr == ""
     expected = Run("outputs/r").load()(torch.arange(70.0).reshape(7, 10))
-    assert json.loads(done.stdout) == pytest.approx(expected.flatten().tolist())
+    assert _said_elsewhere(code) == pytest.approx(expected.flatten().tolist())
 
 
 def test_onnx_needs_neither_this_projects_code_nor_torch(train, call, capfd):
@@ -179,11 +184,8 @@ def test_onnx_needs_neither_this_projects_code_nor_torch(train, call, capfd):
         "print(np.concatenate(parts).ravel().tolist())\n"
         "assert not [m for m in sys.modules if m in ('src', 'torch')]"
     )
-    env = {name: value for name, value in os.environ.items() if name != "PYTHONPATH"}
-    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, env=env)
-    assert done.stderr == ""
     expected = Run("outputs/r").load()(torch.arange(370.0).reshape(37, 10))
-    assert json.loads(done.stdout) == pytest.approx(expected.flatten().tolist(), rel=1e-5)
+    assert _said_elsewhere(code) == pytest.approx(expected.flatten().tolist(), rel=1e-5)
 
 
 @pytest.mark.slow
