@@ -8,7 +8,8 @@ import subprocess
 import sys
 import threading
 from collections.abc import Callable, Iterator
-from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
+from contextlib import contextmanager
+from http.server import BaseHTTPRequestHandler, SimpleHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any
 
@@ -78,6 +79,18 @@ def train(call: Callable[..., int]) -> Callable[..., dict[str, Any]]:
     return train
 
 
+@contextmanager
+def served(handler: Callable[..., SimpleHTTPRequestHandler] | type[BaseHTTPRequestHandler]) -> Iterator[str]:
+    """Inside it a server on this machine answers by `handler`, at this address."""
+    server = ThreadingHTTPServer(("127.0.0.1", 0), handler)
+    thread = threading.Thread(target=server.serve_forever, args=(0.01,))
+    thread.start()
+    yield f"http://127.0.0.1:{server.server_port}"
+    server.shutdown()
+    thread.join()
+    server.server_close()
+
+
 @pytest.fixture
 def site(folder: Path) -> Iterator[str]:
     """The address of a server on this machine that serves the test's folder."""
@@ -86,13 +99,8 @@ def site(folder: Path) -> Iterator[str]:
         def log_message(self, format: str, *args: Any) -> None:
             pass
 
-    server = ThreadingHTTPServer(("127.0.0.1", 0), functools.partial(Quiet, directory=str(folder)))
-    thread = threading.Thread(target=server.serve_forever, args=(0.01,))
-    thread.start()
-    yield f"http://127.0.0.1:{server.server_port}"
-    server.shutdown()
-    thread.join()
-    server.server_close()
+    with served(functools.partial(Quiet, directory=str(folder))) as address:
+        yield address
 
 
 @pytest.fixture

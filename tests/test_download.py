@@ -7,13 +7,14 @@ import multiprocessing
 import re
 import socket
 import threading
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from http.server import BaseHTTPRequestHandler
 from typing import ClassVar
 
 import pytest
 
 from src.datasets import download as module
 from src.datasets.download import download
+from tests.conftest import served
 
 CONTENT = bytes(range(256)) * 4000
 SHA256 = hashlib.sha256(CONTENT).hexdigest()
@@ -57,14 +58,9 @@ hold = threading.Event()
 @pytest.fixture
 def site(monkeypatch):
     monkeypatch.setattr(Site, "asked", [])
-    server = ThreadingHTTPServer(("127.0.0.1", 0), Site)
-    thread = threading.Thread(target=server.serve_forever, args=(0.01,))
-    thread.start()
-    yield f"http://127.0.0.1:{server.server_port}"
-    hold.set()
-    server.shutdown()
-    thread.join()
-    server.server_close()
+    with served(Site) as address:
+        yield address
+        hold.set()
     hold.clear()
 
 
