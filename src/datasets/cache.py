@@ -1,9 +1,14 @@
-"""Where downloads and converted tables are kept."""
+"""Where downloads and converted tables are kept, each made by one process at a time."""
 
 from __future__ import annotations
 
+import fcntl
 import os
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
+
+from src.screen import notice
 
 
 def cache_folder(cache: str | None) -> Path:
@@ -23,3 +28,16 @@ def cache_folder(cache: str | None) -> Path:
     if not os.access(folder, os.W_OK):
         raise ValueError(f"The cache {folder} cannot be written to. Choose another: data.cache=.")
     return folder
+
+
+@contextmanager
+def locked(path: Path, waiting: str | None = None) -> Iterator[None]:
+    """Only one process at a time is inside; one that has to wait says `waiting`."""
+    with path.open("w") as lock:
+        try:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except OSError:
+            if waiting:
+                notice(waiting)
+            fcntl.flock(lock, fcntl.LOCK_EX)
+        yield

@@ -2,16 +2,14 @@
 
 from __future__ import annotations
 
-import fcntl
 import hashlib
-from collections.abc import Iterator
-from contextlib import contextmanager
 from http.client import HTTPException, HTTPResponse
 from pathlib import Path, PurePosixPath
 from urllib.error import HTTPError, URLError
 from urllib.parse import quote, unquote, urlsplit
 from urllib.request import Request, urlopen
 
+from src.datasets.cache import locked
 from src.screen import notice, progress
 
 TIMEOUT = 30  # seconds without an answer
@@ -35,7 +33,7 @@ def download(url: str, folder: Path, sha256: str | None = None, md5: str | None 
     target = folder / _name(url, expected)
     if not target.exists():
         folder.mkdir(parents=True, exist_ok=True)
-        with _locked(target.with_name(f"{target.name}.lock")):
+        with locked(target.with_name(f"{target.name}.lock")):
             if not target.exists():  # another process may have brought it meanwhile
                 partial = target.with_name(f"{target.name}.partial")
                 try:
@@ -57,14 +55,6 @@ def _name(url: str, checksum: str | None) -> str:
     tag = checksum or hashlib.sha256(url.encode()).hexdigest()
     name = PurePosixPath(unquote(parts.path)).name or parts.netloc
     return f"{tag[:8].lower()}-{name[-100:]}"  # the end has the suffix
-
-
-@contextmanager
-def _locked(path: Path) -> Iterator[None]:
-    """Only one process at a time is inside."""
-    with path.open("w") as file:
-        fcntl.flock(file, fcntl.LOCK_EX)
-        yield
 
 
 def _fetch(url: str, partial: Path, checked: bool) -> None:

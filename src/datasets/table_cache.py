@@ -3,19 +3,17 @@
 from __future__ import annotations
 
 import errno
-import fcntl
 import hashlib
 import json
 import shutil
-from collections.abc import Iterator
-from contextlib import contextmanager
 from dataclasses import asdict
 from pathlib import Path
 
+from src.datasets.cache import locked
 from src.datasets.columns import Column
 from src.datasets.disk_rows import DiskRows
 from src.datasets.table_rows import CHUNK, Rows
-from src.screen import notice, progress
+from src.screen import progress
 
 
 def converted(rows: Rows, cache: Path) -> tuple[DiskRows, DiskRows]:
@@ -30,7 +28,7 @@ def converted(rows: Rows, cache: Path) -> tuple[DiskRows, DiskRows]:
     folder = cache / "tables"
     folder.mkdir(exist_ok=True)
     place = folder / _key(rows)
-    with _alone(place):
+    with locked(place.with_suffix(".lock"), "Another run is converting this table: waiting for it."):
         if not place.exists():
             _convert(rows, place)
     known = json.loads((place / "columns.json").read_text(encoding="utf-8"))
@@ -49,17 +47,6 @@ def _key(rows: Rows) -> str:
     texts = [(t.separator, t.decimal, t.encoding) for t in rows.tables]
     kinds = {name: column.kind for name, column in rows.columns.items()}  # those of a finished run
     return hashlib.sha256(json.dumps([files, texts, asdict(rows.roles), kinds]).encode()).hexdigest()[:20]
-
-
-@contextmanager
-def _alone(place: Path) -> Iterator[None]:
-    with place.with_suffix(".lock").open("w") as lock:
-        try:
-            fcntl.lockf(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except OSError:
-            notice("Another run is converting this table: waiting for it.")
-            fcntl.lockf(lock, fcntl.LOCK_EX)
-        yield
 
 
 def _convert(rows: Rows, place: Path) -> None:
