@@ -8,6 +8,7 @@ python -m src.predict outputs/my_run x.npy -o answers.parquet    # an array of e
 from __future__ import annotations
 
 import argparse
+import math
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -76,10 +77,7 @@ def predict(run: Run, path: str, output: str, overrides: list[str] | None = None
 
 
 def _batch_size(module: SupervisedModule) -> int:
-    values = 1
-    for size in module.hparams.input_shape:
-        values *= size
-    return max(1, min(MOST, VALUES // values))
+    return max(1, min(MOST, VALUES // math.prod(module.hparams.input_shape)))
 
 
 def _typed(rows: pd.DataFrame, numbers: list[str]) -> pd.DataFrame:

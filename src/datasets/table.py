@@ -22,10 +22,10 @@ from src.datasets.table_file import TableFile
 from src.datasets.table_rows import Roles, Rows, refuse_names
 from src.nearest import nearest
 from src.screen import notice
+from src.splits import SPLITS
 
 LARGE = 2**28  # bytes: larger tables are read from disk
 BLOCK = 2**16  # rows of such a table that are looked at at once
-SPLITS = ("train", "val", "test")
 
 
 def read_table(
@@ -205,8 +205,8 @@ class Table(Dataset):
         assert self.learnt is not None
         values = self.features[indices][:, self.places]
         for j, codes in enumerate(self.codes):
-            there = ~np.isnan(values[:, j])
             if codes is not None:
+                there = ~np.isnan(values[:, j])
                 values[there, j] = codes[values[there, j].astype(int)]
         x = torch.from_numpy(encode(self.learnt, values))
         return x if self.shape is None else x.reshape(-1, *self.shape)

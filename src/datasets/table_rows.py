@@ -135,7 +135,7 @@ class Rows:
 
     def _complete(self, features: np.ndarray, others: np.ndarray, table: TableFile, read: int) -> np.ndarray:
         """Which rows have all that they need, (B,)."""
-        missing = np.isnan(np.hstack([features, others]))
+        missing = np.hstack([np.isnan(features), np.isnan(others)])
         if self.roles.missing is None and missing.any():
             names = [*self.features, *self.roles.others]
             counts = ", ".join(f"{n} ({c})" for n, c in zip(names, missing.sum(axis=0), strict=True) if c)
