@@ -13,9 +13,9 @@ import torch
 from torch import Tensor
 from torch.utils.data import DataLoader, default_collate
 
-from src.build import build, check_parameters
-from src.sampling import Augmented, EpochSampler, Part
-from src.splits import SPLITS, random_split
+from src.config.build import build, check_parameters
+from src.datasets.sampling import Augmented, EpochSampler, Part
+from src.datasets.splits import SPLITS, random_split
 
 
 class DataModule(L.LightningDataModule):
@@ -145,7 +145,7 @@ class DataModule(L.LightningDataModule):
             dataset, "targets", numbered if self.task == "regression" and y.numel() > 1 else [self.target]
         )
         any_array = {
-            "_target_": "src.datasets.arrays.ArrayReader",
+            "_target_": "src.datasets.arrays.arrays.ArrayReader",
             "shape": list(x.shape),
             "indices": x.dtype == torch.int64,
         }

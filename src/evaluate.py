@@ -12,9 +12,9 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from omegaconf import OmegaConf
 
-from src.cli import command
+from src.cli.command import command
+from src.console.screen import notice
 from src.run import Run, load_data
-from src.screen import notice
 
 if TYPE_CHECKING:
     from omegaconf import DictConfig
@@ -45,12 +45,12 @@ def evaluate(run: Run, split: str | None, overrides: list[str], resamples: int |
     import lightning as L
     import torch
 
-    from src.build import build
-    from src.callbacks.answers import Answers
+    from src.callbacks.collect import Answers
     from src.callbacks.progress import RunProgress
-    from src.intervals import intervals
-    from src.preflight import check_devices
-    from src.quiet import quiet
+    from src.config.build import build
+    from src.config.preflight import check_devices
+    from src.console.quiet import quiet
+    from src.learning.intervals import intervals
 
     quiet()
     check_devices(cfg.trainer.accelerator, cfg.trainer.devices)

@@ -14,9 +14,10 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from src.cli import command
-from src.formats import FORMATS, find_format
-from src.nearest import nearest
+from src.cli.command import command
+from src.console.messages import nearest
+from src.files.atomic import written_whole
+from src.formats.nets import FORMATS, find_format
 from src.run import Run, load_data
 
 if TYPE_CHECKING:
@@ -43,17 +44,16 @@ def export(run: Run, name: str = "pt2", output: str | None = None, changes: list
     form = find_format(name)
     cfg, module = run.config(changes), run.load()
     path = Path(output) if output else Path(str(run)) / "export" / form.file
-    folder = path.parent if output else path.parent.parent  # it is there: no export/ before there is a file for it
-    _check_place(path, folder, form.file)
+    _check_place(path, path.parent if output else run.folder, form.file)
     x = _examples(cfg, module)
-    partial = folder / f".partial.{path.name}"  # the suffix stays: torch asks for .pt2
+    path.parent.mkdir(exist_ok=True)
     try:
-        form.write(module, x, partial)
-        difference = _difference(module, form.read(module, partial), x)
-        path.parent.mkdir(exist_ok=True)
-        partial.replace(path)
+        with written_whole(path) as partial:
+            form.write(module, x, partial)
+            difference = _difference(module, form.read(module, partial), x)
     finally:
-        partial.unlink(missing_ok=True)
+        if not any(path.parent.iterdir()):  # export/, without a file
+            path.parent.rmdir()
     size = path.stat().st_size / 1e6
     return f"{path}  {size:.1f} MB  largest difference to the run's own answers on {len(x)} examples: {difference:.1e}"
 

@@ -11,12 +11,12 @@ import torch
 from torch import Tensor
 from torch.optim.lr_scheduler import ReduceLROnPlateau
 
-from src.build import blamed_on, build
-from src.nets.standardize import Standardize
-from src.optimization import build_optimizer, build_schedule
-from src.preflight import check_net
-from src.tasks import TASKS, EpochScores
-from src.weights import load_weights
+from src.config.build import blamed_on, build
+from src.learning.check import check_net
+from src.learning.optimization import build_optimizer, build_schedule
+from src.learning.standardize import Standardize
+from src.learning.weights import load_weights
+from src.tasks.task import TASKS, EpochScores
 
 
 class SupervisedModule(L.LightningModule):

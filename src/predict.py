@@ -12,9 +12,9 @@ import math
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from src.cli import command
+from src.cli.command import command
+from src.console.screen import progress
 from src.run import Run
-from src.screen import progress
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -41,15 +41,15 @@ def predict(run: Run, path: str, output: str, overrides: list[str] | None = None
             written. Then there is no file, or the one that was there before.
     """
     cfg = run.config(overrides)
-    from src.tables import written_whole
+    from src.formats.tables import table_written_whole
 
-    with written_whole(Path(output), Path(path)) as write:
+    with table_written_whole(Path(output), Path(path)) as write:
         import torch
         from lightning.fabric import Fabric
 
-        from src.build import build
-        from src.preflight import check_devices
-        from src.quiet import quiet
+        from src.config.build import build
+        from src.config.preflight import check_devices
+        from src.console.quiet import quiet
 
         quiet()
         check_devices(cfg.trainer.accelerator, 1)

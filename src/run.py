@@ -19,13 +19,14 @@ from hydra.core.override_parser.overrides_parser import OverridesParser
 from hydra.types import RunMode
 from omegaconf import DictConfig, OmegaConf
 
-from src.build import build, check
-from src.cli import stop_code
-from src.config import CONF, compose, flat
-from src.errors import in_words
-from src.nearest import nearest
-from src.results import print_scores, write_results, write_whole
-from src.screen import is_first_process
+from src.cli.errors import in_words
+from src.config.build import build, check
+from src.config.compose import CONF, compose, flat
+from src.console.messages import nearest
+from src.console.screen import is_first_process
+from src.console.signals import stop_code
+from src.files.atomic import write_text
+from src.files.results import print_scores, write_results
 
 if TYPE_CHECKING:
     from src.datamodule import DataModule
@@ -110,7 +111,7 @@ class Run:
                 "config": cfg,
             }
             for name, part in parts.items():
-                write_whole(self.folder / ".hydra" / f"{name}.yaml", OmegaConf.to_yaml(part))
+                write_text(self.folder / ".hydra" / f"{name}.yaml", OmegaConf.to_yaml(part))
         self._is_claimed = True
 
     def _forget(self) -> bool:
@@ -222,7 +223,7 @@ class Run:
         Raises:
             ValueError: the run has not finished, or its checkpoint is broken or not this net's.
         """
-        from src.checkpoint_io import load_checkpoint
+        from src.files.checkpoints import load_checkpoint
         from src.module import SupervisedModule
 
         self.config()  # is it a run at all?

@@ -10,7 +10,7 @@ from __future__ import annotations
 from hydra.core.hydra_config import HydraConfig
 from omegaconf import DictConfig
 
-from src.cli import entry_point
+from src.cli.command import entry_point
 from src.run import Run
 
 
@@ -18,9 +18,9 @@ def train(cfg: DictConfig, run: Run) -> None:
     """Fit, go back to the best epoch, validate and test; all of it stays in the run's folder."""
     import lightning as L
 
-    from src.build import build
-    from src.preflight import check_run
-    from src.quiet import quiet
+    from src.config.build import build
+    from src.config.preflight import check_run
+    from src.console.quiet import quiet
 
     quiet(but_profiler=cfg.trainer.profiler is not None)
     check_run(cfg)

@@ -50,7 +50,7 @@ def call(monkeypatch: pytest.MonkeyPatch) -> Callable[..., int]:
     """`call("train", "seed=1")` is `python -m src.train seed=1` in this process; returns the exit code."""
     import importlib
 
-    from src import config
+    from src.config import compose as config
 
     def call(command: str, *arguments: str) -> int:
         monkeypatch.setattr(sys, "argv", [f"src/{command}.py", *arguments])

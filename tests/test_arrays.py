@@ -14,8 +14,8 @@ import torch
 from safetensors.numpy import save_file
 from torch import nn
 
-from src.datasets.arrays import ArrayReader, Arrays
-from src.datasets.disk_rows import DiskRows
+from src.datasets.arrays.arrays import ArrayReader, Arrays
+from src.files.disk_rows import DiskRows
 from src.run import Run
 
 RANDOM = np.random.default_rng(0)

@@ -33,7 +33,7 @@ CASES = {
     "net._target_=src.nets.mlp.MPL": "src.nets.mlp has no MPL. Did you mean 'MLP'?",
     "net._target_=src.nett.MLP": "src has no nett.",
     "+net.depth=3": "net.depth: src.nets.mlp.MLP has no such parameter.",
-    "+data.columns=3": "data.columns: src.datasets.table.read_table has no such parameter.",
+    "+data.columns=3": "data.columns: src.datasets.tables.table.read_table has no such parameter.",
     "monitor=val/acc": "monitor=val/acc is not measured. Did you mean 'val/accuracy'?",
     "mode=mni": "mode='mni': min or max is needed.",
     "data.fractions=[0.5,0.1,0.1]": "data.fractions=[0.5, 0.1, 0.1]: the shares of train, val and test must be three",

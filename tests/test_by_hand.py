@@ -11,8 +11,8 @@ from torch import Tensor, nn
 from torch.autograd import gradcheck
 from torch.func import functional_call
 
-from src.nets import by_hand
-from src.nets.by_hand.net import ByHandCNN
+from src import by_hand
+from src.by_hand.net import ByHandCNN
 from src.nets.cnn import CNN
 
 IMAGES = (2, 2, 5, 6)

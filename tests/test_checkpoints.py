@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 import torch
 
-from src.checkpoint_io import AtomicCheckpointIO, load_checkpoint
+from src.files.checkpoints import AtomicCheckpointIO, load_checkpoint
 from src.module import SupervisedModule
 from src.run import Run
 

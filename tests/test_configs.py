@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 from omegaconf import OmegaConf
 
-from src.config import CONF, compose
+from src.config.compose import CONF, compose
 
 FILES = sorted(path.relative_to(CONF) for path in CONF.glob("*/*.yaml"))
 TINY = ["data.shape=[3,32,32]", "data.size=16", "data.batch_size=8"]  # of the generated images

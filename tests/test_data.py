@@ -10,11 +10,11 @@ import torch
 from sklearn import datasets
 from torch.utils.data import Dataset
 
-from src.build import build
-from src.config import compose
+from src.config.build import build
+from src.config.compose import compose
 from src.datamodule import DataModule
-from src.datasets.table import Table
-from src.sampling import EpochSampler
+from src.datasets.sampling import EpochSampler
+from src.datasets.tables.table import Table
 
 
 def data_module(*overrides: str) -> DataModule:

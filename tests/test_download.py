@@ -12,8 +12,8 @@ from typing import ClassVar
 
 import pytest
 
-from src.datasets import download as module
-from src.datasets.download import download
+from src.files import download as module
+from src.files.download import download
 from tests.conftest import served
 
 CONTENT = bytes(range(256)) * 4000

@@ -13,7 +13,7 @@ from sklearn.linear_model import LogisticRegression
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 
-from src.config import CONF
+from src.config.compose import CONF
 from src.run import Run, load_data
 
 Results = dict[str, Any]

@@ -18,7 +18,7 @@ from torch import Tensor, nn
 import src.datasets.synthetic as synthetic
 from src.datasets.memory import InMemory
 from src.export import _difference
-from src.formats import FORMATS
+from src.formats.nets import FORMATS
 from src.module import SupervisedModule
 from src.run import Run
 
@@ -336,7 +336,7 @@ def test_a_net_that_onnx_has_no_words_for_is_kept_by_torch(train, call, capsys):
 
 def test_a_net_too_large_for_onnx_is_told_so(train, call, capsys, monkeypatch):
     train("data=wine", *SHORT, "name=r")
-    monkeypatch.setattr("src.formats.LARGEST_ONNX", 100)
+    monkeypatch.setattr("src.formats.nets.LARGEST_ONNX", 100)
     assert call("export", "outputs/r", "format=onnx") == 1
     assert "format=onnx: such a file holds 2 GB, but this net has 0.0 GB. Use format=pt2." in capsys.readouterr().err
 

@@ -14,9 +14,9 @@ import pytest
 import torch
 from torch import Tensor, nn
 
-from src.callbacks.graph import Graph
-from src.checkpoint_io import load_checkpoint
+from src.files.checkpoints import load_checkpoint
 from src.module import SupervisedModule
+from src.plots.graph import Graph
 
 needs_graphviz = pytest.mark.skipif(shutil.which("dot") is None, reason="Graphviz is not installed")
 SHORT = ("data=digits", "trainer.max_epochs=2", "trainer.limit_train_batches=3")

@@ -11,9 +11,9 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from src.build import build
-from src.config import compose
-from src.datasets.idx import read_idx
+from src.config.build import build
+from src.config.compose import compose
+from src.datasets.images.idx import read_idx
 from tests.idx_files import write_idx
 
 

@@ -13,10 +13,10 @@ import torch
 from PIL import Image
 from torch.utils.data import DataLoader
 
-from src.build import build
-from src.datasets.augment import random_part, recoloured
-from src.datasets.decode import decode
-from src.datasets.images import ImageReader, images
+from src.config.build import build
+from src.datasets.images.augment import random_part, recoloured
+from src.datasets.images.decode import decode
+from src.datasets.images.folder import ImageReader, images
 
 
 def generator(seed: int = 0) -> torch.Generator:

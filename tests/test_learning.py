@@ -24,7 +24,7 @@ def test_small_tables_are_classified(train, data, accuracy):
 
 def test_diabetes_is_as_good_as_least_squares(train):
     results = train("data=diabetes")
-    from src.build import build
+    from src.config.build import build
     from src.run import Run
 
     data = build(Run(results["run"]).config().data)

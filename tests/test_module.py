@@ -12,15 +12,15 @@ import torch
 from sklearn import metrics
 from torch import nn
 
+from src.learning.standardize import Standardize
 from src.module import EpochScores
 from src.nets.cnn import CNN
 from src.nets.line import LineNested, LineParameters
 from src.nets.mlp import MLP
 from src.nets.rnn import RNN
 from src.nets.rnn_cell import RNNByCell
-from src.nets.standardize import Standardize
 from src.run import Run
-from src.tasks import TASKS
+from src.tasks.task import TASKS
 
 WINE = ("data=wine", "net.hidden=[8]", "trainer.max_epochs=4")
 
@@ -45,7 +45,7 @@ def test_standardize_leaves_a_constant_finite():
 
 def test_standardization_is_learnt_from_the_training_split_only(train):
     train("data=wine", "name=w", "trainer.max_epochs=1")
-    from src.build import build
+    from src.config.build import build
 
     module, data = Run("outputs/w").load(), build(Run("outputs/w").config().data)
     data.setup("fit")

@@ -10,8 +10,8 @@ import pytest
 import torch
 from torch import Tensor, nn
 
-from src.build import build
-from src.config import compose
+from src.config.build import build
+from src.config.compose import compose
 from src.datasets.synthetic import stripes
 from src.nets.googlenet import GoogLeNet
 from src.nets.inception import Inception, InceptionBlock

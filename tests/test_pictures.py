@@ -14,11 +14,11 @@ import pytest
 import torch
 from torch import Tensor
 
-from src.callbacks.animation import FRAMES
-from src.callbacks.confusion import Confusion
-from src.callbacks.fit import Fit
-from src.callbacks.mistakes import Mistakes
-from src.callbacks.predictions import Predictions
+from src.plots.animation import FRAMES
+from src.plots.confusion import Confusion
+from src.plots.fit import Fit
+from src.plots.mistakes import Mistakes
+from src.plots.predictions import Predictions
 from src.run import Run, load_data
 
 PROJECT = Path(__file__).resolve().parent.parent

@@ -178,7 +178,7 @@ def test_stopped_it_leaves_nothing(house):
     houses("new.csv", 400_000)
     command = [sys.executable, "-m", "src.predict", "outputs/house", "new.csv", "-o", "answers.csv"]
     process = subprocess.Popen(command, env={**os.environ, "PYTHONPATH": str(PROJECT)}, stderr=subprocess.DEVNULL)
-    while not list(house.glob(".answers.csv.*")) and process.poll() is None:
+    while not list(house.glob(".partial.answers.csv")) and process.poll() is None:
         time.sleep(0.05)
     process.send_signal(signal.SIGTERM)
     assert process.wait(timeout=60) == 143
@@ -219,7 +219,7 @@ def test_a_run_is_scored_from_another_folder(house, call, capsys, tmp_path_facto
 
 
 def test_an_interval_holds_the_score_and_shrinks_with_more_examples():
-    from src.intervals import intervals
+    from src.learning.intervals import intervals
 
     generator = torch.Generator().manual_seed(0)
     widths = []

@@ -50,7 +50,7 @@ def test_without_a_name_each_run_has_a_new_folder(train):
 
 
 def test_starts_in_the_same_instant_have_folders_of_their_own(folder):
-    code = "from src.config import run_folder; print(run_folder(None))"
+    code = "from src.config.compose import run_folder; print(run_folder(None))"
     project = Path(__file__).parent.parent
     starts = [
         subprocess.Popen(

@@ -9,8 +9,8 @@ from torch.utils.data import TensorDataset
 
 from src.datamodule import DataModule
 from src.datasets.memory import InMemory
-from src.sampling import Augmented, Part
-from src.splits import random_split
+from src.datasets.sampling import Augmented, Part
+from src.datasets.splits import random_split
 
 THREE = [0.6, 0.2, 0.2]
 

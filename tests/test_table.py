@@ -16,11 +16,11 @@ import pandas as pd
 import pytest
 import torch
 
-from src.build import build
-from src.config import compose
+from src.config.build import build
+from src.config.compose import compose
 from src.datamodule import DataModule
-from src.datasets.table import Table
-from src.datasets.table_rows import Rows
+from src.datasets.tables.rows import Rows
+from src.datasets.tables.table import Table
 from tests.conftest import PROJECT
 
 MIXED = """rooms,city,sold,old,built,price
@@ -191,8 +191,8 @@ def test_groups_stay_together_and_are_no_feature():
 
 def test_a_table_on_disk_gives_what_one_in_memory_gives(capsys, monkeypatch):
     text = "".join([MIXED, *[MIXED.partition("\n")[2]] * 50])
-    monkeypatch.setattr("src.datasets.table_rows.CHUNK", 2000)
-    monkeypatch.setattr("src.datasets.table_cache.CHUNK", 2000)
+    monkeypatch.setattr("src.datasets.tables.rows.CHUNK", 2000)
+    monkeypatch.setattr("src.datasets.tables.conversion.CHUNK", 2000)
     memory, _ = table_of(text, "data.stratify=true", target="city")
     disk, _ = table_of(None, "data.stratify=true", "data.in_memory=false", "data.cache=cache", target="city")
     for split in ("train", "val", "test"):
@@ -211,7 +211,7 @@ def test_a_table_on_disk_gives_what_one_in_memory_gives(capsys, monkeypatch):
 CONVERT = """
 import sys
 sys.path.insert(0, {project!r})
-from src.datasets.table import read_table
+from src.datasets.tables.table import read_table
 print(len(read_table("big.csv", "y", in_memory=False, cache="cache")))
 """
 
@@ -221,7 +221,7 @@ def test_a_conversion_that_is_killed_is_never_taken_for_a_whole_one():
     Path("big.csv").write_text(rows(1_500_000))
     command = [sys.executable, "-c", CONVERT.format(project=str(PROJECT))]
     first = subprocess.Popen(command)
-    while not [*Path("cache/tables").glob("*.partial/features.bin")]:
+    while not [*Path("cache/tables").glob(".partial.*/features.bin")]:
         assert first.poll() is None
         time.sleep(0.02)
     first.send_signal(signal.SIGKILL)

@@ -11,10 +11,10 @@ import torch
 from safetensors.torch import save_file
 from torch import nn
 
+from src.learning.weights import load_weights, read_weights
 from src.nets.cnn import CNN
 from src.nets.mlp import MLP
 from src.run import Run
-from src.weights import load_weights, read_weights
 
 
 def same(net: nn.Module, other: nn.Module) -> bool:

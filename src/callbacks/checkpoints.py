@@ -12,8 +12,8 @@ import numpy as np
 import torch
 from lightning.pytorch.callbacks import Checkpoint, ModelCheckpoint
 
-from src.cli import stop_if_asked
-from src.nearest import nearest
+from src.console.messages import nearest
+from src.console.signals import stop_if_asked
 
 if TYPE_CHECKING:
     from src.module import SupervisedModule

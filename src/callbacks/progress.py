@@ -9,7 +9,7 @@ import lightning as L
 from lightning.pytorch.callbacks import Callback
 from rich.progress import Progress
 
-from src.screen import bar
+from src.console.screen import bar
 
 if TYPE_CHECKING:
     from src.module import SupervisedModule

@@ -5,7 +5,7 @@ from __future__ import annotations
 from torch import nn
 from torch.nn.modules import activation
 
-from src.nearest import nearest
+from src.console.messages import nearest
 
 ACTIVATIONS = {name.lower(): getattr(nn, name) for name in activation.__all__}
 

@@ -1,0 +1,73 @@
+"""The command line: entry points with Hydra's overrides and sweeps, signals, exit codes."""
+
+from __future__ import annotations
+
+import functools
+import os
+import signal
+import sys
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from typing import Any
+
+import hydra
+from hydra.core.hydra_config import HydraConfig
+from hydra.errors import HydraException
+from hydra.types import RunMode
+from omegaconf import DictConfig
+
+from src.cli.errors import explain
+from src.config.compose import CONF, VERSION
+from src.console.signals import stoppable
+
+
+def entry_point(task: Callable[[DictConfig], Any]) -> Callable[[], None]:
+    """`task(cfg)` as a command with Hydra's overrides and sweeps: exit code 0 only if all was done."""
+
+    @functools.wraps(task)
+    def job(cfg: DictConfig) -> Any:
+        try:
+            return task(cfg)
+        except BrokenPipeError:
+            raise
+        except Exception as error:
+            explain(error)  # here, since Hydra would tell of a sweep's first failure only, when all jobs have ended
+            if HydraConfig.get().mode == RunMode.MULTIRUN:
+                raise Explained from error
+            sys.exit(1)
+
+    def main() -> None:
+        with command():
+            try:
+                hydra.main(config_path=str(CONF), config_name="train", **VERSION)(job)()
+            except OSError as error:
+                if isinstance(error, (HydraException, BrokenPipeError)):  # some of Hydra's are OSErrors
+                    raise
+                raise ValueError(
+                    f"The run's folder {error.filename} cannot be made: {error.strerror}. "
+                    "Choose another with name= or hydra.run.dir=."
+                ) from error
+
+    return main
+
+
+class Explained(Exception):
+    """An error that the user has been told of."""
+
+
+@contextmanager
+def command() -> Iterator[None]:
+    """Inside it an error ends the program: what the user did wrong as a line, the rest with its traceback."""
+    os.environ["HYDRA_FULL_ERROR"] = "1"  # Hydra then raises what it would explain itself
+    try:
+        with stoppable():
+            yield
+            sys.stdout.flush()
+    except BrokenPipeError:  # `| head`
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        sys.exit(128 + signal.SIGPIPE)
+    except Explained:
+        sys.exit(1)
+    except Exception as error:
+        explain(error)
+        sys.exit(1)

@@ -1,0 +1,80 @@
+"""The config in conf/: composed, flattened, with the resolvers that it uses; for Hydra 1.3 and 1.4.
+
+Nothing here imports torch, so that `--help` and a misspelt key are answered at once.
+"""
+
+from __future__ import annotations
+
+import functools
+import inspect
+from collections.abc import Iterator
+from datetime import datetime
+from itertools import count
+from pathlib import Path
+from typing import Any
+
+import hydra
+from hydra.core.global_hydra import GlobalHydra
+from omegaconf import DictConfig, OmegaConf
+
+PROJECT = Path(__file__).resolve().parent.parent.parent
+CONF = PROJECT / "conf"
+
+HYDRA_1_4 = "execution_whitelist" in inspect.signature(hydra.main).parameters
+# Hydra 1.4, and the OmegaConf 2.4 that it brings, deprecate what 1.3 needs.
+register_resolver: Any = OmegaConf.register_resolver if HYDRA_1_4 else OmegaConf.register_new_resolver
+VERSION: dict[str, Any] = {} if HYDRA_1_4 else {"version_base": "1.3"}
+
+
+def compose(*overrides: str) -> DictConfig:
+    """conf/train.yaml with `KEY=VALUE`s, outside of an entry point."""
+    GlobalHydra.instance().clear()
+    with hydra.initialize_config_dir(str(CONF), **VERSION):
+        return hydra.compose("train", list(overrides))
+
+
+def flat(cfg: DictConfig) -> dict[str, Any]:
+    """`{"data.batch_size": 64, ...}`; interpolations stay as they are written."""
+
+    def walk(node: Any, path: str) -> Iterator[tuple[str, Any]]:
+        if isinstance(node, dict) and node:
+            for key, value in node.items():
+                yield from walk(value, f"{path}.{key}" if path else str(key))
+        else:
+            yield path, node
+
+    return dict(walk(OmegaConf.to_container(cfg, resolve=False), ""))
+
+
+def run_folder(name: str | None) -> str:
+    """`outputs/name`, or a new folder named by the time, made here so that no two runs can share it."""
+    if name is None:
+        return _new_folder()
+    if not Path(str(name)).parts or Path(str(name)).is_absolute() or ".." in Path(str(name)).parts:
+        raise ValueError(f"name={name}: a name is that of a folder in outputs/. hydra.run.dir= puts a run anywhere.")
+    return str(Path("outputs") / str(name))
+
+
+@functools.cache  # one per process: all jobs of a sweep share it
+def _new_folder() -> str:
+    stamp = f"{datetime.now():%Y-%m-%d_%H-%M-%S}"
+    for i in count():
+        folder = Path("outputs") / (f"{stamp}_{i}" if i else stamp)
+        try:
+            folder.mkdir(parents=True)
+        except FileExistsError:
+            continue
+        except OSError:
+            pass  # Hydra will meet it too, where we can tell the user
+        return str(folder)
+    raise AssertionError
+
+
+def better(monitor: str | None) -> str:
+    """Whether a score is better when it is smaller (min) or larger (max)."""
+    return "max" if str(monitor).partition("/")[2] in ("accuracy", "f1", "auroc", "r2") else "min"
+
+
+register_resolver("better", better, replace=True)
+register_resolver("run_folder", run_folder, replace=True)
+register_resolver("project", lambda path: str(PROJECT / path), replace=True)

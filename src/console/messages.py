@@ -1,0 +1,42 @@
+"""What the user is told: errors in their words, and what they may have meant."""
+
+from __future__ import annotations
+
+import difflib
+import re
+from collections.abc import Iterable, Mapping
+
+
+class UserError(ValueError):
+    """What the user did wrong, in a line or two that say what to do instead; every other error keeps its traceback.
+
+    A part of the project speaks of its own parameters, as in ``hidden=[0]: a layer needs at least 1 unit.``; what has
+    built the part knows what the user types for them, and calls `in_terms_of`.
+    """
+
+    def in_terms_of(self, path: str, keys: Mapping[str, str]) -> UserError:
+        """The same error with each `parameter=` in it as the key that the user types for it.
+
+        Args:
+            path: the key of the part itself, such as net; it stands in front of a text that names no key of it.
+            keys: parameter -> key, such as hidden -> net.hidden.
+        """
+        text = str(self)
+        if keys:
+            names = "|".join(map(re.escape, sorted(keys, key=len, reverse=True)))
+            text = re.sub(rf"(?<![\w.\-/=])({names})=", lambda found: f"{keys[found[1]]}=", text)
+        if path and not any(key in text for key in keys.values()) and not text.startswith((f"{path}.", f"{path}:")):
+            text = f"{path}: {text}"
+        return UserError(text)
+
+
+def nearest(word: str, words: Iterable[str]) -> str:
+    """A sentence with those of `words` that `word` may have meant, capitals or not; or nothing."""
+    lower = {w.lower(): w for w in words}
+    close = [w for w in lower if w.startswith(word.lower())] or difflib.get_close_matches(word.lower(), lower, n=2)
+    return f" Did you mean {' or '.join(repr(lower[w]) for w in close[:2])}?" if close else ""
+
+
+def first_line(error: BaseException) -> str:
+    """The first line of an error's text, without the full stop; its name if it has no text."""
+    return (str(error).strip() or type(error).__name__).splitlines()[0].rstrip(".")

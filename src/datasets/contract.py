@@ -1,0 +1,133 @@
+"""What a Dataset may offer beyond its examples (x, y). A plain one needs nothing of it: each part is optional.
+
+B examples, K values; x is a tensor of any shape, y a number, a class number or a tensor.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, Literal, Protocol, runtime_checkable
+
+from torch import Generator, Tensor
+
+TargetKind = Literal["values", "class", "labels"]
+"""What y of an example is: values float (K,), a class number (), or labels that apply (1) or do not (0), float (K,)."""
+
+
+@runtime_checkable
+class FetchesBatches(Protocol):
+    """Many examples at once cost less than one after another, as in memory."""
+
+    def __getitems__(self, indices: list[int]) -> Any:
+        """x (B, ...) and y (B, ...) of these examples, put together."""
+
+
+@runtime_checkable
+class Collates(Protocol):
+    """Examples that torch cannot stack, such as texts of varying length."""
+
+    def collate(self, examples: list[Any]) -> Any:
+        """x and y of a batch. A size of x that varies is None in the Dataset's `input_shape`."""
+
+
+@runtime_checkable
+class Augments(Protocol):
+    """Training examples can be changed at random; `augments` says whether they are to be."""
+
+    augments: bool
+
+    def augmented(self, index: int, generator: Generator) -> Any:
+        """The example, changed by this generator alone."""
+
+
+@runtime_checkable
+class ReadsTarget(Protocol):
+    """The same column or array may be read as values, as classes or as labels."""
+
+    def read_target(self, kind: TargetKind | None, classes: list[str] | None = None) -> None:
+        """Read y so; None: as its values suggest.
+
+        Args:
+            classes: those of a finished run, in its order.
+
+        Raises:
+            UserError: y cannot be read so, or holds a class that the run does not know.
+        """
+
+
+@runtime_checkable
+class LearnsFromTraining(Protocol):
+    """How x is prepared is learnt from the training examples alone, and kept for new inputs."""
+
+    @property
+    def reader(self) -> dict[str, Any] | None:
+        """The spec, plain data, of what reads new inputs as these examples were read; None: arrays are."""
+
+    def fit(self, indices: Tensor) -> None:
+        """Learn from these examples.
+
+        Raises:
+            UserError: there is nothing to learn.
+        """
+
+    def restore(self, reader: dict[str, Any]) -> None:
+        """Prepare x as a finished run does, instead: `reader` is that of its Dataset. It comes before `read_target`.
+
+        Raises:
+            UserError: x is not like that run's.
+        """
+
+
+@dataclass(frozen=True)
+class Offer:
+    """What one Dataset offers; None or empty is what it does not.
+
+    Attributes:
+        fetches_batches: see `FetchesBatches`.
+        collate: see `Collates`.
+        augmented: see `Augments`.
+        labels: the class numbers of all examples, (N,).
+        groups: numbers (N,): examples of one group belong together.
+        splits: indices by split, ready-made.
+        classes: their names by number.
+        target: the name of y.
+        targets: the names of its values.
+        input_shape: of x, with None for a size that varies from example to example.
+    """
+
+    fetches_batches: bool
+    collate: Callable[[list[Any]], Any] | None
+    augmented: Callable[[int, Generator], Any] | None
+    labels: Tensor | None
+    groups: Tensor | None
+    splits: Mapping[str, Tensor]
+    classes: list[str] | None
+    target: str
+    targets: list[str] | None
+    input_shape: tuple[int | None, ...] | None
+
+
+def offer_of(dataset: Any) -> Offer:
+    """Look at a Dataset, once its target has been read."""
+
+    def has(name: str, otherwise: Any = None) -> Any:
+        value = getattr(dataset, name, None)
+        return otherwise if value is None else value
+
+    def names(name: str) -> list[str] | None:
+        given: Sequence[Any] | None = has(name)
+        return None if given is None else [str(one) for one in given]
+
+    return Offer(
+        fetches_batches=isinstance(dataset, FetchesBatches),
+        collate=dataset.collate if isinstance(dataset, Collates) else None,
+        augmented=dataset.augmented if isinstance(dataset, Augments) and dataset.augments else None,
+        labels=has("labels"),
+        groups=has("groups"),
+        splits=has("splits", {}),
+        classes=names("classes"),
+        target=str(has("target", "y")),
+        targets=names("targets"),
+        input_shape=None if has("input_shape") is None else tuple(dataset.input_shape),
+    )

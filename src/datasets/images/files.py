@@ -1,0 +1,100 @@
+"""Which files in a folder are pictures, and of which class and split."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+import numpy as np
+
+from src.console.messages import nearest
+from src.console.screen import notice, progress
+from src.datasets.images.decode import channels_of
+
+SPLITS = {"train": "train", "val": "val", "valid": "val", "validation": "val", "test": "test"}  # folder: split
+LEFT_BY_SYSTEMS = ("thumbs.db", "desktop.ini", "__macosx")
+
+
+def existing_folder(path: str) -> Path:
+    folder = Path(path).expanduser()
+    if not folder.is_dir():
+        if folder.exists():
+            raise ValueError(f"{path} is a file: the folder is meant that holds a folder for each class.")
+        raise ValueError(f"{path}: there is no such folder.")
+    return folder
+
+
+def examples(root: Path) -> tuple[list[str], list[int], list[str], list[str]]:
+    """Of each example the file, relative to `root`, the class number and the split, if it has one; the classes."""
+    folders = _ready_made(root) or {"": root}
+    classes = _subfolders(next(iter(folders.values())))
+    files, labels, splits = [], [], []
+    for split, folder in folders.items():
+        for name in _subfolders(folder):
+            if name not in classes:
+                raise ValueError(f"{folder} has a class {name}, which train/ has not.{nearest(name, classes)}")
+            found = files_in(folder / name, root)
+            if not found:
+                raise ValueError(f"{folder / name} holds no pictures. Is it a class? Fill it, or take it away.")
+            files += found
+            labels += [classes.index(name)] * len(found)
+            splits += [split] * len(found)
+    return files, labels, splits, classes
+
+
+def _ready_made(root: Path) -> dict[str, Path]:
+    """The folders of splits that are there, train first; none if they are classes'."""
+    names = _subfolders(root)
+    splits = [SPLITS.get(name.lower(), "") for name in names]
+    if "train" not in splits or not {"val", "test"} & set(splits):
+        return {}
+    if "" in splits:
+        raise ValueError(f"{root} has {', '.join(names)}: folders of splits and of classes. Put the classes inside.")
+    if len(set(splits)) < len(splits):
+        raise ValueError(f"{root} has {', '.join(names)}: two folders for one split. Which is meant?")
+    found = dict(zip(splits, (root / name for name in names), strict=True))
+    return {split: found[split] for split in ("train", "val", "test") if split in found}
+
+
+def _subfolders(folder: Path) -> list[str]:
+    names = sorted(entry.name for entry in folder.iterdir() if entry.is_dir() and _counts(entry.name))
+    if not names:
+        raise ValueError(f"{folder} has no subfolders: one for each class is needed, such as {folder / 'cat'}.")
+    return names
+
+
+def files_in(folder: Path, root: Path) -> list[str]:
+    """Paths of all files in `folder`, at any depth, relative to `root`; sorted."""
+    found = []
+    for place, folders, files in os.walk(folder, followlinks=True):
+        folders[:] = filter(_counts, folders)
+        relative = Path(place).relative_to(root)
+        found += [(relative / name).as_posix() for name in files if _counts(name)]
+    return sorted(found)
+
+
+def _counts(name: str) -> bool:
+    return not name.startswith(".") and name.lower() not in LEFT_BY_SYSTEMS
+
+
+def looked_at(files: list[Path], skip: bool, hint: str = "") -> tuple[list[int], np.ndarray]:
+    """Look at every file: numbers of those that can be read, and their own channels.
+
+    Raises:
+        ValueError: there are others, and they are not to be skipped; with a `hint` what to do.
+    """
+    kept, kinds, errors = [], [], []
+    with progress("looking at the pictures", len(files)) as done:
+        for number, file in enumerate(files):
+            try:
+                kinds.append(channels_of(file))
+                kept.append(number)
+            except ValueError as error:
+                errors.append(str(error))
+            done(number + 1)
+    if errors and not skip:
+        more = "" if len(errors) == 1 else f" So it is with {len(errors)} of {len(files)} files in all."
+        raise ValueError(f"{errors[0]}{more} {hint}".rstrip())
+    if errors:
+        notice(f"{len(errors)} of {len(files)} files are left out. {errors[0]}")
+    return kept, np.array(kinds)

@@ -1,0 +1,43 @@
+"""Where downloads and converted tables are kept, each made by one process at a time."""
+
+from __future__ import annotations
+
+import fcntl
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from src.console.screen import notice
+
+
+def cache_folder(cache: str | None) -> Path:
+    """The folder `cache`, or by default `$XDG_CACHE_HOME/kindling` (`~/.cache/kindling`); made if it is not there.
+
+    Raises:
+        ValueError: it cannot be made or written to.
+    """
+    folder = Path(cache).expanduser() if cache else Path(os.environ.get("XDG_CACHE_HOME") or "~/.cache", "kindling")
+    folder = folder.expanduser()
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise ValueError(
+            f"The cache {folder} cannot be made: {error.strerror}. Choose another: data.cache=."
+        ) from error
+    if not os.access(folder, os.W_OK):
+        raise ValueError(f"The cache {folder} cannot be written to. Choose another: data.cache=.")
+    return folder
+
+
+@contextmanager
+def locked(path: Path, waiting: str | None = None) -> Iterator[None]:
+    """Only one process at a time is inside; one that has to wait says `waiting`."""
+    with path.open("w") as lock:
+        try:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except OSError:
+            if waiting:
+                notice(waiting)
+            fcntl.flock(lock, fcntl.LOCK_EX)
+        yield

@@ -1,0 +1,53 @@
+"""Checkpoint files that are whole or not there at all."""
+
+from __future__ import annotations
+
+import pickle
+import zipfile
+from pathlib import Path
+from typing import Any
+
+import torch
+from lightning.pytorch.plugins.io import TorchCheckpointIO
+
+from src.files.atomic import written_whole
+
+
+class AtomicCheckpointIO(TorchCheckpointIO):
+    """Writes beside the file and renames: Lightning's own does so only if $TMPDIR is on the same file system."""
+
+    def save_checkpoint(self, checkpoint: dict[str, Any], path: Any, storage_options: Any = None) -> None:
+        path = Path(path)
+        path.parent.mkdir(parents=True, exist_ok=True)
+        with written_whole(path, sync=True) as partial:
+            torch.save(checkpoint, partial)
+
+    def load_checkpoint(self, path: Any, map_location: Any = "cpu", weights_only: bool | None = True) -> dict[str, Any]:
+        return load_checkpoint(path)
+
+
+def check_zip(path: str | Path) -> None:
+    """Raise BadZipFile if a file of torch's is not whole: torch itself reads flipped bytes without complaint."""
+    with zipfile.ZipFile(path) as file:
+        damaged = file.testzip()
+    if damaged:
+        raise zipfile.BadZipFile(f"{damaged} differs from its checksum")
+
+
+def load_checkpoint(path: str | Path) -> dict[str, Any]:
+    """Read a checkpoint, onto the CPU, and plain data only: a pickle could run anything.
+
+    Raises:
+        ValueError: the file is not there, not whole or no checkpoint of ours.
+    """
+    if not Path(path).is_file():
+        raise ValueError(f"{path} does not exist.")
+    try:
+        check_zip(path)
+        checkpoint = torch.load(path, map_location="cpu", weights_only=True)
+    except (zipfile.BadZipFile, pickle.UnpicklingError, RuntimeError, EOFError, OSError) as error:
+        reason = str(error).strip().splitlines()[0]
+        raise ValueError(f"{path} is damaged, or no checkpoint: {reason}.") from error
+    if not isinstance(checkpoint, dict) or not {"state_dict", "hyper_parameters"} <= checkpoint.keys():
+        raise ValueError(f"{path} is no checkpoint of a run: it lacks state_dict or hyper_parameters.")
+    return checkpoint

@@ -1,0 +1,84 @@
+"""A table written part by part to a file, which is there when it is whole."""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import IO, TYPE_CHECKING, Any
+
+from src.console.extras import need
+from src.console.messages import nearest
+from src.files.atomic import written_whole
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+Write = Callable[["pd.DataFrame"], None]
+
+
+@contextmanager
+def table_written_whole(path: Path, source: Path) -> Iterator[Write]:
+    """Inside it `write(frame)` adds rows; `path` has them all once it ends well, and is as it was before if not.
+
+    Raises:
+        ValueError: an ending that is none of WRITERS, or a place that cannot be written to.
+    """
+    ending = path.suffix
+    if ending not in WRITERS:
+        raise ValueError(f"-o {path}: it must end in {', '.join(WRITERS)}.{nearest(ending, WRITERS)}")
+    if path.is_dir() or not path.parent.is_dir():
+        reason = "is a folder" if path.is_dir() else f"the folder {path.parent} does not exist"
+        raise ValueError(f"-o {path}: {reason}. Name a file in a folder that exists.")
+    if path.exists() and source.exists() and path.samefile(source):
+        raise ValueError(f"-o {path} is the input itself. Choose another file.")
+    if not os.access(path.parent, os.W_OK):
+        raise ValueError(f"-o {path}: the folder {path.parent} cannot be written to.")
+    if ending == ".parquet":
+        need(f"-o {path}", "pyarrow", "parquet")
+    try:
+        with written_whole(path) as partial, partial.open("wb") as file, WRITERS[ending](file) as write:
+            yield write
+    except OSError as error:
+        raise ValueError(f"-o {path} cannot be written: {error.strerror or error}.") from error
+
+
+@contextmanager
+def _csv(file: IO[bytes]) -> Iterator[Write]:
+    yield lambda frame: frame.to_csv(file, index=False, header=file.tell() == 0)
+
+
+@contextmanager
+def _jsonl(file: IO[bytes]) -> Iterator[Write]:
+    """A line of JSON for each row, numbers as numbers."""
+
+    def write(frame: pd.DataFrame) -> None:
+        for record in frame.to_dict("records"):
+            record = {name: None if value != value else value for name, value in record.items()}  # nan is no JSON
+            file.write(f"{json.dumps(record, ensure_ascii=False, default=str)}\n".encode())
+
+    yield write
+
+
+@contextmanager
+def _parquet(file: IO[bytes]) -> Iterator[Write]:
+    import pyarrow as pa
+    import pyarrow.parquet as pq
+
+    writers: list[Any] = []
+
+    def write(frame: pd.DataFrame) -> None:
+        if not writers:
+            writers.append(pq.ParquetWriter(file, pa.Schema.from_pandas(frame, preserve_index=False)))
+        writers[0].write_table(pa.Table.from_pandas(frame, writers[0].schema, preserve_index=False))
+
+    try:
+        yield write
+    finally:
+        for writer in writers:
+            writer.close()
+
+
+WRITERS = {".csv": _csv, ".jsonl": _jsonl, ".parquet": _parquet}

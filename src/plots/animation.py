@@ -1,0 +1,86 @@
+"""plots/fit.gif: how a curve comes to fit its points."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, cast
+
+import lightning as L
+import numpy as np
+from lightning.pytorch.callbacks import Checkpoint
+from matplotlib.backends.backend_agg import FigureCanvasAgg
+from matplotlib.figure import Figure
+from PIL import Image
+
+from src.callbacks.checkpoints import ends
+from src.files.atomic import written_whole
+from src.plots.picture import curve_x, draw_points, is_curve, plots
+
+if TYPE_CHECKING:
+    from src.datamodule import DataModule
+    from src.module import SupervisedModule
+
+FRAMES = 60  # at most, evenly over the run, for which they are thinned out as it goes on
+
+
+class Animation(Checkpoint):
+    """A frame for an epoch, or for every second, fourth, ... of a long run, with the loss in it.
+
+    A Checkpoint, since Lightning calls those when an epoch's scores are known.
+    """
+
+    def __init__(self) -> None:
+        self.every = 1
+        self.frames: list[list[Any]] = []  # epoch, loss, the curve's values
+
+    def on_fit_start(self, trainer: L.Trainer, pl_module: SupervisedModule) -> None:
+        if not is_curve(pl_module, cast(Any, trainer).datamodule):
+            raise ValueError("animate=true draws data with one x and one y, such as data=parabola.")
+        self.x = curve_x(cast(Any, trainer).datamodule)  # (300, 1)
+
+    def on_train_epoch_end(self, trainer: L.Trainer, pl_module: SupervisedModule) -> None:
+        if trainer.current_epoch % self.every and not ends(trainer):
+            return
+        y = pl_module.predictions(pl_module.try_net(self.x.to(pl_module.device)))
+        name = "val/loss" if pl_module.is_validated else "train/loss"  # train/loss is that of weights before these
+        loss = f"{name} {trainer.callback_metrics[name].item():.4f}"
+        self.frames.append([trainer.current_epoch, loss, y[:, 0].tolist()])
+        if len(self.frames) > FRAMES:
+            self.frames, self.every = self.frames[::2], 2 * self.every
+
+    def state_dict(self) -> dict[str, Any]:
+        return {"every": self.every, "frames": self.frames}
+
+    def load_state_dict(self, state_dict: dict[str, Any]) -> None:
+        self.every, self.frames = state_dict["every"], state_dict["frames"]
+
+    def on_fit_end(self, trainer: L.Trainer, pl_module: SupervisedModule) -> None:
+        if not trainer.is_global_zero or not self.frames:
+            return
+        first, *others = self._film(cast(Any, trainer).datamodule)
+        durations = [80] * len(others) + [1500]  # milliseconds; time to look at the end
+        with written_whole(plots(trainer) / "fit.gif") as partial:  # one that a kill cuts short would look whole
+            first.save(partial, "GIF", save_all=True, append_images=others, duration=durations, loop=0)
+
+    def _film(self, data: DataModule) -> list[Image.Image]:
+        """Points and axes are drawn once, then only the curve and the title for each frame."""
+        figure = Figure(figsize=(6, 4), dpi=80, layout="constrained")
+        canvas = FigureCanvasAgg(figure)
+        axes = figure.add_subplot()
+        draw_points(axes, data)
+        [line] = axes.plot(self.x[:, 0].numpy(), self.frames[0][2], color="black", label="learnt")
+        axes.set_title("epoch")
+        axes.legend(loc="upper center")
+        axes.grid(alpha=0.3)
+        line.set_animated(True)
+        axes.title.set_animated(True)
+        canvas.draw()
+        background = canvas.copy_from_bbox(figure.bbox)
+        film = []
+        for epoch, loss, y in self.frames:
+            canvas.restore_region(background)
+            line.set_ydata(y)
+            axes.title.set_text(f"epoch {epoch}: {loss}")
+            axes.draw_artist(line)
+            axes.draw_artist(axes.title)
+            film.append(Image.fromarray(np.asarray(canvas.buffer_rgba())).convert("P", palette=Image.Palette.ADAPTIVE))
+        return film
