@@ -1,0 +1,1 @@
+"""Kindling: train a model, one command."""

@@ -1,4 +1,4 @@
-"""Save the net of a finished run as one file that gives the run's own answers.
+"""Save the net of a finished run as one file that predicts as the run does.
 
 python -m src.export outputs/my_run                       # pt2: the whole net, to be used without this project
 python -m src.export outputs/my_run format=onnx           # the same for other programs and languages
@@ -15,23 +15,22 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from src.cli.command import command
-from src.console.messages import nearest
+from src.console.messages import UserError, nearest
 from src.files.atomic import written_whole
 from src.formats.nets import FORMATS, find_format
-from src.run import Run, load_data
+from src.run import Run, require
 
 if TYPE_CHECKING:
+    from lightning import LightningModule
     from omegaconf import DictConfig
     from torch import Tensor
 
-    from src.module import SupervisedModule
-
-EXAMPLES = 256  # whose answers are compared
-TOLERANCE = 1e-4  # of the largest answer
+EXAMPLES = 256  # whose predictions are compared
+TOLERANCE = 1e-4  # of the largest prediction
 
 
 def export(run: Run, name: str = "pt2", output: str | None = None, changes: list[str] | None = None) -> str:
-    """Save the run's net, read it again, compare the answers; returns a line that says where it is and how exact.
+    """Save the run's net, read it again, compare the predictions; returns a line that says where it is and how exact.
 
     Args:
         name: one of FORMATS.
@@ -39,62 +38,61 @@ def export(run: Run, name: str = "pt2", output: str | None = None, changes: list
         changes: `KEY=VALUE`s of data, such as a path that is another one now.
 
     Raises:
-        ValueError: this cannot be done, or the file answers otherwise than the run; then it is not kept.
+        UserError: this cannot be done, or the file predicts otherwise than the run; then it is not kept.
     """
     form = find_format(name)
     cfg, module = run.config(changes), run.load()
+    require(module, "forward", "src.export")
     path = Path(output) if output else Path(str(run)) / "export" / form.file
     _check_place(path, path.parent if output else run.folder, form.file)
-    x = _examples(cfg, module)
+    x = _examples(run, cfg)
     path.parent.mkdir(exist_ok=True)
     try:
         with written_whole(path) as partial:
-            form.write(module, x, partial)
+            form.write(module, x, run.description.input_shape, partial)
             difference = _difference(module, form.read(module, partial), x)
     finally:
         if not any(path.parent.iterdir()):  # export/, without a file
             path.parent.rmdir()
     size = path.stat().st_size / 1e6
-    return f"{path}  {size:.1f} MB  largest difference to the run's own answers on {len(x)} examples: {difference:.1e}"
+    return f"{path}  {size:.1f} MB  largest difference to the run's predictions for {len(x)} examples: {difference:.1e}"
 
 
 def _check_place(path: Path, folder: Path, usual: str) -> None:
     suffix = Path(usual).suffix
     if path.is_dir():
-        raise ValueError(f"{path} is a folder. Name a file in it, such as -o {path / usual}.")
+        raise UserError(f"{path} is a folder. Name a file in it, such as -o {path / usual}.")
     if path.suffix != suffix:
-        raise ValueError(f"-o {path}: such a file ends in {suffix}, as does {path.with_suffix(suffix)}.")
+        raise UserError(f"-o {path}: such a file ends in {suffix}, as does {path.with_suffix(suffix)}.")
     if not folder.is_dir():
-        raise ValueError(f"-o {path}: the folder {folder} does not exist.")
+        raise UserError(f"-o {path}: the folder {folder} does not exist.")
     if not os.access(folder, os.W_OK):
-        raise ValueError(f"The folder {folder} cannot be written to. Choose another with -o FILE.")
+        raise UserError(f"The folder {folder} cannot be written to. Choose another with -o FILE.")
 
 
-def _examples(cfg: DictConfig, module: SupervisedModule) -> Tensor:
+def _examples(run: Run, cfg: DictConfig) -> Tensor:
     """x of the test split, or of val or train where there is none: (N, *input_shape), in the data's own dtype."""
-    import torch
-
-    splits = load_data(cfg, module).splits
-    part = splits["test"] or splits["val"] or splits["train"]
-    return torch.stack([torch.as_tensor(part[i][0]) for i in range(min(EXAMPLES, len(part)))])
+    data = run.data(cfg)
+    split = next(split for split in ("test", "val", "train") if data.splits[split])
+    return data.examples(split, EXAMPLES)[0]
 
 
-def _difference(module: SupervisedModule, answer: Callable[[Tensor], Tensor], x: Tensor) -> float:
-    """The largest between the two's answers, for a single example and for batches.
+def _difference(module: LightningModule, predict: Callable[[Tensor], Tensor], x: Tensor) -> float:
+    """The largest between the two's predictions, for a single example and for batches.
 
     Raises:
-        ValueError: it is too large.
+        UserError: it is too large.
     """
     import torch
 
     with torch.no_grad():
-        pairs = [(module(batch), answer(batch)) for batch in (x[:1], *x[1:].split(32)) if len(batch)]
-    ours, theirs = (torch.cat(answers) for answers in zip(*pairs, strict=True))
+        pairs = [(module(batch), predict(batch)) for batch in (x[:1], *x[1:].split(32)) if len(batch)]
+    ours, theirs = (torch.cat(predictions) for predictions in zip(*pairs, strict=True))
     difference = (ours - theirs).abs().max().item()
     if not difference <= TOLERANCE * ours.abs().max().item():  # nan is no better
-        raise ValueError(
-            f"The file's answers differ from the run's own by up to {difference:.1e}, so it is not kept. "
-            "Does the net draw random numbers when it answers?"
+        raise UserError(
+            f"The file's predictions differ from the run's by up to {difference:.1e}, so it is not kept. "
+            "Does the net draw random numbers when it predicts?"
         )
     return difference
 
@@ -110,7 +108,7 @@ def main() -> None:
         given = {choice: choice.partition("=")[0] for choice in arguments.choices}
         for choice, key in given.items():
             if key != "format" and key.partition(".")[0] != "data":
-                raise ValueError(f"{choice}: there are format and data.{nearest(key, ['format', 'data'])}")
+                raise UserError(f"{choice}: there are format and data.{nearest(key, ['format', 'data'])}")
         [name] = [choice.removeprefix("format=") for choice, key in given.items() if key == "format"][-1:] or ["pt2"]
         changes = [choice for choice, key in given.items() if key != "format"]
         print(export(Run(arguments.run), name, arguments.output, changes))

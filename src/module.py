@@ -1,42 +1,44 @@
-"""The one LightningModule: net + task + optimizer + scheduler."""
+"""The one LightningModule for learning y from x: net + task + loss + optimizer + scheduler."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
-from contextlib import nullcontext
 from typing import Any, cast
 
 import lightning as L
-import torch
-from torch import Tensor
-from torch.optim.lr_scheduler import ReduceLROnPlateau
+from torch import Tensor, nn
 
-from src.config.build import blamed_on, build
-from src.learning.check import check_net
-from src.learning.optimization import build_optimizer, build_schedule
-from src.learning.standardize import Standardize
+from src.config.build import build, named
+from src.console.messages import UserError
+from src.datamodule import DataModule, datamodule_of, description_in
+from src.datasets.description import DataDescription
+from src.learning.check import check_loss, check_metrics, check_net, predicting
+from src.learning.loss import build_loss, is_balanced
+from src.learning.metrics import EpochMetrics, Mode, build_metrics, check_measured, known_mode
+from src.learning.optimization import build_optimizer, build_schedule, freeze, is_plateau
 from src.learning.weights import load_weights
-from src.tasks.task import TASKS, EpochScores
+from src.nets.standardize import Standardize
+from src.tasks import Task
+
+Batch = tuple[Tensor, Tensor]
 
 
 class SupervisedModule(L.LightningModule):
-    """Learns y from x; `module(x)` answers for raw x.
+    """Learns y from x; `module(x)` predicts from raw x.
 
     Args:
         net: spec of the net: `_target_` and parameters; it is called with `input_shape` and `output_size` too.
-        optimizer: spec of the optimizer.
+        task: spec of the task; it is called with the description of the data too.
+        optimizer: spec of the optimizer; its `groups` give parts of the net options of their own.
         scheduler: spec of the learning-rate scheduler, with Lightning's interval, frequency and monitor.
-        loss: spec of what is called with scores and targets, such as torch.nn.HuberLoss; None or {}: the task's own.
+        loss: spec of what is called with outputs and targets, such as torch.nn.HuberLoss; None: the task's own.
+        metrics: specs by name of metrics of torchmetrics, beside the task's own.
         weights: a file of parameters that the net starts from.
+        freeze: patterns of names of parameters that do not learn.
         standardize: inputs, and the targets of a regression, to mean 0 and deviation 1 of the training split.
         compile: torch.compile the net for training.
-        task: regression | binary | multiclass; like the rest below it is learnt from the data and kept in checkpoints.
-        input_shape: of one example.
-        output_size: values of a regression, 1 for binary, else the number of classes.
-        classes: their names; None for a regression.
-        targets: what is predicted: the name of the class, or of each value.
-        reader: spec of what reads new inputs as these data were read, with all that was learnt from them.
-        fingerprint: of the data, to know them again.
+
+    Net, task and all that depends on the data are built when these are known, in `setup` or from a checkpoint.
     """
 
     hparams: Any
@@ -44,189 +46,183 @@ class SupervisedModule(L.LightningModule):
     def __init__(
         self,
         net: dict[str, Any],
+        task: dict[str, Any],
         optimizer: dict[str, Any],
         scheduler: dict[str, Any] | None = None,
         loss: dict[str, Any] | None = None,
+        metrics: dict[str, dict[str, Any]] | None = None,
         weights: str | None = None,
+        freeze: list[str] | None = None,
         standardize: bool = True,
         compile: bool = False,
-        task: str | None = None,
-        input_shape: list[int] | None = None,
-        output_size: int | None = None,
-        classes: list[str] | None = None,
-        targets: list[str] | None = None,
-        reader: dict[str, Any] | None = None,
-        fingerprint: str | None = None,
     ) -> None:
         super().__init__()
         self.save_hyperparameters()
-        if input_shape is not None:
-            self._build()
+        self.data: DataDescription | None = None
+        self.has_val = self.is_validated = False
 
     def forward(self, x: Tensor) -> Tensor:
-        """Answers for raw x (B, *input_shape): values (B, K) in the target's own units, or probabilities (B, C)."""
-        return self.predictions(self.net(self.inputs(x)))
+        """Predictions for raw x (B, *input_shape): of a regression values (B, K), else probabilities (B, C)."""
+        return self.task.predictions(self.net(self.inputs(x)).float())
 
-    def predictions(self, scores: Tensor) -> Tensor:
-        answers = self.task.answer(scores.float())
-        return self.target_scale.inverse(answers) if self.hparams.task == "regression" else answers
+    def training_step(self, batch: Batch, batch_idx: int) -> Tensor:
+        return self._step(batch, self.train_metrics)[0]
 
-    def training_step(self, batch: tuple[Tensor, Tensor], batch_idx: int) -> Tensor:
-        return self._step(batch, self.train_scores)[0]
+    def validation_step(self, batch: Batch, batch_idx: int) -> Tensor:
+        return self._step(batch, self.val_metrics)[1]
 
-    def validation_step(self, batch: tuple[Tensor, Tensor], batch_idx: int) -> Tensor:
-        return self._step(batch, self.val_scores)[1]
+    def test_step(self, batch: Batch, batch_idx: int) -> Tensor:
+        return self._step(batch, self.test_metrics)[1]
 
-    def test_step(self, batch: tuple[Tensor, Tensor], batch_idx: int) -> Tensor:
-        return self._step(batch, self.test_scores)[1]
-
-    def _step(self, batch: tuple[Tensor, Tensor], epoch_scores: EpochScores) -> tuple[Tensor, Tensor]:
+    def _step(self, batch: Batch, metrics: EpochMetrics) -> tuple[Tensor, Tensor]:
         """The loss to learn from, and the predictions."""
-        x, y = batch
-        if self.hparams.task == "regression":
-            y = y.reshape(len(y), -1)  # (B,) -> (B, 1)
-            target = self.target_scale(y)
-        else:
-            y = target = y.reshape(len(y)).long()
-        scores = self.net(self.inputs(x))  # (B, K), (B, 1) or (B, C)
+        x, truth = batch[0], self.task.truth(batch[1])
+        target = self.task.target(truth)
+        outputs = self.net(self.inputs(x))
         auxiliary: list[Tensor] = []
-        if isinstance(scores, tuple):  # in training a net may have more classifiers than the one that will answer
-            if not hasattr(self.net, "auxiliary_weight"):
-                name = self.hparams.net["_target_"]
-                raise ValueError(f"net: {name} answers several times in training: it needs an auxiliary_weight.")
-            scores, *auxiliary = scores
-        loss = self.loss(scores, target)
-        predictions = self.predictions(scores.detach())
-        epoch_scores.update(loss.detach(), predictions, y)
-        for scores in auxiliary:
-            loss = loss + self.net.auxiliary_weight * self.loss(scores, target)
+        if isinstance(outputs, tuple):  # in training a net may have more classifiers than the one that will predict
+            outputs, *auxiliary = outputs
+        loss = self.loss(outputs, target)
+        predictions = self.task.predictions(outputs.detach().float())
+        metrics.update(loss.detach(), predictions, truth)
+        for outputs in auxiliary:
+            loss = loss + self._auxiliary_weight() * self.loss(outputs, target)
         return loss, predictions
 
-    def on_train_epoch_end(self) -> None:
-        self._log(self.train_scores)
-        scheduler = self.lr_schedulers()
-        if isinstance(scheduler, ReduceLROnPlateau):
-            self._step_plateau(scheduler)
+    def _auxiliary_weight(self) -> float:
+        if not hasattr(self.net, "auxiliary_weight"):
+            name = self.hparams.net["_target_"]
+            raise UserError(f"net: {name} answers several times in training: it needs an auxiliary_weight.")
+        return self.net.auxiliary_weight
 
     def on_train_epoch_start(self) -> None:
         self.is_validated = False  # in this epoch
 
+    def on_train_epoch_end(self) -> None:
+        self._log(self.train_metrics)
+        scheduler = self.lr_schedulers()
+        if is_plateau(scheduler):
+            self._step_plateau(scheduler)
+
     def on_validation_epoch_end(self) -> None:
         self.is_validated = True
-        self._log(self.val_scores)
+        self._log(self.val_metrics)
 
     def on_test_epoch_end(self) -> None:
-        self._log(self.test_scores)
+        self._log(self.test_metrics)
 
-    def _log(self, epoch_scores: EpochScores) -> None:
+    def _log(self, metrics: EpochMetrics) -> None:
         try:
-            self.log_dict(epoch_scores.compute(), sync_dist=True)  # the same on all devices: torchmetrics has summed up
+            self.log_dict(metrics.compute(), sync_dist=True)  # the same on all devices: torchmetrics has summed up
         except FloatingPointError as error:  # before anything is saved: such weights are worth nothing
-            lr = (
-                f", step {self.global_step}, lr {self.trainer.optimizers[0].param_groups[0]['lr']:g}"
-                if self.trainer.optimizers
-                else ""
-            )
-            raise ValueError(
-                f"{error} in epoch {self.current_epoch}{lr}. Try a smaller optimizer.lr or trainer.gradient_clip_val=1."
+            place = f"epoch {self.current_epoch}"
+            for optimizer in self.trainer.optimizers[:1]:
+                place += f", step {self.global_step}, lr {optimizer.param_groups[0]['lr']:g}"
+            raise UserError(
+                f"{error} in {place}. Try a smaller optimizer.lr or trainer.gradient_clip_val=1."
             ) from error
 
-    # --- what is known once the data are ---------------------------------------------------------------------------
+    @property
+    def measured(self) -> list[str]:
+        """The metrics of every epoch."""
+        return [*(self.val_metrics.names if self.has_val else ()), *self.train_metrics.names]
+
+    def mode_of(self, metric: str) -> Mode:
+        """Whether a smaller or a larger value is better. Raises UserError if the metric does not say."""
+        of_split = self.val_metrics if metric.startswith("val/") else self.train_metrics
+        return known_mode(metric, of_split.mode(metric))
+
+    # --- what is built once the data are known ---------------------------------------------------------------------
 
     def setup(self, stage: str) -> None:
-        data = cast(Any, self.trainer).datamodule
+        data = datamodule_of(self.trainer)
         if data is None:
             return
-        if self.hparams.input_shape is None:
-            self.hparams.update(
-                task=data.task,
-                input_shape=list(data.input_shape),
-                output_size=data.output_size,
-                classes=data.classes,
-                targets=data.targets,
-                reader=data.reader,
-                fingerprint=data.fingerprint(),
-            )
-            self._build()
-            check_net(self, data.example())
+        self.has_val = len(data.splits["val"]) > 0
+        if self.data is None:
+            self.build_for(data.description)
+            self._check(*data.examples())
             if self.hparams.weights is not None and self.trainer.ckpt_path is None:  # else it goes on with other ones
-                with blamed_on("weights"):
+                with named("weights", {}):
                     load_weights(self.net, self.hparams.weights)
         else:
-            self.check_data(data)
+            self.data.check_same(data.description)
         if stage == "fit":
-            if self.hparams.standardize:
-                self._standardize(data)
+            self._learn_from_training(data)
             if self.hparams.compile:
                 self.net.compile()
 
-    def check_data(self, data: Any) -> None:
-        """Raise ValueError if the DataModule's examples are not like those that this module was trained on."""
-        for name in ("task", "input_shape", "output_size", "classes"):
-            mine, theirs = self.hparams[name], getattr(data, name)
-            if mine != (list(theirs) if name == "input_shape" else theirs):
-                raise ValueError(f"The run was trained on data with {name} {mine}, but these have {theirs}.")
-
-    def _build(self) -> None:
-        """Net, task, scales and scores from the hyperparameters."""
+    def build_for(self, data: DataDescription) -> None:
+        """Net, task, loss, scales and metrics for such data."""
         h = self.hparams
-        self.task = TASKS[h.task]
-        given = {"input_shape": tuple(h.input_shape), "output_size": h.output_size}
-        with blamed_on("net"):
-            self.net = build(h.net, **given)
-        with blamed_on("loss"):
-            self.loss = build(h.loss) if h.loss else self.task.loss
-        self.input_scale = Standardize(tuple(h.input_shape))
-        self.target_scale = Standardize((h.output_size,))
-        size = len(h.classes or []) or h.output_size
-        self.train_scores = EpochScores("train", h.task, size)
-        self.val_scores = EpochScores("val", h.task, size)
-        self.test_scores = EpochScores("test", h.task, size)
+        self.data = data
+        self.task: Task = build(h.task, "task", data=data)
+        with named("net", {"input_shape": "data.shape"}):
+            self.net = build(h.net, "net", input_shape=data.input_shape, output_size=self.task.output_size)
+        if not isinstance(self.net, nn.Module):
+            raise UserError(f"net: {h.net['_target_']} is no torch.nn.Module.")
+        freeze(self.net, h.freeze or [])
+        self.loss = build_loss(h.loss, self.task)
+        self.input_scale = Standardize(data.input_shape)
+        self.train_metrics, self.val_metrics, self.test_metrics = (
+            EpochMetrics(split, build_metrics(h.metrics or {}, self.task)) for split in ("train", "val", "test")
+        )
 
     def inputs(self, x: Tensor) -> Tensor:
-        """What the net reads: x standardized, or as it is if it holds indices (int64, for an embedding)."""
-        return x if x.dtype == torch.int64 else self.input_scale(x.to(self.input_scale.mean.dtype))
+        """What the net reads: x standardized; as it is if it holds indices for an embedding."""
+        assert self.data is not None
+        return x if self.data.indices else self.input_scale(x.to(self.input_scale.mean.dtype))
 
-    def try_net(self, x: Tensor, in_precision: bool = True) -> Tensor:
-        """Scores of the net for x (B, *input_shape), as in validation: it learns nothing, no layer is random.
+    def _check(self, x: Tensor, y: Tensor) -> None:
+        """Try net, loss and metrics on two examples."""
+        h = self.hparams
+        with predicting(self.net):
+            outputs = check_net(h.net["_target_"], lambda x: self.net(self.inputs(x)), self.task, x)
+        if h.loss and "_target_" in h.loss:
+            check_loss(h.loss["_target_"], self.loss, self.task, outputs, y)
+        check_metrics({name: self.val_metrics.metrics[name] for name in h.metrics or {}}, self.task, outputs, y)
 
-        `in_precision`: in the trainer's, to which Lightning converts the net after `setup`.
-        """
-        modes = [(module, module.training) for module in self.net.modules()]  # a net may have frozen some for good
-        context = self.trainer.precision_plugin.forward_context() if in_precision else nullcontext()
-        self.net.eval()
-        try:
-            with torch.no_grad(), context:
-                return self.net(self.inputs(x))
-        finally:
-            for module, training in modes:
-                module.training = training
+    def outputs(self, x: Tensor) -> Tensor:
+        """The net's outputs for x (B, *input_shape), as in validation, in the trainer's precision."""
+        with predicting(self.net), self.trainer.precision_plugin.forward_context():
+            return self.net(self.inputs(x))
 
-    def _standardize(self, data: Any) -> None:
-        has_numbers = data.example().dtype != torch.int64
-        is_regression = self.hparams.task == "regression"
-        self.input_scale.forget()
-        self.target_scale.forget()
-        for x, y in data.training_batches() if has_numbers or is_regression else ():
-            if has_numbers:
-                self.input_scale.learn(x)
-            if is_regression:
-                self.target_scale.learn(y.reshape(len(y), -1))
+    def _learn_from_training(self, data: DataModule) -> None:
+        """Standardization and the weights of classes, from the training split."""
+        assert self.data is not None
+        scale_x = None if self.data.indices or not self.hparams.standardize else self.input_scale
+        scale_y = self.task.target_scale if self.hparams.standardize else None
+        balanced = is_balanced(self.hparams.loss)
+        truths: list[Tensor] = []
+        for scale in filter(None, (scale_x, scale_y)):
+            scale.forget()
+        for x, y in data.training_batches() if scale_x or scale_y or balanced else ():
+            truth = self.task.truth(y)
+            if scale_x:
+                scale_x.learn(x)
+            if scale_y:
+                scale_y.learn(truth)
+            if balanced:
+                truths.append(truth)
+        if balanced:
+            cast(Any, self.loss).weight.copy_(self.task.balanced_weight(truths))
 
     # --- optimizer and scheduler -----------------------------------------------------------------------------------
 
     def configure_optimizers(self) -> dict[str, Any]:
-        optimizer = build_optimizer(self.hparams.optimizer, self.parameters(), self.trainer)
+        optimizer = build_optimizer(self.hparams.optimizer, self, self.trainer)
         if self.hparams.scheduler is None:
             return {"optimizer": optimizer}
-        schedule = build_schedule(self.hparams.scheduler, optimizer, self.trainer)
+        if self.hparams.scheduler.get("monitor") is not None:
+            check_measured("scheduler.monitor", self.hparams.scheduler["monitor"], self.measured)
+        schedule = build_schedule(self.hparams.scheduler, optimizer, self.trainer, self.mode_of)
         return {"optimizer": optimizer, "lr_scheduler": schedule}
 
     def lr_scheduler_step(self, scheduler: Any, metric: Any) -> None:
-        if not isinstance(scheduler, ReduceLROnPlateau):
+        if not is_plateau(scheduler):
             scheduler.step()
 
-    def _step_plateau(self, scheduler: ReduceLROnPlateau) -> None:
+    def _step_plateau(self, scheduler: Any) -> None:
         """Here, since Lightning would do it only after the epoch's checkpoint: a resumed run would lack the step."""
         spec = self.hparams.scheduler
         is_known = self.is_validated or spec["monitor"].startswith("train/")
@@ -234,6 +230,8 @@ class SupervisedModule(L.LightningModule):
             scheduler.step(self.trainer.callback_metrics[spec["monitor"]])
 
     def on_load_checkpoint(self, checkpoint: Mapping[str, Any]) -> None:
+        if self.data is None:
+            self.build_for(description_in(checkpoint))
         mine, theirs = self.state_dict(), checkpoint["state_dict"]
         differing = sorted(
             key
@@ -241,4 +239,4 @@ class SupervisedModule(L.LightningModule):
             if key not in mine or key not in theirs or mine[key].shape != theirs[key].shape
         )
         if differing:
-            raise ValueError(f"The checkpoint is of another net: it differs in {', '.join(differing[:4])}.")
+            raise UserError(f"The checkpoint is of another net: it differs in {', '.join(differing[:4])}.")

@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import functools
+import hashlib
+import json
 import os
+import shutil
 import subprocess
 import sys
 import threading
@@ -67,7 +70,6 @@ def call(monkeypatch: pytest.MonkeyPatch) -> Callable[..., int]:
 @pytest.fixture
 def train(call: Callable[..., int]) -> Callable[..., dict[str, Any]]:
     """`train("data=wine")` trains and returns results.json, and `run`, the path of the folder."""
-    import json
 
     def train(*overrides: str) -> dict[str, Any]:
         before = set(Path("outputs").glob("*"))
@@ -77,6 +79,34 @@ def train(call: Callable[..., int]) -> Callable[..., dict[str, Any]]:
         return json.loads((run / "results.json").read_text()) | {"run": run}
 
     return train
+
+
+@pytest.fixture(scope="session")
+def finished_runs(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return tmp_path_factory.mktemp("finished_runs")
+
+
+@pytest.fixture
+def finished(train: Callable[..., dict[str, Any]], finished_runs: Path) -> Callable[..., dict[str, Any]]:
+    """`finished("data=wine", "name=w")` is `train(...)`, but a copy of the run where a test before has trained it.
+
+    For tests of what becomes of a finished run. Files that it reads must be the same whenever its overrides are.
+    """
+
+    def finished(*overrides: str) -> dict[str, Any]:
+        run = Path("outputs") / next(o for o in overrides if o.startswith("name=")).removeprefix("name=")
+        kept = finished_runs / hashlib.sha256("\n".join(overrides).encode()).hexdigest()
+        if not kept.exists():
+            train(*overrides)
+            shutil.copytree(run, kept / "run")
+            (kept / "cwd").write_text(str(Path.cwd()))
+        else:
+            shutil.copytree(kept / "run", run)
+            hydra = run / ".hydra" / "hydra.yaml"  # where relative paths begin
+            hydra.write_text(hydra.read_text().replace((kept / "cwd").read_text(), str(Path.cwd())))
+        return json.loads((run / "results.json").read_text()) | {"run": run}
+
+    return finished
 
 
 @contextmanager

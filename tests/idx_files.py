@@ -1,4 +1,4 @@
-"""Writes what src/datasets/idx.py reads."""
+"""Writes what src/datasets/images/idx.py reads."""
 
 from __future__ import annotations
 

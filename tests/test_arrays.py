@@ -14,9 +14,12 @@ import torch
 from safetensors.numpy import save_file
 from torch import nn
 
-from src.datasets.arrays.arrays import ArrayReader, Arrays
+from src.console.messages import UserError
+from src.datasets.arrays import ArrayReader, Arrays
+from src.datasets.contract import LearnsFromTraining, ReadsTarget, TargetKind
 from src.files.disk_rows import DiskRows
 from src.run import Run
+from tests.sources import source
 
 RANDOM = np.random.default_rng(0)
 X = RANDOM.normal(size=(60, 4)).astype("float32")
@@ -35,6 +38,13 @@ def save(path: str, **arrays: Any) -> str:
     else:
         save_file(arrays, path)
     return path
+
+
+def dataset_of(path: str, kind: TargetKind | None = None, **options: Any) -> Arrays:
+    """The Dataset of a file."""
+    data = source("arrays", path=path, **options)
+    data.read_target(kind)
+    return data
 
 
 @pytest.mark.parametrize("path", ["a.npz", "a.npy", "a.safetensors"])
@@ -65,7 +75,7 @@ def test_a_run_learns_from_arrays_and_answers_for_new_ones(train, call, path):
 )
 @pytest.mark.parametrize("path", ["a.npz", "a.npy"])
 def test_numbers_of_x_become_what_a_net_reads(path, given, options, becomes):
-    data = Arrays(save(path, x=given, y=NUMBERS), **options)
+    data = dataset_of(save(path, x=given, y=NUMBERS), **options)
     data.fit(torch.arange(9))
     x, y = data.__getitems__([5, 3, 3, 59])
     assert x.dtype == becomes
@@ -87,38 +97,48 @@ def test_numbers_of_x_become_what_a_net_reads(path, given, options, becomes):
         (TEXTS, {"classes": ["yes", "no"]}, ["yes", "no"], list(1 - NUMBERS[:4])),
         (NUMBERS, {"classes": ["a", "b", "c"]}, ["a", "b", "c"], list(NUMBERS[:4])),
         (NUMBERS[:, None], {}, ["0", "1"], list(NUMBERS[:4])),
-        (NUMBERS.astype("float64"), {"task": "classification"}, ["0", "1"], list(NUMBERS[:4])),
-        (NUMBERS, {"task": "regression"}, None, [[n] for n in NUMBERS[:4]]),
+        (NUMBERS.astype("float64"), {"kind": "class"}, ["0", "1"], list(NUMBERS[:4])),
+        (NUMBERS, {"kind": "values"}, None, [[n] for n in NUMBERS[:4]]),
         (X[:, 0], {}, None, X[:4, :1].tolist()),
         (X[:, :2].astype("float64"), {}, None, X[:4, :2].tolist()),
+        (NUMBERS > 0, {"kind": "labels"}, None, [[n] for n in NUMBERS[:4]]),
+        (np.stack([NUMBERS, 1 - NUMBERS], axis=1), {"kind": "labels"}, None, [[n, 1 - n] for n in NUMBERS[:4]]),
     ],
 )
-def test_y_are_classes_or_the_values_of_a_regression(y, options, classes, first):
-    data = Arrays(save("a.npz", x=X, y=y), **options)
+def test_y_are_classes_values_or_labels(y, options, classes, first):
+    data = dataset_of(save("a.npz", x=X, y=y), **options)
     assert data.classes == classes
     assert data.y[:4].tolist() == first
     assert (data.labels is None) == (classes is None)
     assert data.y.dtype == (torch.float32 if classes is None else torch.int64)
+    assert isinstance(data, ReadsTarget)
+    assert isinstance(data, LearnsFromTraining)
 
 
 def test_one_number_an_example_is_an_axis_of_its_own():
     path = save("a.npy", x=X[:, 0], y=X[:, 0])
-    assert Arrays(path)[3][0].shape == (1,)
+    assert dataset_of(path)[3][0].shape == (1,)
     assert [x.shape for _, x, _ in ArrayReader([1], False).read(path, 40, 0)] == [(40, 1), (20, 1)]
     assert [x.shape for _, x, _ in ArrayReader([], False).read(path, 40, 0)] == [(40,), (20,)]
 
 
 def test_a_finished_run_numbers_the_classes_of_new_data():
-    data = Arrays(save("a.npz", x=X, y=TEXTS))
-    data.use(data.reader, "multiclass", ["maybe", "yes", "no"])
+    data = source("arrays", path=save("a.npz", x=X, y=TEXTS))
+    data.restore(data.reader)
+    data.read_target("class", ["maybe", "yes", "no"])
     assert data.classes is not None
     assert [data.classes[k] for k in data.y.tolist()] == TEXTS.tolist()
     assert data.labels is data.y
-    with pytest.raises(ValueError, match=r"the run does not know the class 'no'. It knows: yess."):
-        Arrays("a.npz").use(data.reader, "multiclass", ["yess"])
-    whole = Arrays(save("b.npz", x=X, y=NUMBERS))
-    whole.use(whole.reader, "regression", None)
-    assert (whole.classes, whole.y.dtype) == (None, torch.float32)
+    with pytest.raises(UserError, match=r"path=a.npz: the run knows no class 'no'. It knows: yess."):
+        data.read_target("class", ["yess"])
+
+
+def test_a_finished_run_says_what_x_are():
+    data = dataset_of(save("a.npz", x=NUMBERS, y=TEXTS))
+    data.restore({"shape": [1], "indices": True})
+    assert data[0][0].dtype == torch.int64
+    with pytest.raises(UserError, match="the indices of an embedding are whole numbers"):
+        dataset_of(save("b.npz", x=X, y=TEXTS)).restore({"shape": [4], "indices": True})
 
 
 class Words(nn.Module):
@@ -161,7 +181,7 @@ def test_a_file_stays_out_of_memory():
 def test_rows_of_a_file_are_its_rows(order):
     np.save("x.npy", np.asarray(X, order=order))
     np.save("y.npy", NUMBERS)
-    x, _ = Arrays("x.npy").__getitems__([5, 59, 0])
+    x, _ = dataset_of("x.npy").__getitems__([5, 59, 0])
     assert torch.equal(x, torch.from_numpy(X[[5, 59, 0]]))
 
 
@@ -185,9 +205,9 @@ class Evil:
 
 OBJECTS = np.array([Evil()] * 60, dtype=object)
 WRONG: dict[str, tuple[dict[str, Any], dict[str, Any], str]] = {
-    "no x": ({"x_train": X, "y": NUMBERS}, {}, "data.path=a.npz has no array x. Did you mean 'x_train'?"),
-    "no y": ({"x": X, "b": NUMBERS}, {}, "data.path=a.npz has no array y. It has: x, b."),
-    "lengths": ({"x": X, "y": NUMBERS[:9]}, {}, "data.path=a.npz: x has 60 examples, but y has 9."),
+    "no x": ({"x_train": X, "y": NUMBERS}, {}, "path=a.npz has no array x. Did you mean 'x_train'?"),
+    "no y": ({"x": X, "b": NUMBERS}, {}, "path=a.npz has no array y. It has: x, b."),
+    "lengths": ({"x": X, "y": NUMBERS[:9]}, {}, "path=a.npz: x has 60 examples, but y has 9."),
     "no rows": ({"x": X[:0], "y": NUMBERS[:0]}, {}, r"x has shape [0, 4], so it holds nothing."),
     "nan": ({"x": with_value(np.nan), "y": NUMBERS}, {}, "row 40 of x (from 0) holds a value that is nan or infinite"),
     "inf": ({"x": with_value(1e39), "y": NUMBERS}, {}, "row 40 of x (from 0) holds a value that is nan or infinite"),
@@ -201,18 +221,33 @@ WRONG: dict[str, tuple[dict[str, Any], dict[str, Any], str]] = {
     "one-hot": ({"x": X, "y": np.eye(60, dtype=int)}, {}, "one class an example is needed: save y.argmax(axis=1)"),
     "floats for indices": ({"x": X, "y": NUMBERS}, {"indices": True}, "the indices of an embedding are whole numbers"),
     "below 0": ({"x": np.arange(60) - 1, "y": NUMBERS}, {"indices": True}, "row 0 of x (from 0) holds a negative num"),
-    "texts to learn": ({"x": X, "y": TEXTS}, {"task": "regression"}, "data.task=regression, but y of data.path=a.npz"),
-    "fractions": ({"x": X, "y": X[:, 0]}, {"task": "classification"}, "holds fractional numbers, such as "),
-    "names": ({"x": X, "y": X[:, 0]}, {"classes": ["a", "b"]}, "but this is a regression. Say data.task=class"),
-    "few names": ({"x": X, "y": NUMBERS + 1}, {"classes": ["a", "b"]}, "has no name for 2, which y of data.path=a.npz"),
+    "texts to learn": (
+        {"x": X, "y": TEXTS},
+        {"kind": "values"},
+        "y of path=a.npz holds texts, which are no values: this",
+    ),
+    "texts as labels": ({"x": X, "y": TEXTS}, {"kind": "labels"}, "holds texts, which are no values: a label is 1 (it"),
+    "a label of 2": ({"x": X, "y": NUMBERS * 2}, {"kind": "labels"}, "y of path=a.npz holds 2, but a label is 1 (it"),
+    "half a label": (
+        {"x": X, "y": np.stack([NUMBERS, NUMBERS / 2], axis=1)},
+        {"kind": "labels"},
+        "y[1] of path=a.npz holds 0.5, but a label is 1 (it applies) or 0 (it does not).",
+    ),
+    "fractions": ({"x": X, "y": X[:, 0]}, {"kind": "class"}, "holds fractional numbers, such as "),
+    "names": (
+        {"x": X, "y": X[:, 0]},
+        {"classes": ["a", "b"]},
+        "classes, but y of path=a.npz is read as values.",
+    ),
+    "few names": ({"x": X, "y": NUMBERS + 1}, {"classes": ["a", "b"]}, "has no name for 2, which y of path=a.npz"),
     "other names": (
         {"x": X, "y": TEXTS},
         {"classes": ["yes", "noo"]},
-        "has no name for no, which y of data.path=a",
+        "has no name for no, which y of path=a",
     ),
-    "names twice": ({"x": X, "y": TEXTS}, {"classes": ["no", "no"]}, "data.classes=['no', 'no']: a name comes twice."),
+    "names twice": ({"x": X, "y": TEXTS}, {"classes": ["no", "no"]}, "classes=['no', 'no']: a name comes twice."),
     "objects": ({"x": OBJECTS, "y": NUMBERS}, {}, "it holds Python objects, which could run code. Save numbers"),
-    "y of an npz": ({"x": X, "y": NUMBERS}, {"y_path": "y.npy"}, "data.y_path=y.npy is for an .npy, but data.path=a"),
+    "y of an npz": ({"x": X, "y": NUMBERS}, {"y_path": "y.npy"}, "y_path=y.npy is for an .npy, but path=a"),
 }
 
 
@@ -220,8 +255,8 @@ WRONG: dict[str, tuple[dict[str, Any], dict[str, Any], str]] = {
 def test_what_is_wrong_with_the_arrays_is_told(what):
     arrays, options, says = WRONG[what]
     np.savez("a.npz", **arrays)
-    with pytest.raises(ValueError) as error:  # noqa: PT011
-        Arrays("a.npz", **options).fit(torch.arange(3))
+    with pytest.raises(UserError) as error:
+        dataset_of("a.npz", **options).fit(torch.arange(3))
     assert says in str(error.value)
     assert not Path("touched").exists()
 
@@ -232,16 +267,16 @@ def test_a_broken_file_is_told(ending):
     whole = Path(path).read_bytes()
     for content in (whole[:50], whole[: len(whole) // 2], b"hello\n" * 99, b"", pickle.dumps(OBJECTS)):
         Path(path).write_bytes(content)
-        with pytest.raises(ValueError, match=rf"^data.path=a{ending} cannot be read as {ending}: "):
-            Arrays(path)
+        with pytest.raises(UserError, match=rf"^path=a{ending} cannot be read as {ending}: "):
+            dataset_of(path)
     assert not Path("touched").exists()
 
 
 def test_pickled_objects_in_an_npy_are_not_read():
     np.save("a.npy", OBJECTS)
     np.save("y.npy", NUMBERS)
-    with pytest.raises(ValueError, match="it holds Python objects, which could run code"):
-        Arrays("a.npy")
+    with pytest.raises(UserError, match="it holds Python objects, which could run code"):
+        dataset_of("a.npy")
     assert not Path("touched").exists()
 
 
@@ -272,5 +307,5 @@ def test_new_arrays_that_do_not_fit_the_run_are_told():
         ([1], False, "words.npy", "words.npy: x holds <U3, which are no numbers that a net can read."),
         ([4], False, "new.csv", "new.csv: arrays are read from files that end in .npy, .npz, .safetensors."),
     ]:
-        with pytest.raises(ValueError, match=says):
+        with pytest.raises(UserError, match=says):
             list(ArrayReader(shape, indices).read(path, 16, None))

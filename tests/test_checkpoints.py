@@ -17,8 +17,8 @@ from src.run import Run
 TINY = ("data=wine", "net.hidden=[8]", "trainer.max_epochs=2", "name=tiny")
 
 
-def test_a_module_loads_without_its_config_and_answers_in_probabilities(train):
-    train(*TINY)
+def test_a_module_loads_without_its_config_and_answers_in_probabilities(finished):
+    finished(*TINY)
     torch.load("outputs/tiny/checkpoints/last.ckpt", weights_only=True)
     module = SupervisedModule.load_from_checkpoint("outputs/tiny/checkpoints/best.ckpt", weights_only=True).eval()
     answers = module(100 * torch.rand(5, 13))
@@ -37,7 +37,7 @@ def test_a_regression_answers_in_the_targets_units(train):
 def test_the_binary_task_answers_for_both_classes(train):
     train("data=breast_cancer", "name=b", "trainer.max_epochs=1")
     module = Run("outputs/b").load()
-    assert module.hparams.classes == ["benign", "malignant"]
+    assert module.data.classes == ["benign", "malignant"]
     answers = module(torch.rand(4, 30))
     assert answers.shape == (4, 2)
     assert torch.allclose(answers.sum(dim=1), torch.ones(4))
@@ -76,8 +76,8 @@ def _flip_four_bytes(path: Path) -> None:
         (lambda path: torch.save({"weights": torch.zeros(3)}, path), "is no checkpoint of a run"),
     ],
 )
-def test_a_broken_checkpoint_is_refused(train, call, capsys, damage, says):
-    train(*TINY)
+def test_a_broken_checkpoint_is_refused(finished, call, capsys, damage, says):
+    finished(*TINY)
     damage(Path("outputs/tiny/checkpoints/best.ckpt"))
     assert call("evaluate", "outputs/tiny") == 1
     error = capsys.readouterr().err
@@ -86,8 +86,8 @@ def test_a_broken_checkpoint_is_refused(train, call, capsys, damage, says):
     assert "Traceback" not in error
 
 
-def test_a_run_does_not_go_on_from_a_broken_checkpoint(train, call, capsys):
-    train(*TINY)
+def test_a_run_does_not_go_on_from_a_broken_checkpoint(finished, call, capsys):
+    finished(*TINY)
     Path("outputs/tiny/results.json").unlink()
     _truncate(Path("outputs/tiny/checkpoints/last.ckpt"))
     assert call("train", *TINY) == 1
@@ -97,9 +97,9 @@ def test_a_run_does_not_go_on_from_a_broken_checkpoint(train, call, capsys):
     assert Path("outputs/tiny/checkpoints/best.ckpt").exists()
 
 
-def test_a_checkpoint_of_another_net_is_refused(train, call, capsys):
-    train(*TINY)
-    train("data=wine", "net.hidden=[16,16]", "trainer.max_epochs=2", "name=other")
+def test_a_checkpoint_of_another_net_is_refused(finished, call, capsys):
+    finished(*TINY)
+    finished("data=wine", "net.hidden=[16,16]", "trainer.max_epochs=2", "name=other")
     Path("outputs/tiny/results.json").unlink()
     shutil.copy("outputs/other/checkpoints/last.ckpt", "outputs/tiny/checkpoints/last.ckpt")
     assert call("train", *TINY) == 1
@@ -111,8 +111,8 @@ class Evil:
         return os.mkdir, ("pwned",)
 
 
-def test_a_pickle_in_a_checkpoint_is_never_run(train, call, capsys, monkeypatch):
-    train(*TINY)
+def test_a_pickle_in_a_checkpoint_is_never_run(finished, call, capsys, monkeypatch):
+    finished(*TINY)
     monkeypatch.setenv("TORCH_FORCE_NO_WEIGHTS_ONLY_LOAD", "1")
     torch.save({"state_dict": Evil(), "hyper_parameters": {}}, "outputs/tiny/checkpoints/best.ckpt")
     assert call("evaluate", "outputs/tiny") == 1
@@ -120,9 +120,10 @@ def test_a_pickle_in_a_checkpoint_is_never_run(train, call, capsys, monkeypatch)
     assert pickle.dumps(Evil())  # it would have been made, had it been read
 
 
+@pytest.mark.quick
 def test_a_write_that_breaks_off_leaves_the_old_checkpoint(folder, monkeypatch):
     path = folder / "last.ckpt"
-    old = {"state_dict": {"w": torch.ones(2)}, "hyper_parameters": {}}
+    old = {"state_dict": {"w": torch.ones(2)}, "DataModule": {}}
     AtomicCheckpointIO().save_checkpoint(old, path)
 
     def fails(checkpoint: object, file: object) -> None:

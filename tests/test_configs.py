@@ -21,6 +21,8 @@ NEEDS = {
     "net/line_nested": ["data=line"],
     "net/line_parameters": ["data=line"],
     **{f"net/{cell}": ["data=digits", "data.shape=[8,8]"] for cell in ("rnn", "lstm", "gru", "rnn_cell")},
+    "task/regression": ["data=diabetes"],
+    "task/multilabel": ["data=table"],
     "loss/huber": ["data=diabetes"],
     "loss/l1": ["data=diabetes"],
     "net/inception": ["data=digits"],
@@ -39,6 +41,7 @@ MADE = {
     "data/images": "pictures",
     "data/arrays": "arrays",
     "data/table": "table",
+    "task/multilabel": "labels",
     **{f"data/{name}": "idx_site" for name in ("mnist", "fashion_mnist", "kmnist")},
 }
 
@@ -47,6 +50,12 @@ MADE = {
 def table() -> list[str]:
     Path("t.csv").write_text("a,kind,y\n" + "".join(f"{i},{'uv'[i % 2]},{i / 4}\n" for i in range(60)))
     return ["data.path=t.csv", "data.target=y"]
+
+
+@pytest.fixture
+def labels() -> list[str]:
+    Path("t.csv").write_text("x,a,b\n" + "".join(f"{i},{i % 2},{i // 2 % 2}\n" for i in range(60)))
+    return ["data.path=t.csv", "data.target=[a,b]"]
 
 
 @pytest.fixture
@@ -75,6 +84,7 @@ def test_it_trains_a_batch(train, file, request):
     assert Path(results["run"], "checkpoints", "best.ckpt").exists()
 
 
+@pytest.mark.quick
 def test_the_trainers_have_all_usual_arguments():
     keys = set(compose().trainer)
     parameters = set(inspect.signature(L.Trainer).parameters)

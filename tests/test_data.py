@@ -10,19 +10,15 @@ import torch
 from sklearn import datasets
 from torch.utils.data import Dataset
 
-from src.config.build import build
-from src.config.compose import compose
+from src.console.messages import UserError
 from src.datamodule import DataModule
 from src.datasets.sampling import EpochSampler
 from src.datasets.tables.table import Table
+from src.tasks import auto
+from tests.sources import data_module
 
 
-def data_module(*overrides: str) -> DataModule:
-    data = build(compose(*overrides).data)
-    data.setup("fit")
-    return data
-
-
+@pytest.mark.quick
 @pytest.mark.parametrize("name", ["digits", "diabetes", "wine", "breast_cancer"])
 def test_the_files_hold_what_scikit_learn_ships(name):
     ours: Any = data_module(f"data={name}").splits["train"].dataset
@@ -47,8 +43,9 @@ def test_the_files_hold_what_scikit_learn_ships(name):
     ],
 )
 def test_task_and_shapes_come_from_the_data(name, task, input_shape, output_size, classes):
-    data = data_module(f"data={name}")
-    assert (data.task, data.input_shape, data.output_size, data.classes) == (
+    data = data_module(f"data={name}").description
+    chosen = auto(data)
+    assert (chosen.summary()[0], data.input_shape, chosen.output_size, data.classes) == (
         task,
         input_shape,
         output_size,
@@ -58,7 +55,7 @@ def test_task_and_shapes_come_from_the_data(name, task, input_shape, output_size
 
 def test_the_split_depends_on_its_own_seed_only():
     def test_rows(*overrides: str) -> list[int]:
-        return list(data_module("data=wine", *overrides).splits["test"].indices)
+        return data_module("data=wine", *overrides).splits["test"].indices.tolist()
 
     assert test_rows() == test_rows("seed=7")
     assert test_rows() != test_rows("data.split_seed=1")
@@ -112,6 +109,12 @@ def disk(size: int) -> Disk:
     return Disk(size)
 
 
+def own_data(**changes: Any) -> DataModule:
+    """Fifty examples of `disk`, wherever that comes from."""
+    target = "data.dataset._target_=tests.test_data.disk"
+    return data_module("data=own", target, "data.fractions=[0.6,0.2,0.2]", size=50, **changes)
+
+
 class Pair(Dataset):
     def __init__(self, x: object, y: object) -> None:
         self.pair = (x, y)
@@ -133,17 +136,14 @@ class Pair(Dataset):
 )
 def test_what_is_no_number_is_told(monkeypatch, x, y, says):
     monkeypatch.setattr("tests.test_data.disk", lambda size: Pair(x, y))
-    data = DataModule({"_target_": "tests.test_data.disk"}, [0.6, 0.2, 0.2], size=10)
-    with pytest.raises(ValueError, match=says):
-        data.setup("fit")
+    with pytest.raises(UserError, match=says):
+        own_data()
 
 
 @pytest.mark.parametrize("workers", [0, 2])
 def test_any_dataset_will_do_with_and_without_workers(workers):
-    spec = {"_target_": "tests.test_data.disk"}
-    data = DataModule(spec, [0.6, 0.2, 0.2], num_workers=workers, batch_size=4, size=50)
-    data.setup("fit")
-    assert (data.task, data.output_size, data.classes) == ("multiclass", 3, ["0", "1", "2"])
+    data = own_data(num_workers=workers, batch_size=4)
+    assert data.description.classes == ["0", "1", "2"]
     batches = list(data.loader("train", seed=0))
     assert [tuple(x.shape) for x, _ in batches][:-1] == [(4, 4)] * 7
     assert sorted(int(v) for x, _ in batches for v in x[:, 0]) == sorted(data.splits["train"].indices)
@@ -162,7 +162,6 @@ def test_data_in_memory_are_fetched_in_whole_batches(monkeypatch):
 
 
 def test_workers_and_their_persistence_follow_from_the_dataset():
-    loader = DataModule({"_target_": "tests.test_data.disk"}, [0.6, 0.2, 0.2], size=50)
-    loader.setup("fit")
+    loader = own_data()
     assert loader.loader("train").num_workers > 0
     assert loader.loader("train").persistent_workers

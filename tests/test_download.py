@@ -12,6 +12,7 @@ from typing import ClassVar
 
 import pytest
 
+from src.console.messages import UserError
 from src.files import download as module
 from src.files.download import download
 from tests.conftest import served
@@ -85,14 +86,14 @@ def test_a_checked_file_is_the_same_from_every_address(site, folder, checksum):
 
 def test_a_wrong_checksum_is_refused_and_the_next_try_starts_anew(site, folder):
     for tries in (1, 2):
-        with pytest.raises(ValueError, match=rf"its sha256 is {SHA256}, not 1234\. It was removed"):
+        with pytest.raises(UserError, match=rf"its sha256 is {SHA256}, not 1234\. It was removed"):
             download(f"{site}/x.csv", folder, sha256="1234")
         assert Site.asked == [("/x.csv", None)] * tries
     assert not [*folder.glob("*.partial")]
 
 
 def test_a_download_that_broke_off_goes_on_where_it_ended(site, folder):
-    with pytest.raises(ValueError, match=r"broke off after 341,333 of 1,024,000 bytes\. The same command goes on"):
+    with pytest.raises(UserError, match=r"broke off after 341,333 of 1,024,000 bytes\. The same command goes on"):
         download(f"{site}/breaking.bin", folder)
     assert download(f"{site}/breaking.bin", folder).read_bytes() == CONTENT
     assert Site.asked[1] == ("/breaking.bin", "bytes=341333-")
@@ -100,7 +101,7 @@ def test_a_download_that_broke_off_goes_on_where_it_ended(site, folder):
 
 
 def test_it_starts_anew_if_the_file_has_changed_since(site, folder, monkeypatch):
-    with pytest.raises(ValueError, match="broke off"):
+    with pytest.raises(UserError, match="broke off"):
         download(f"{site}/breaking.bin", folder)
     monkeypatch.setattr(Site, "content", CONTENT[::-1])
     monkeypatch.setattr(Site, "etag", '"2"')
@@ -108,7 +109,7 @@ def test_it_starts_anew_if_the_file_has_changed_since(site, folder, monkeypatch)
 
 
 def test_it_starts_anew_if_the_server_knows_no_ranges(site, folder):
-    with pytest.raises(ValueError, match="broke off"):
+    with pytest.raises(UserError, match="broke off"):
         download(f"{site}/rangeless_breaking.bin", folder, SHA256)
     assert download(f"{site}/rangeless_breaking.bin", folder, SHA256).read_bytes() == CONTENT
     assert [begin for _, begin in Site.asked] == [None, "bytes=341333-"]
@@ -138,20 +139,20 @@ def test_processes_that_want_the_same_file_download_it_once(site, folder):
 
 
 def test_a_missing_file_is_told(site, folder):
-    with pytest.raises(ValueError, match=r"missing.csv cannot be downloaded: the server answers 404 Not Found\. Is"):
+    with pytest.raises(UserError, match=r"missing.csv cannot be downloaded: the server answers 404 Not Found\. Is"):
         download(f"{site}/missing.csv", folder)
 
 
 def test_a_server_that_does_not_answer_is_told(site, folder, monkeypatch):
     monkeypatch.setattr(module, "TIMEOUT", 0.1)
-    with pytest.raises(ValueError, match=r"silent.csv cannot be downloaded: no answer\. Are you online\?"):
+    with pytest.raises(UserError, match=r"silent.csv cannot be downloaded: no answer\. Are you online\?"):
         download(f"{site}/silent.csv", folder)
 
 
 def test_a_refused_connection_is_told_with_the_place_for_the_file(folder):
     with socket.create_server(("127.0.0.1", 0)) as free:
         port = free.getsockname()[1]
-    with pytest.raises(ValueError, match=r"Connection refused\. Are you online\? Or put the file there yourself") as e:
+    with pytest.raises(UserError, match=r"Connection refused\. Are you online\? Or put the file there yourself") as e:
         download(f"http://127.0.0.1:{port}/x.csv", folder)
     place = str(e.value).rpartition(" ")[2]
     (folder / place).write_text("by hand")
@@ -160,10 +161,10 @@ def test_a_refused_connection_is_told_with_the_place_for_the_file(folder):
 
 @pytest.mark.parametrize("url", ["x.csv", "file:///etc/passwd", "ftp://a.b/c"])
 def test_other_addresses_are_refused(url, folder):
-    with pytest.raises(ValueError, match="an address begins with http:// or https://"):
+    with pytest.raises(UserError, match="an address begins with http:// or https://"):
         download(url, folder)
 
 
 def test_an_address_that_is_none_is_told(folder):
-    with pytest.raises(ValueError, match="cannot be downloaded: nonnumeric port"):
+    with pytest.raises(UserError, match="cannot be downloaded: nonnumeric port"):
         download("http://localhost:port/x.csv", folder)

@@ -10,6 +10,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import lightning as L
 import pytest
 import torch
 from safetensors.torch import load_file
@@ -126,20 +127,23 @@ def files(folder: str) -> set[str]:
 
 
 @pytest.mark.parametrize("data", DATA.values(), ids=DATA)
-def test_every_format_gives_the_runs_own_answers(train, call, capsys, data):
-    run = train(f"data={data}", *SHORT, "name=r")["run"]
+def test_every_format_gives_the_runs_own_answers(finished, call, capsys, data):
+    run = finished(f"data={data}", *SHORT, "name=r")["run"]
     module = Run(run).load()
     for name, file in FILES.items():
         line = said(call, capsys, str(run), f"format={name}")
-        assert line.startswith(f"outputs/r/export/{file}  0.0 MB  largest difference to the run's own answers on ")
+        assert line.startswith(f"outputs/r/export/{file}  0.0 MB  largest difference to the run's predictions for ")
         assert float(line.split(" examples: ")[1]) < (1e-3 if name == "onnx" else 1e-9)  # of up to 346
-    untrained = [SupervisedModule(**module.hparams).eval() for _ in range(2)]
+    untrained = [SupervisedModule(**module.hparams) for _ in range(2)]
+    for other in untrained:
+        other.build_for(module.data)
+        other.eval()
     untrained[0].load_state_dict(torch.load(run / "export/parameters.pt", weights_only=True))
     untrained[1].load_state_dict(load_file(run / "export/parameters.safetensors"))
     program = torch.export.load(run / "export/model.pt2").module()
     onnx = FORMATS["onnx"].read(module, run / "export/model.onnx")
     for size in (1, 7):
-        x = 50 * torch.rand(size, *module.hparams.input_shape)
+        x = 50 * torch.rand(size, *module.data.input_shape)
         for answer in (*untrained, program, onnx):
             torch.testing.assert_close(answer(x), module(x), rtol=1e-5, atol=1e-5)
     assert {path.name for path in Path(run, "export").iterdir()} == set(FILES.values())
@@ -153,8 +157,8 @@ def _said_elsewhere(code: str) -> Any:
     return json.loads(done.stdout)
 
 
-def test_pt2_needs_none_of_this_projects_code(train, call):
-    train("data=diabetes", *SHORT, "name=r")
+def test_pt2_needs_none_of_this_projects_code(finished, call):
+    finished("data=diabetes", *SHORT, "name=r")
     assert call("export", "outputs/r", "-o", "net.pt2") == 0
     code = (
         "import sys, torch\n"
@@ -166,8 +170,8 @@ def test_pt2_needs_none_of_this_projects_code(train, call):
     assert _said_elsewhere(code) == pytest.approx(expected.flatten().tolist())
 
 
-def test_onnx_needs_neither_this_projects_code_nor_torch(train, call, capfd):
-    train("data=diabetes", *SHORT, "name=r")
+def test_onnx_needs_neither_this_projects_code_nor_torch(finished, call, capfd):
+    finished("data=diabetes", *SHORT, "name=r")
     capfd.readouterr()
     assert call("export", "outputs/r", "format=onnx", "-o", "net.onnx") == 0
     shown = capfd.readouterr()
@@ -232,8 +236,8 @@ def test_it_reads_numbers_as_the_data_hold_them(train, call, capsys, monkeypatch
     monkeypatch.setattr(synthetic, "parabola", lambda **_: InMemory(x, x[:, :1] / 20))
     own = (*OWN_NET, f"net._target_={__name__}.Words") if kind == "indices" else ("net=mlp",)
     train("data=parabola", *own, "trainer.max_epochs=1", "name=r")
-    assert said(call, capsys, "outputs/r").endswith("on 33 examples: 0.0e+00")
-    assert " on 33 examples: " in said(call, capsys, "outputs/r", "format=onnx")
+    assert said(call, capsys, "outputs/r").endswith("for 33 examples: 0.0e+00")
+    assert " for 33 examples: " in said(call, capsys, "outputs/r", "format=onnx")
     answers = torch.export.load("outputs/r/export/model.pt2").module()(x)
     torch.testing.assert_close(answers, Run("outputs/r").load()(x))
 
@@ -262,7 +266,7 @@ WRONG = {
     "outputs/r data.path=moved.csv": "data.path=moved.csv is not a file.",
     "outputs/r data.batch_size=0": "data.batch_size=0: a batch needs at least 1 example.",
     "outputs/r data.batch_size=many": "data.batch_size='many': a whole number is needed.",
-    "outputs/r data=digits": "digits.csv.gz: the run knows no digit='0'. It knows: 1, 2, 3.",
+    "outputs/r data=digits": "digits.csv.gz has no column alcohol, which the run needs.",
     "outputs/none": "outputs/none is not the folder of a run, it does not exist.",
     "outputs": "outputs is not the folder of a run.",
     "outputs/r -o nowhere/net.pt2": "-o nowhere/net.pt2: the folder nowhere does not exist.",
@@ -272,8 +276,8 @@ WRONG = {
 }
 
 
-def test_what_is_wrong_is_told_and_nothing_is_left(train, call, capsys):
-    train("data=wine", *SHORT, "name=r")
+def test_what_is_wrong_is_told_and_nothing_is_left(finished, call, capsys):
+    finished("data=wine", *SHORT, "name=r")
     before = files(".")
     capsys.readouterr()
     for arguments, says in WRONG.items():
@@ -285,15 +289,15 @@ def test_what_is_wrong_is_told_and_nothing_is_left(train, call, capsys):
     assert files(".") == before
 
 
-def test_a_run_that_has_not_finished_is_not_exported(train, call, capsys):
-    train("data=wine", *SHORT, "name=r")
+def test_a_run_that_has_not_finished_is_not_exported(finished, call, capsys):
+    finished("data=wine", *SHORT, "name=r")
     Path("outputs/r/results.json").unlink()
     assert call("export", "outputs/r") == 1
     assert "outputs/r is not finished. Repeat its command" in capsys.readouterr().err
 
 
-def test_a_folder_that_cannot_be_written_to(train, call, capsys, monkeypatch):
-    train("data=wine", *SHORT, "name=r")
+def test_a_folder_that_cannot_be_written_to(finished, call, capsys, monkeypatch):
+    finished("data=wine", *SHORT, "name=r")
     monkeypatch.setattr(os, "access", lambda path, mode: False)
     assert call("export", "outputs/r") == 1
     assert "The folder outputs/r cannot be written to. Choose another with -o FILE." in capsys.readouterr().err
@@ -334,8 +338,8 @@ def test_a_net_that_onnx_has_no_words_for_is_kept_by_torch(train, call, capsys):
     assert call("export", "outputs/r") == 0
 
 
-def test_a_net_too_large_for_onnx_is_told_so(train, call, capsys, monkeypatch):
-    train("data=wine", *SHORT, "name=r")
+def test_a_net_too_large_for_onnx_is_told_so(finished, call, capsys, monkeypatch):
+    finished("data=wine", *SHORT, "name=r")
     monkeypatch.setattr("src.formats.nets.LARGEST_ONNX", 100)
     assert call("export", "outputs/r", "format=onnx") == 1
     assert "format=onnx: such a file holds 2 GB, but this net has 0.0 GB. Use format=pt2." in capsys.readouterr().err
@@ -346,30 +350,30 @@ def test_a_net_that_answers_at_random_is_not_exported(train, call, capsys):
     before = files("outputs")
     for name in FILES:
         assert call("export", "outputs/r", f"format={name}") == 1
-        assert "Does the net draw random numbers when it answers?" in capsys.readouterr().err
+        assert "Does the net draw random numbers when it predicts?" in capsys.readouterr().err
     assert files("outputs") == before
 
 
 @pytest.mark.parametrize("wrong", [1e-3, float("nan")])
-def test_a_file_that_answers_otherwise_is_not_kept(train, call, capsys, monkeypatch, wrong):
-    train("data=diabetes", *SHORT, "name=r")
+def test_a_file_that_answers_otherwise_is_not_kept(finished, call, capsys, monkeypatch, wrong):
+    finished("data=diabetes", *SHORT, "name=r")
     assert call("export", "outputs/r", "-o", "old.pt2") == 0
     before, old = files("."), Path("old.pt2").read_bytes()
     pt2 = FORMATS["pt2"]
 
-    def read(module: SupervisedModule, path: Path) -> Callable[[Tensor], Tensor]:
+    def read(module: L.LightningModule, path: Path) -> Callable[[Tensor], Tensor]:
         answer = pt2.read(module, path)
         return lambda x: answer(x) * (1 + wrong)
 
     monkeypatch.setitem(FORMATS, "pt2", pt2._replace(read=read))
     assert call("export", "outputs/r", "-o", "old.pt2") == 1
-    assert "The file's answers differ from the run's own by up to" in capsys.readouterr().err
+    assert "The file's predictions differ from the run's by up to" in capsys.readouterr().err
     assert files(".") == before
     assert Path("old.pt2").read_bytes() == old
 
 
-def test_a_full_disk_leaves_nothing(train, call, monkeypatch):
-    train("data=wine", *SHORT, "name=r")
+def test_a_full_disk_leaves_nothing(finished, call, monkeypatch):
+    finished("data=wine", *SHORT, "name=r")
     before = files("outputs")
 
     def fails(program: object, path: Path) -> None:
@@ -381,8 +385,8 @@ def test_a_full_disk_leaves_nothing(train, call, monkeypatch):
     assert files("outputs") == before
 
 
-def test_single_examples_are_compared_too(train):
-    train("data=wine", *SHORT, "name=r")
+def test_single_examples_are_compared_too(finished):
+    finished("data=wine", *SHORT, "name=r")
     module, sizes = Run("outputs/r").load(), []
 
     def answer(x: Tensor) -> Tensor:

@@ -10,6 +10,7 @@ from types import SimpleNamespace
 from typing import Any
 from xml.etree import ElementTree
 
+import lightning as L
 import pytest
 import torch
 from torch import Tensor, nn
@@ -17,6 +18,7 @@ from torch import Tensor, nn
 from src.files.checkpoints import load_checkpoint
 from src.module import SupervisedModule
 from src.plots.graph import Graph
+from tests.sources import description
 
 needs_graphviz = pytest.mark.skipif(shutil.which("dot") is None, reason="Graphviz is not installed")
 SHORT = ("data=digits", "trainer.max_epochs=2", "trainer.limit_train_batches=3")
@@ -27,12 +29,21 @@ def texts(path: str) -> list[str]:
     return [str(text.text).strip() for text in ElementTree.parse(path).iter("{http://www.w3.org/2000/svg}text")]
 
 
-def draw(net: nn.Module, x: Tensor, **options: Any) -> list[str]:
-    module: Any = SimpleNamespace(net=net, inputs=lambda x: x, device="cpu")
-    trainer: Any = SimpleNamespace(
-        is_global_zero=True, default_root_dir=".", datamodule=SimpleNamespace(example=lambda: x)
-    )
-    Graph(**options).on_train_start(trainer, module)
+class Bare(SupervisedModule):
+    """A net alone."""
+
+    def __init__(self, net: nn.Module) -> None:
+        L.LightningModule.__init__(self)
+        self.net = net
+
+    def inputs(self, x: Tensor) -> Tensor:
+        return x
+
+
+def draw(net: nn.Module, x: Tensor, depth: int = 2) -> list[str]:
+    data = SimpleNamespace(examples=lambda: (x, None))
+    trainer: Any = SimpleNamespace(is_global_zero=True, default_root_dir=".", datamodule=data)
+    Graph(enabled=True, depth=depth).on_train_start(trainer, Bare(net))
     return texts("plots/graph.svg")
 
 
@@ -145,18 +156,17 @@ def test_what_is_missing_is_told_before_anything_starts(call, capsys, monkeypatc
 
 @needs_graphviz
 def test_a_depth_of_nothing_is_refused():
-    with pytest.raises(ValueError, match=r"callbacks.graph.depth=0: at least 1."):
-        Graph(depth=0)
+    with pytest.raises(ValueError, match=r"depth=0: at least 1."):
+        Graph(enabled=True, depth=0)
 
 
 @needs_graphviz
 def test_a_compiled_net_is_drawn_too():
     module = SupervisedModule(
-        net={"_target_": "src.nets.mlp.MLP", "hidden": [8]},
+        net={"_target_": "src.nets.MLP", "hidden": [8], "activation": "ReLU", "dropout": 0.0},
+        task={"_target_": "src.tasks.Regression"},
         optimizer={},
-        task="regression",
-        input_shape=[3],
-        output_size=1,
     )
+    module.build_for(description(input_shape=(3,)))
     module.net.compile(backend="eager")
     assert "Linear" in draw(module.net, torch.rand(2, 3))

@@ -14,9 +14,17 @@ from PIL import Image
 from torch.utils.data import DataLoader
 
 from src.config.build import build
+from src.console.messages import UserError
+from src.datasets.contract import Augments, LearnsFromTraining, ReadsTarget, offer_of
 from src.datasets.images.augment import random_part, recoloured
 from src.datasets.images.decode import decode
-from src.datasets.images.folder import ImageReader, images
+from src.datasets.images.reader import ImageReader
+from tests.sources import source
+
+
+def images(path: Any, **options: Any) -> Any:
+    """The Dataset of a folder."""
+    return source("images", path=str(path), **options)
 
 
 def generator(seed: int = 0) -> torch.Generator:
@@ -36,7 +44,7 @@ def test_a_folder_for_each_class(photos):
     for hidden in (".DS_Store", "Thumbs.db", "desktop.ini"):
         (photos / "cat" / hidden).write_text("no picture")
     (photos / ".hidden").mkdir()
-    data = images(str(photos), size=8)
+    data = images(photos, size=8)
     x, y = data[0]
     assert (len(data), data.classes, data.target, data.splits) == (20, ["cat", "dog"], "class", {})
     assert data.labels.tolist() == [0] * 10 + [1] * 10
@@ -61,7 +69,7 @@ def test_ready_made_splits(photos, val):
 
 def test_folders_called_train_and_bus_are_classes(photos):
     (photos / "cat").rename(photos / "train")
-    assert images(str(photos), size=8).classes == ["dog", "train"]
+    assert images(photos, size=8).classes == ["dog", "train"]
 
 
 def test_the_square_in_the_middle_is_taken(folder):
@@ -136,11 +144,11 @@ def test_what_is_transparent_is_white(folder):
 
 def test_grey_and_colour_together_need_a_word(photos):
     Image.new("L", (9, 9)).save(photos / "cat" / "grey.png")
-    data = images(str(photos), size=8)
-    with pytest.raises(ValueError, match=r"1 pictures are grey and 20 in colour: say data.channels=1 .* or data"):
+    data = images(photos, size=8)
+    with pytest.raises(UserError, match=r"1 pictures are grey and 20 in colour: say channels=1 .* or channels=3"):
         data.fit(torch.arange(21))
     for channels in (1, 3):
-        data = images(str(photos), size=8, channels=channels)
+        data = images(photos, size=8, channels=channels)
         data.fit(torch.arange(21))
         assert next(iter(DataLoader(data, 21)))[0].shape == (21, channels, 8, 8)
 
@@ -161,39 +169,39 @@ def broken(photos, kind):
 )
 def test_a_file_that_cannot_be_read_is_named_or_left_out(photos, kind, reason, capsys):
     path = broken(photos, kind)
-    with pytest.raises(ValueError, match=rf"{path} cannot be read: {reason}\. Take them away, or .*data.on_error=skip"):
-        images(str(photos))
-    assert len(images(str(photos), on_error="skip")) == 20
+    with pytest.raises(UserError, match=rf"{path} cannot be read: {reason}\. Take them away, or .*on_error=skip"):
+        images(photos)
+    assert len(images(photos, on_error="skip")) == 20
     assert f"1 of 21 files are left out. {path} cannot be read" in capsys.readouterr().err
 
 
 def test_several_that_cannot_be_read_are_counted(photos):
     for name in ("1.jpg", "2.jpg"):
         (photos / "dog" / name).write_text("")
-    with pytest.raises(ValueError, match="So it is with 2 of 20 files in all"):
-        images(str(photos))
+    with pytest.raises(UserError, match="So it is with 2 of 20 files in all"):
+        images(photos)
 
 
 def test_a_class_that_is_left_without_pictures_is_refused(photos):
     for file in (photos / "dog").iterdir():
         file.write_text("")
-    with pytest.raises(ValueError, match=r"No picture of class dog in data.path=.*photos can be read"):
-        images(str(photos), on_error="skip")
+    with pytest.raises(UserError, match=r"No picture of class dog in path=.*photos can be read"):
+        images(photos, on_error="skip")
 
 
 def test_something_harmless_behind_a_picture_is_borne(photos):
     with (photos / "cat" / "0.jpg").open("ab") as file:
         file.write(b"a film" * 100)
-    assert len(images(str(photos))) == 20
+    assert len(images(photos)) == 20
 
 
 def test_a_file_that_breaks_later_is_named(photos):
-    data = images(str(photos), size=8)
+    data = images(photos, size=8)
     (photos / "cat" / "0.jpg").write_text("")
-    with pytest.raises(ValueError, match=r"cat/0.jpg cannot be read: it is empty"):
+    with pytest.raises(UserError, match=r"cat/0.jpg cannot be read: it is empty"):
         data[0]
     (photos / "cat" / "0.jpg").unlink()
-    with pytest.raises(ValueError, match=r"cat/0.jpg cannot be read: No such file"):
+    with pytest.raises(UserError, match=r"cat/0.jpg cannot be read: No such file"):
         data[0]
 
 
@@ -205,9 +213,9 @@ def test_a_file_that_is_broken_in_the_middle_is_named_when_it_is_loaded(photos, 
     content = bytearray(path.read_bytes())
     content[60:9000] = bytes(8940)
     path.write_bytes(content)
-    data = images(str(photos), size=8)
+    data = images(photos, size=8)
     [index] = [i for i in range(len(data)) if data.pictures.path(i) == path]
-    with pytest.raises(ValueError, match=r"00.png cannot be read"):
+    with pytest.raises(UserError, match=r"00.png cannot be read"):
         data[index]
     arguments = ["data=images", f"data.path={photos}", "data.size=8", "net=linear", f"data.num_workers={workers}"]
     arguments += ["data.fractions=[1,0,0]", "standardize=false", "monitor=null", "callbacks.early_stopping=null"]
@@ -222,36 +230,36 @@ def test_many_pixels_are_no_traceback(photos, monkeypatch, most, fine):
     Image.new("RGB", (200, 250)).save(photos / "cat" / "large.png")
     monkeypatch.setattr(Image, "MAX_IMAGE_PIXELS", most)  # warned of above it, refused above twice as many
     if fine:
-        assert len(images(str(photos))) == 21
+        assert len(images(photos)) == 21
     else:
-        with pytest.raises(ValueError, match=r"large.png cannot be read: Image size \(50000 pixels\) exceeds limit"):
-            images(str(photos))
+        with pytest.raises(UserError, match=r"large.png cannot be read: Image size \(50000 pixels\) exceeds limit"):
+            images(photos)
 
 
 @pytest.mark.parametrize(
     ("options", "said"),
     [
-        ({"size": 0}, "data.size=0: a picture has at least 1 pixel"),
-        ({"crop": 0.0}, "data.crop=0.0: the least share of a picture is above 0 and at most 1"),
-        ({"crop": 1.5}, "data.crop=1.5: the least share"),
-        ({"colour": -0.1}, "data.colour=-0.1: a strength is from 0 to 1"),
-        ({"colour": 1.1}, "data.colour=1.1: a strength"),
+        ({"size": 0}, "size=0: a picture has at least 1 pixel"),
+        ({"crop": 0.0}, "crop=0.0: the least share of a picture is above 0 and at most 1"),
+        ({"crop": 1.5}, "crop=1.5: the least share"),
+        ({"colour": -0.1}, "colour=-0.1: a strength is from 0 to 1"),
+        ({"colour": 1.1}, "colour=1.1: a strength"),
     ],
 )
 def test_a_number_out_of_its_range_is_refused(photos, options, said):
-    with pytest.raises(ValueError, match=said):
-        images(str(photos), **options)
+    with pytest.raises(UserError, match=said):
+        images(photos, **options)
 
 
 def test_folders_that_are_none_are_refused(photos, folder):
-    with pytest.raises(ValueError, match=r"nowhere: there is no such folder"):
+    with pytest.raises(UserError, match=r"nowhere: there is no such folder"):
         images("nowhere")
-    with pytest.raises(ValueError, match=r"0.jpg is a file: the folder is meant that holds a folder for each class"):
+    with pytest.raises(UserError, match=r"0.jpg is a file: the folder is meant that holds a folder for each class"):
         images("photos/cat/0.jpg")
-    with pytest.raises(ValueError, match="cat has no subfolders: one for each class is needed, such as photos/cat/cat"):
+    with pytest.raises(UserError, match="cat has no subfolders: one for each class is needed, such as photos/cat/cat"):
         images("photos/cat")
     (photos / "bird").mkdir()
-    with pytest.raises(ValueError, match=r"photos/bird holds no pictures\. Is it a class\?"):
+    with pytest.raises(UserError, match=r"photos/bird holds no pictures\. Is it a class\?"):
         images("photos")
 
 
@@ -259,15 +267,15 @@ def test_splits_that_do_not_fit_are_refused(photos):
     for split in ("train", "test"):
         shutil.copytree(photos, photos.parent / "ready" / split)
     (photos.parent / "ready" / "test" / "cat").rename(photos.parent / "ready" / "test" / "cats")
-    with pytest.raises(ValueError, match=r"ready/test has a class cats, which train/ has not\. Did you mean 'cat'"):
+    with pytest.raises(UserError, match=r"ready/test has a class cats, which train/ has not\. Did you mean 'cat'"):
         images("ready")
     shutil.copytree(photos, photos.parent / "ready" / "birds")
-    with pytest.raises(ValueError, match="ready has birds, test, train: folders of splits and of classes"):
+    with pytest.raises(UserError, match="ready has birds, test, train: folders of splits and of classes"):
         images("ready")
     shutil.rmtree(photos.parent / "ready" / "birds")
     for val in ("val", "valid"):
         shutil.copytree(photos, photos.parent / "ready" / val)
-    with pytest.raises(ValueError, match="ready has test, train, val, valid: two folders for one split"):
+    with pytest.raises(UserError, match="ready has test, train, val, valid: two folders for one split"):
         images("ready")
 
 
@@ -275,6 +283,25 @@ def test_one_class_is_refused(photos, call, capsys):
     shutil.rmtree(photos / "dog")
     assert call("train", "data=images", "data.path=photos", "net=cnn") == 1
     assert "All examples of data are of one class, cat" in capsys.readouterr().err
+
+
+def test_the_folders_are_classes(photos):
+    data = images(photos, size=8)
+    assert [isinstance(data, protocol) for protocol in (ReadsTarget, LearnsFromTraining, Augments)] == [True] * 3
+    data.read_target(None)
+    assert (offer_of(data).classes, offer_of(data).augmented) == (["cat", "dog"], None)
+    data.read_target("class", ["bird", "dog", "cat"])
+    assert (data.classes, data[0][1], data.labels.unique().tolist()) == (["bird", "dog", "cat"], 2, [1, 2])
+    with pytest.raises(UserError, match=r"path=.*photos: its folders are classes, which are no values\."):
+        data.read_target("values")
+
+
+def test_a_finished_run_says_how_pictures_are_read(photos):
+    data = images(photos, size=8)
+    data.restore({"size": 12, "channels": 1})
+    assert data[0][0].shape == (1, 12, 12)
+    with pytest.raises(UserError, match=r"photos holds pictures, but the run has learnt from none\."):
+        data.restore({"shape": [4], "indices": False})
 
 
 def test_the_path_is_needed(call, capsys):
@@ -338,7 +365,7 @@ def test_colours_change_within_their_strength():
 
 @pytest.mark.parametrize("start", ["fork", "spawn"])
 def test_loading_processes_read_the_same(photos, start):
-    data = images(str(photos), size=8, crop=0.5)
+    data = images(photos, size=8, crop=0.5)
     pickle.loads(pickle.dumps(data))
     loaded = list(DataLoader(data, 5, num_workers=2, multiprocessing_context=start))
     for (x, y), (other_x, other_y) in zip(loaded, DataLoader(data, 5), strict=True):
@@ -348,7 +375,7 @@ def test_loading_processes_read_the_same(photos, start):
 
 @pytest.mark.parametrize("workers", [None, 2])
 def test_new_pictures_are_read_in_the_order_of_their_paths(photos, workers):
-    reader = build(images(str(photos), size=8).reader)
+    reader = build(images(photos, size=8).reader, "data")
     Image.new("L", (9, 9), 7).save(photos / "grey.png")
     found = list(reader.read(str(photos), 8, workers))
     files = [file for rows, _, _ in found for file in rows["file"]]
@@ -365,13 +392,13 @@ def test_one_new_picture_is_read(photos):
 
 
 def test_new_files_that_are_no_pictures_are_refused(photos, folder):
-    with pytest.raises(ValueError, match="nowhere: there is no such folder"):
+    with pytest.raises(UserError, match="nowhere: there is no such folder"):
         next(ImageReader(8, 1).read("nowhere", 8, None))
     path = broken(photos, "text")
-    with pytest.raises(ValueError, match=rf"{path} cannot be read: it is not an image\.$"):
+    with pytest.raises(UserError, match=rf"{path} cannot be read: it is not an image\.$"):
         next(ImageReader(8, 1).read(str(photos), 8, None))
     (folder / "nothing").mkdir()
-    with pytest.raises(ValueError, match="nothing holds no pictures"):
+    with pytest.raises(UserError, match="nothing holds no pictures"):
         next(ImageReader(8, 1).read("nothing", 8, None))
 
 
@@ -388,4 +415,4 @@ def test_a_run_learns_predicts_and_is_evaluated(photos, train, call, capsys):
     (photos.parent / "others" / "dog").rename(photos.parent / "others" / "bird")
     capsys.readouterr()
     assert call("evaluate", "outputs/run", "data.path=others") == 1
-    assert "The run knows no class bird: it knows cat, dog" in capsys.readouterr().err
+    assert "data.path=others: the run knows no class 'bird'. It knows: cat, dog." in capsys.readouterr().err

@@ -12,19 +12,17 @@ import torch
 from sklearn import metrics
 from torch import nn
 
-from src.learning.standardize import Standardize
-from src.module import EpochScores
-from src.nets.cnn import CNN
-from src.nets.line import LineNested, LineParameters
-from src.nets.mlp import MLP
-from src.nets.rnn import RNN
-from src.nets.rnn_cell import RNNByCell
+from src.learning.metrics import EpochMetrics
+from src.nets import MLP
+from src.nets.standardize import Standardize
 from src.run import Run
-from src.tasks.task import TASKS
+from src.tasks import Classification, Regression, Task
+from tests.sources import description
 
 WINE = ("data=wine", "net.hidden=[8]", "trainer.max_epochs=4")
 
 
+@pytest.mark.quick
 @pytest.mark.parametrize(("shape", "axes"), [((5,), 0), ((3, 8, 8), (0, 2, 3)), ((7, 5), (0, 1))])
 def test_standardize_learns_mean_and_deviation_in_batches(shape, axes):
     x = 3 * torch.randn(100, *shape, generator=torch.Generator().manual_seed(0)) + 1000
@@ -45,28 +43,30 @@ def test_standardize_leaves_a_constant_finite():
 
 def test_standardization_is_learnt_from_the_training_split_only(train):
     train("data=wine", "name=w", "trainer.max_epochs=1")
-    from src.config.build import build
-
-    module, data = Run("outputs/w").load(), build(Run("outputs/w").config().data)
-    data.setup("fit")
+    module, data = Run("outputs/w").load(), Run("outputs/w").data()
     x, _ = data.splits["train"].__getitems__(list(range(len(data.splits["train"]))))
     np.testing.assert_allclose(module.input_scale.mean, x.mean(0), rtol=1e-5)
     everything: Any = data.splits["train"].dataset
     assert not np.allclose(module.input_scale.mean, everything.x.mean(0), rtol=1e-5)
 
 
-def _scores(task: str, size: int, predictions: torch.Tensor, y: torch.Tensor) -> dict[str, float]:
-    scores = EpochScores("val", task, size)
-    for p, t in zip(predictions.split(3), y.split(3), strict=True):  # more batches than wait at once
-        scores.update(torch.tensor(float(len(t))), p, t)
-    return {name.removeprefix("val/"): value.item() for name, value in scores.compute().items()}
+def classification(classes: int) -> Task:
+    return Classification(description(classes=list(map(str, range(classes)))))
 
 
+def _metrics(task: Task, predictions: torch.Tensor, truth: torch.Tensor) -> dict[str, float]:
+    metrics = EpochMetrics("val", task.metrics())
+    for p, t in zip(predictions.split(3), truth.split(3), strict=True):  # more batches than wait at once
+        metrics.update(torch.tensor(float(len(t))), p, t)
+    return {name.removeprefix("val/"): value.item() for name, value in metrics.compute().items()}
+
+
+@pytest.mark.quick
 def test_regression_metrics_equal_scikit_learns():
     generator = torch.Generator().manual_seed(0)
     y = torch.randn(301, 2, generator=generator)
     predictions = y + torch.randn(301, 2, generator=generator)
-    ours = _scores("regression", 2, predictions, y)
+    ours = _metrics(Regression(description((2,))), predictions, y)
     assert ours["r2"] == pytest.approx(metrics.r2_score(y, predictions), abs=1e-5)
     assert ours["mse"] == pytest.approx(metrics.mean_squared_error(y, predictions), rel=1e-5)
     assert ours["mae"] == pytest.approx(metrics.mean_absolute_error(y, predictions), rel=1e-5)
@@ -74,13 +74,14 @@ def test_regression_metrics_equal_scikit_learns():
     assert ours["loss"] == pytest.approx((300 * 3 + 1) / 301)  # weighted by the batches' sizes
 
 
-@pytest.mark.parametrize(("task", "classes"), [("binary", 2), ("multiclass", 4)])
-def test_class_metrics_equal_scikit_learns(task, classes):
+@pytest.mark.quick
+@pytest.mark.parametrize("classes", [2, 4])
+def test_class_metrics_equal_scikit_learns(classes):
     generator = torch.Generator().manual_seed(0)
     y = torch.randint(0, classes, (301,), generator=generator)
     scores = torch.randn(301, classes, generator=generator) + nn.functional.one_hot(y, classes)
     predictions = scores.softmax(dim=1)
-    ours, labels = _scores(task, classes, predictions, y), predictions.argmax(dim=1)
+    ours, labels = _metrics(classification(classes), predictions, y), predictions.argmax(dim=1)
     area = metrics.roc_auc_score(y, predictions[:, 1] if classes == 2 else predictions, multi_class="ovr")
     assert ours["accuracy"] == pytest.approx(metrics.accuracy_score(y, labels))
     assert ours["f1"] == pytest.approx(metrics.f1_score(y, labels, average="macro"), abs=1e-6)
@@ -89,39 +90,32 @@ def test_class_metrics_equal_scikit_learns(task, classes):
 
 def test_a_class_that_is_absent_does_not_count_against_the_auroc():
     predictions = torch.tensor([[0.8, 0.1, 0.1], [0.2, 0.7, 0.1], [0.6, 0.3, 0.1]])
-    assert _scores("multiclass", 3, predictions, torch.tensor([0, 1, 0]))["auroc"] == 1
-    assert np.isnan(_scores("multiclass", 3, predictions, torch.tensor([0, 0, 0]))["auroc"])
+    assert _metrics(classification(3), predictions, torch.tensor([0, 1, 0]))["auroc"] == 1
+    assert np.isnan(_metrics(classification(3), predictions, torch.tensor([0, 0, 0]))["auroc"])
 
 
 def test_one_example_has_no_r2_but_the_other_scores():
-    ours = _scores("regression", 1, torch.tensor([[1.0]]), torch.tensor([[3.0]]))
+    ours = _metrics(Regression(description()), torch.tensor([[1.0]]), torch.tensor([[3.0]]))
     assert np.isnan(ours["r2"])
     assert ours["mae"] == 2
 
 
-def test_losses_and_answers():
-    scores, y = torch.tensor([[2.0], [-1.0]]), torch.tensor([1, 0])
-    expected = -(torch.sigmoid(scores[0]).log() + (1 - torch.sigmoid(scores[1])).log()) / 2
-    assert TASKS["binary"].loss(scores, y).item() == pytest.approx(expected.item())
-    assert torch.allclose(TASKS["binary"].answer(scores)[:, 1:], scores.sigmoid())
-    assert TASKS["regression"].loss(scores, scores + 2).item() == pytest.approx(4)
+@pytest.mark.quick
+def test_losses_and_predictions():
+    outputs, y = torch.tensor([[2.0], [-1.0]]), torch.tensor([1, 0])
+    expected = -(torch.sigmoid(outputs[0]).log() + (1 - torch.sigmoid(outputs[1])).log()) / 2
+    binary, regression = classification(2), Regression(description())
+    assert binary.loss(outputs, y).item() == pytest.approx(expected.item())
+    assert torch.allclose(binary.predictions(outputs)[:, 1:], outputs.sigmoid())
+    assert regression.loss(outputs, outputs + 2).item() == pytest.approx(4)
 
 
 def test_nan_in_one_batch_is_not_lost_in_the_mean():
-    scores = EpochScores("train", "regression", 1)
+    scores = EpochMetrics("train", Regression(description()).metrics())
     for loss in (1.0, float("nan"), 1.0):
         scores.update(torch.tensor(loss), torch.zeros(2, 1), torch.zeros(2, 1))
     with pytest.raises(FloatingPointError, match="train/loss is nan"):
         scores.compute()
-
-
-def test_nets_have_the_sizes_that_they_are_told():
-    mlp = MLP((1, 8, 8), 10, hidden=[32, 16], activation="gelu", dropout=0.1)
-    assert mlp(torch.rand(5, 1, 8, 8)).shape == (5, 10)
-    assert sum(p.numel() for p in mlp.parameters()) == 64 * 32 + 32 + 32 * 16 + 16 + 16 * 10 + 10
-    assert sum(isinstance(layer, nn.GELU) for layer in mlp) == 2
-    cnn = CNN((3, 9, 12), 2, channels=[4, 8], kernel_size=5)
-    assert cnn(torch.rand(5, 3, 9, 12)).shape == (5, 2)
 
 
 def learning_rates(name: str) -> list[float]:
@@ -221,7 +215,7 @@ class Frozen(MLP):
     """Its dropout never works."""
 
     def __init__(self, input_shape: tuple[int, ...], output_size: int) -> None:
-        super().__init__(input_shape, output_size, hidden=[8], dropout=0.9)
+        super().__init__(input_shape, output_size, hidden=[8], activation="ReLU", dropout=0.9)
         self[3].eval()
 
 
@@ -234,6 +228,28 @@ def test_what_a_net_has_frozen_stays_frozen(train, monkeypatch):
     train("data=wine", *own, "trainer.max_epochs=1")
     assert modes
     assert not any(modes)
+
+
+class Silent(MLP):
+    """Raises an error without a text."""
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        raise RuntimeError
+
+
+def test_a_net_that_raises_without_a_text_is_named(call, capsys):
+    assert call("train", "data=wine", f"net._target_={__name__}.Silent") == 1
+    error = capsys.readouterr().err
+    assert error.startswith(f"Error: net: {__name__}.Silent cannot read data of shape [13]. test_module.py, line ")
+    assert error.endswith(": RuntimeError.\n")
+
+
+@pytest.mark.filterwarnings("ignore:Found 1 module")
+def test_an_error_of_torchs_own_in_training_keeps_its_traceback(call, capsys, monkeypatch):
+    monkeypatch.setattr(MLP, "forward", lambda self, x: torch.optim.SGD([], lr=1))
+    monkeypatch.setattr("src.module.SupervisedModule._check", lambda *_: None)
+    assert call("train", "data=wine") == 1
+    assert "ValueError" in capsys.readouterr().err
 
 
 class Twofold(MLP):
@@ -284,30 +300,3 @@ def test_a_run_on_all_examples_has_training_scores_only(train, capsys):
     results = train(*WINE, *settings)
     assert {name.partition("/")[0] for name in results if "/" in name} == {"train"}
     assert "train/accuracy" in capsys.readouterr().out
-
-
-def test_recurrent_nets_answer_from_the_last_state():
-    x = torch.randn(5, 7, 3, generator=torch.Generator().manual_seed(0))
-    for cell in ("rnn", "lstm", "gru"):
-        for layers, both in ((1, False), (2, False), (2, True)):
-            net = RNN((7, 3), 4, cell=cell, hidden_size=6, num_layers=layers, bidirectional=both, dropout=0.5).eval()
-            states, _ = net.recurrent(x)  # (5, 7, 6 or 12)
-            last = torch.cat([states[:, -1, :6], states[:, 0, 6:]], dim=1)  # the second reads from the end
-            assert torch.allclose(net(x), net.linear(last), atol=1e-6)
-
-
-def test_a_loop_over_cells_is_an_rnn():
-    x = torch.randn(5, 7, 3, generator=torch.Generator().manual_seed(0))
-    rnn, by_cell = RNN((7, 3), 4, cell="rnn", hidden_size=6), RNNByCell((7, 3), 4, hidden_size=6)
-    renamed = {
-        name.replace("recurrent.", "cell.").replace("_l0", ""): value for name, value in rnn.state_dict().items()
-    }
-    by_cell.load_state_dict(renamed)
-    assert (rnn(x) - by_cell(x)).abs().max() < 1e-6
-
-
-def test_two_ways_to_write_a_line():
-    x = torch.tensor([[0.0], [1.0], [2.0]])
-    parameters, nested = LineParameters((1,), 1), LineNested((1,), 1)
-    nested.load_state_dict({"linear.weight": parameters.slope[None].data, "linear.bias": parameters.intercept.data})
-    assert torch.allclose(parameters(x), nested(x))

@@ -1,8 +1,10 @@
-"""The image nets: the sizes of their papers, the names of published weights, the data that they can read."""
+"""The nets: the sizes of their papers, the names of published weights, the data that they can read."""
 
 from __future__ import annotations
 
+import inspect
 import math
+import re
 from collections.abc import Iterator
 from itertools import chain
 
@@ -10,26 +12,66 @@ import pytest
 import torch
 from torch import Tensor, nn
 
-from src.config.build import build
-from src.config.compose import compose
+from src import nets
+from src.console.messages import UserError
 from src.datasets.synthetic import stripes
-from src.nets.googlenet import GoogLeNet
-from src.nets.inception import Inception, InceptionBlock
-from src.nets.resnet import BasicBlock, BottleneckBlock, ResNet
+from src.nets.inception import InceptionBlock
+from src.nets.resnet import BasicBlock, BottleneckBlock
 from src.nets.shapes import check_image, check_sequence
+from tests.config_nets import net
 
 LARGE = ("googlenet", "resnet18", "resnet50")
-SMALL = {"blocks": [1, 1], "widths": [16, 32]}
-
-
-def net(name: str, size: int = 224, classes: int = 1000) -> nn.Module:
-    """As conf/net/<name>.yaml has it, for colour images."""
-    return build(compose(f"net={name}").net, input_shape=(3, size, size), output_size=classes)
+COLOUR = (3, 224, 224)
+DIGIT = (1, 8, 8)
 
 
 def on_meta(name: str) -> nn.Module:
     with torch.device("meta"):  # sizes without memory
-        return net(name)
+        return net(name, COLOUR, 1000)
+
+
+@pytest.mark.parametrize("name", nets.__all__)
+def test_a_nets_defaults_stand_in_its_config_alone(name):
+    parameters = inspect.signature(getattr(nets, name)).parameters.values()
+    assert [p.name for p in parameters if p.default is not p.empty] == []
+
+
+@pytest.mark.quick
+def test_nets_have_the_sizes_that_they_are_told():
+    mlp = net("mlp", (1, 8, 8), 10, hidden=[32, 16], activation="gelu")
+    assert mlp(torch.rand(5, 1, 8, 8)).shape == (5, 10)
+    assert sum(p.numel() for p in mlp.parameters()) == 64 * 32 + 32 + 32 * 16 + 16 + 16 * 10 + 10
+    assert sum(isinstance(layer, nn.GELU) for layer in mlp.modules()) == 2
+    cnn = net("cnn", (3, 9, 12), 2, channels=[4, 8], kernel_size=5)
+    assert cnn(torch.rand(5, 3, 9, 12)).shape == (5, 2)
+
+
+def test_recurrent_nets_read_their_outputs_from_the_last_state():
+    x = torch.randn(5, 7, 3, generator=torch.Generator().manual_seed(0))
+    for cell in ("rnn", "lstm", "gru"):
+        for layers, both in ((1, False), (2, False), (2, True)):
+            rnn = nets.RNN((7, 3), 4, cell, hidden_size=6, num_layers=layers, bidirectional=both, dropout=0.5).eval()
+            states, _ = rnn.recurrent(x)  # (5, 7, 6 or 12)
+            last = torch.cat([states[:, -1, :6], states[:, 0, 6:]], dim=1)  # the second reads from the end
+            assert torch.allclose(rnn(x), rnn.linear(last), atol=1e-6)
+
+
+@pytest.mark.quick
+def test_a_loop_over_cells_is_an_rnn():
+    x = torch.randn(5, 7, 3, generator=torch.Generator().manual_seed(0))
+    rnn, by_cell = net("rnn", (7, 3), 4, hidden_size=6), net("rnn_cell", (7, 3), 4, hidden_size=6)
+    renamed = {
+        name.replace("recurrent.", "cell.").replace("_l0", ""): value for name, value in rnn.state_dict().items()
+    }
+    by_cell.load_state_dict(renamed)
+    assert (rnn(x) - by_cell(x)).abs().max() < 1e-6
+
+
+def test_two_ways_to_write_a_line():
+    x = torch.tensor([[0.0], [1.0], [2.0]])
+    parameters, nested = nets.LineParameters((1,), 1), nets.LineNested((1,), 1)
+    nested.load_state_dict({"linear.weight": parameters.slope[None].data, "linear.bias": parameters.intercept.data})
+    assert torch.allclose(parameters(x), nested(x))
 
 
 @pytest.mark.parametrize(
@@ -112,7 +154,7 @@ def test_googlenets_weights_have_the_names_and_shapes_of_published_ones():
 
 
 def test_a_kernel_of_5_as_in_the_paper_is_one_parameter():
-    block = GoogLeNet((3, 32, 32), 2, branch3_kernel=5).get_submodule("inception4b.branch3.1.conv")
+    block = net("googlenet", COLOUR, 2, branch3_kernel=5).get_submodule("inception4b.branch3.1.conv")
     assert isinstance(block, nn.Conv2d)
     assert block.kernel_size == (5, 5)
 
@@ -120,7 +162,7 @@ def test_a_kernel_of_5_as_in_the_paper_is_one_parameter():
 @pytest.mark.parametrize("name", LARGE)
 def test_weights_saved_under_these_names_are_those_of_the_net_that_loads_them(name, tmp_path):
     torch.manual_seed(0)
-    saved, loaded, x = net(name, 64, 5), net(name, 64, 5), torch.rand(2, 3, 64, 64)
+    saved, loaded, x = net(name, (3, 64, 64), 5), net(name, (3, 64, 64), 5), torch.rand(2, 3, 64, 64)
     torch.save(saved.state_dict(), tmp_path / "published.pth")
     assert not torch.equal(saved.eval()(x), loaded.eval()(x))
     loaded.load_state_dict(torch.load(tmp_path / "published.pth", weights_only=True), strict=True)
@@ -141,7 +183,7 @@ def test_the_3x3_convolution_of_a_bottleneck_has_the_stride():
 
 
 def test_a_residual_net_begins_with_gradients_that_keep_their_size():
-    weight = ResNet((3, 32, 32), 2, "basic", [1, 1], [64, 128], "small").get_parameter("layer2.0.conv1.weight")
+    weight = net("resnet", COLOUR, 2, widths=[64, 128]).get_parameter("layer2.0.conv1.weight")
     assert weight.std().item() == pytest.approx(math.sqrt(2 / (128 * 9)), rel=0.02)  # fan out
 
 
@@ -156,11 +198,11 @@ def test_an_inception_block_puts_its_four_branches_side_by_side():
     assert sees == [[1], [1, 3], [1, 5], [1]]
 
 
-def test_googlenet_answers_three_times_in_training_and_once_afterwards():
-    googlenet, x = net("googlenet", 64, 5), torch.rand(2, 3, 64, 64)
-    answers = googlenet(x)
-    assert isinstance(answers, tuple)
-    assert [scores.shape for scores in answers] == [(2, 5)] * 3
+def test_googlenet_has_three_outputs_in_training_and_one_afterwards():
+    googlenet, x = net("googlenet", (3, 64, 64), 5), torch.rand(2, 3, 64, 64)
+    outputs = googlenet(x)
+    assert isinstance(outputs, tuple)
+    assert [one.shape for one in outputs] == [(2, 5)] * 3
     assert googlenet.auxiliary_weight == 0.3
     assert isinstance(googlenet.eval()(x), Tensor)
 
@@ -168,89 +210,114 @@ def test_googlenet_answers_three_times_in_training_and_once_afterwards():
 @pytest.mark.parametrize("name", LARGE)
 def test_a_training_step_changes_every_weight(name):
     torch.manual_seed(0)
-    large = net(name, 64, 5)
+    large = net(name, (3, 64, 64), 5)
     before = {key: p.detach().clone() for key, p in large.named_parameters()}
-    answers = large(torch.rand(4, 3, 64, 64))
-    torch.cat(answers if isinstance(answers, tuple) else [answers]).square().sum().backward()
+    outputs = large(torch.rand(4, 3, 64, 64))
+    torch.cat(outputs if isinstance(outputs, tuple) else [outputs]).square().sum().backward()
     torch.optim.SGD(large.parameters(), lr=0.1).step()
     assert [key for key, p in large.named_parameters() if torch.equal(p, before[key])] == []
 
 
 @pytest.mark.parametrize("shape", [(3, 9, 12), (1, 8, 8), (2, 5, 33)])
-def test_small_nets_read_images_of_any_size(shape):
-    nets = [
-        Inception(shape, 7, **SMALL),
-        ResNet(shape, 7, "basic", **SMALL, stem="small"),
-        ResNet(shape, 7, "bottleneck", **SMALL, stem="small"),
-    ]
-    assert [net(torch.rand(2, *shape)).shape for net in nets] == [(2, 7)] * 3
+@pytest.mark.parametrize("block", ["basic", "bottleneck"])
+def test_a_small_resnet_reads_images_of_any_size(shape, block):
+    resnet = net("resnet", shape, 7, block=block)
+    assert resnet(torch.rand(2, *shape)).shape == (2, 7)
+
+
+@pytest.mark.parametrize("shape", [(3, 9, 12), (1, 8, 8), (2, 5, 33)])
+def test_a_small_inception_net_reads_images_of_any_size(shape):
+    assert net("inception", shape, 7)(torch.rand(2, *shape)).shape == (2, 7)
 
 
 @pytest.mark.parametrize("shape", [(3, 32, 32), (1, 37, 50)])
-def test_large_nets_read_images_from_32_pixels(shape):
-    x = torch.rand(2, *shape)
-    assert GoogLeNet(shape, 7).eval()(x).shape == (2, 7)
-    assert ResNet(shape, 7, "basic", [1] * 4, [8] * 4, "imagenet").eval()(x).shape == (2, 7)
+@pytest.mark.parametrize(("name", "changes"), [("googlenet", {}), ("resnet18", {"widths": [8] * 4})])
+def test_large_nets_read_images_from_32_pixels(shape, name, changes):
+    large = net(name, shape, 7, **changes).eval()
+    assert large(torch.rand(2, *shape)).shape == (2, 7)
+
+
+@pytest.mark.quick
+@pytest.mark.parametrize(
+    ("name", "shape", "changes", "says"),
+    [
+        ("googlenet", DIGIT, {}, "GoogLeNet needs images of at least 32 x 32, but these are 8 x 8. Use"),
+        ("resnet50", DIGIT, {}, "a ResNet with stem=imagenet needs images of at least 32 x 32, but"),
+        ("resnet50", DIGIT, {}, "Use a smaller ResNet, or stem=small, which needs 8 x 8."),
+        ("resnet", DIGIT, {"blocks": [1] * 5, "widths": [8] * 5}, "a ResNet needs images of at least 16 x 16"),
+        ("inception", DIGIT, {"blocks": [1] * 5, "widths": [16] * 5}, "Use fewer stages in blocks= and widths=."),
+        ("inception", DIGIT, {"widths": [64]}, "blocks=[1, 1] and widths=[64]: one number a stage in each"),
+        ("inception", DIGIT, {"widths": [64, 50]}, "widths=[64, 50]: the branches share a multiple of 16."),
+        ("resnet", DIGIT, {"blocks": [1, 0]}, "blocks=[1, 0] and widths=[32, 64]: one number a stage in each"),
+        ("googlenet", (3, 32, 32), {"branch3_kernel": 4}, "branch3_kernel=4: an odd number keeps the"),
+        ("googlenet", (3, 32, 32), {"branch3_kernel": -1}, "branch3_kernel=-1: an odd number keeps the"),
+        ("googlenet", (3, 32, 32), {"auxiliary_weight": -1}, "auxiliary_weight=-1: at least 0."),
+        ("cnn", DIGIT, {"channels": [8] * 4}, "channels=[8, 8, 8, 8]: each block halves the image"),
+        ("cnn", DIGIT, {"channels": [0]}, "channels=[0]: a block needs at least 1 channel."),
+        ("cnn", DIGIT, {"kernel_size": 4}, "kernel_size=4: an odd number keeps the size of the image."),
+        ("cnn", DIGIT, {"activation": "reluu"}, "activation='reluu' is not an activation of torch.nn."),
+        ("mlp", DIGIT, {"hidden": [8, 0]}, "hidden=[8, 0]: a layer needs at least 1 unit."),
+        ("gru", (8, 8), {"hidden_size": 0}, "hidden_size=0 num_layers=1: at least 1 of each."),
+        ("rnn_cell", (8, 8), {"hidden_size": 0}, "hidden_size=0: a state needs at least 1 value."),
+        ("cnn", (13,), {}, "a CNN reads images (channels, height, width), but an example of these"),
+        ("resnet", (13,), {}, "a ResNet reads images (channels, height, width), but an example of"),
+        ("inception", (13,), {}, "an Inception net reads images (channels, height, width), but an"),
+        ("googlenet", (13,), {}, "GoogLeNet reads images (channels, height, width), but an example of"),
+        ("lstm", DIGIT, {}, "an LSTM reads sequences (steps, features), but an example of these data is [1, 8, 8]"),
+        ("rnn_cell", DIGIT, {}, "an RNN reads sequences (steps, features), but an example of these data is [1, 8, 8]"),
+        ("line_nested", DIGIT, {}, "a line learns one y from one x, but an example of these data is [1, 8, 8]"),
+    ],
+)
+def test_what_does_not_fit_is_told_in_the_nets_own_parameters(name, shape, changes, says):
+    with pytest.raises(UserError) as error:
+        net(name, shape, 10, **changes)
+    assert says in str(error.value)
+    assert not re.search(r"\b(net|data)[.=]\w", str(error.value))  # keys are for what builds the net to name
 
 
 @pytest.mark.parametrize(
     ("arguments", "says"),
     [
-        (["net=googlenet"], "net=googlenet needs images of at least 32 x 32, but these are 8 x 8. Use net=inception."),
-        (["net=resnet50"], "net=resnet needs images of at least 32 x 32, but these are 8 x 8. Use net=resnet, or"),
-        (["net=resnet50"], "or net.stem=small, which needs 8 x 8."),
-        (["net=resnet", "net.blocks=[1,1,1,1,1]", "net.widths=[8,8,8,8,8]"], "at least 16 x 16, but these are 8 x 8."),
-        (["net=inception", "net.blocks=[1,1,1,1,1]", "net.widths=[16,16,16,16,16]"], "Use fewer stages in net.blocks"),
-        (["net=inception", "net.widths=[64]"], "net.blocks=[1, 1] and net.widths=[64]: one number a stage in each"),
-        (["net=inception", "net.widths=[64,50]"], "net.widths=[64, 50]: the branches share a multiple of 16."),
-        (["net=resnet", "net.blocks=[1,0]"], "net.blocks=[1, 0] and net.widths=[32, 64]: one number a stage in each"),
-        (["net=resnet", "net.stem=big"], "net.stem='big': imagenet or small is needed."),
-        (["net=googlenet", "net.branch3_kernel=4", "data=stripes", "data.size=9"], "an odd number keeps the size"),
-        (["net=googlenet", "net.auxiliary_weight=-1", "data=stripes", "data.size=9"], "net.auxiliary_weight=-1: at le"),
-        (["net=inception", "data=wine"], "net=inception reads images (channels, height, width), but an example of"),
-        (["net=resnet", "data=wine"], "net=resnet reads images (channels, height, width), but an example of"),
-        (["net=googlenet", "data=wine"], "net=googlenet reads images (channels, height, width), but an example of"),
-        (["data=stripes", "data.classes=1"], "data.classes=1: at least 2."),
-        (["data=stripes", "data.shape=[64,64]"], "data.shape=[64, 64]: an image needs [channels,height,width]"),
+        (["data.classes=1"], "data.classes=1: at least 2."),
+        (["data.shape=[64,64]"], "data.shape=[64, 64]: an image needs [channels,height,width]"),
     ],
 )
-def test_what_does_not_fit_is_told_in_the_users_words(call, capsys, arguments, says):
-    assert call("train", *arguments) == 1
+def test_stripes_that_cannot_be_are_told_in_the_users_words(call, capsys, arguments, says):
+    assert call("train", "data=stripes", *arguments) == 1
     assert says in capsys.readouterr().err
 
 
 @pytest.mark.parametrize(
     ("shape", "says"),
     [
-        ((8, 9), "[8, 9]. If it is a grey image, type data.shape=[1,8,9], else use net=mlp or net=linear."),
-        ((64,), "[64]. If it is an image row by row, type data.shape=[1,8,8], else use net=mlp or net=linear."),
-        ((16,), "type data.shape=[1,4,4]"),
-        ((9,), "is [9]. Use net=mlp or net=linear."),
-        ((13,), "is [13]. Use net=mlp or net=linear."),
-        ((2, 3, 8, 8), "is [2, 3, 8, 8]. Use net=mlp or net=linear."),
+        ((8, 9), "is [8, 9]. If it is a grey image, type input_shape=[1,8,9], else use a net that reads any"),
+        ((64,), "is [64]. If it is an image row by row, type input_shape=[1,8,8], else use a net that reads any"),
+        ((16,), "type input_shape=[1,4,4]"),
+        ((9,), "is [9]. Use a net that reads any shape, such as an MLP or a linear one."),
+        ((13,), "is [13]. Use a net that reads any shape, such as an MLP or a linear one."),
+        ((2, 3, 8, 8), "is [2, 3, 8, 8]. Use a net that reads any shape, such as an MLP or a linear one."),
     ],
 )
 def test_data_that_are_no_images_are_viewed_as_such_where_they_can_be(shape, says):
-    check_image("cnn", (3, 8, 8))
-    with pytest.raises(ValueError, match="net=cnn reads images") as error:
-        check_image("cnn", shape)
-    assert str(error.value).endswith(says) or says.startswith("type")
+    check_image("a CNN", (3, 8, 8))
+    with pytest.raises(UserError, match="a CNN reads images") as error:
+        check_image("a CNN", shape)
     assert says in str(error.value)
 
 
 @pytest.mark.parametrize(
     ("shape", "says"),
     [
-        ((1, 8, 9), "is [1, 8, 9]. To read an image row by row, type data.shape=[8,9]."),
-        ((3, 8, 9), "is [3, 8, 9]. No view of an image in colours keeps its rows together. Use net=cnn."),
-        ((13,), "is [13]. To read one value after another, type data.shape=[13,1]."),
-        ((2, 3, 8, 8), "is [2, 3, 8, 8]. Use net=mlp or net=linear."),
+        ((1, 8, 9), "is [1, 8, 9]. To read an image row by row, type input_shape=[8,9]."),
+        ((3, 8, 9), "is [3, 8, 9]. No view of an image in colours keeps its rows together. Use a CNN."),
+        ((13,), "is [13]. To read one value after another, type input_shape=[13,1]."),
+        ((2, 3, 8, 8), "is [2, 3, 8, 8]. Use a net that reads any shape, such as an MLP or a linear one."),
     ],
 )
 def test_data_that_are_no_sequences_are_viewed_as_such_where_they_can_be(shape, says):
-    check_sequence("gru", (8, 9))
-    with pytest.raises(ValueError, match="net=gru reads sequences") as error:
-        check_sequence("gru", shape)
+    check_sequence("a GRU", (8, 9))
+    with pytest.raises(UserError, match="a GRU reads sequences") as error:
+        check_sequence("a GRU", shape)
     assert says in str(error.value)
 
 

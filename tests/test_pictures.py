@@ -19,7 +19,7 @@ from src.plots.confusion import Confusion
 from src.plots.fit import Fit
 from src.plots.mistakes import Mistakes
 from src.plots.predictions import Predictions
-from src.run import Run, load_data
+from src.run import Run
 
 PROJECT = Path(__file__).resolve().parent.parent
 ONE = "trainer.max_epochs=1"
@@ -36,7 +36,7 @@ ONE = "trainer.max_epochs=1"
         (["data=line", "data.fractions=[0.8,0.2,0]"], {"fit"}),
         (["data=wine", "data.fractions=[0.8,0.2,0]"], {"confusion"}),
     ],
-    ids=" ".join,
+    ids=lambda words: " ".join(sorted(words)),
 )
 def test_they_are_those_that_suit_the_data(train, overrides, drawn):
     from PIL import Image
@@ -48,14 +48,14 @@ def test_they_are_those_that_suit_the_data(train, overrides, drawn):
             assert min(picture.size) > 300
 
 
-def module_and_data(train, *overrides: str):
-    run = Run(train(*overrides, ONE)["run"])
+def module_and_data(finished, *overrides: str):
+    run = Run(finished(*overrides, ONE, "name=r")["run"])
     module = run.load()
-    return module, load_data(run.config(), module)
+    return module, run.data()
 
 
-def test_the_confusion_matrix_counts_true_by_predicted(train):
-    module, data = module_and_data(train, "data=wine")
+def test_the_confusion_matrix_counts_true_by_predicted(finished):
+    module, data = module_and_data(finished, "data=wine")
     confusion = Confusion()
     for true, predicted in [([0, 0, 1], [0, 2, 1]), ([2, 2, 2], [2, 2, 0])]:
         confusion.add(torch.zeros(3, 13), torch.tensor(true), torch.eye(3)[predicted])
@@ -67,8 +67,8 @@ def test_the_confusion_matrix_counts_true_by_predicted(train):
     assert (axes.get_xlabel(), axes.get_ylabel()) == ("predicted", "true")
 
 
-def test_the_most_confident_mistakes_come_first(train):
-    module, data = module_and_data(train, "data=digits")
+def test_the_most_confident_mistakes_come_first(finished):
+    module, data = module_and_data(finished, "data=digits")
     mistakes = Mistakes()
     images = torch.arange(20.0).reshape(20, 1, 1, 1).expand(20, 1, 8, 8)
     sure = torch.linspace(0.5, 0.9, 20)
@@ -85,23 +85,23 @@ def test_the_most_confident_mistakes_come_first(train):
     assert figure.axes[0].get_title() == "3 (88%), is 7"
 
 
-def test_no_mistake_is_said_to_be_none(train):
-    module, data = module_and_data(train, "data=digits")
+def test_no_mistake_is_said_to_be_none(finished):
+    module, data = module_and_data(finished, "data=digits")
     assert Mistakes().draw(module, data, "test", {}).get_suptitle() == "No mistake on the test split"
 
 
 @pytest.mark.parametrize("shape", [(8, 8), (1, 8, 8), (3, 8, 8)])
 @pytest.mark.parametrize("kind", [torch.float32, torch.uint8])
-def test_mistakes_are_drawn_from_any_kind_of_image(train, shape, kind):
-    module, data = module_and_data(train, "data=digits")
+def test_mistakes_are_drawn_from_any_kind_of_image(finished, shape, kind):
+    module, data = module_and_data(finished, "data=digits")
     mistakes = Mistakes()
     mistakes.add((200 * torch.rand(1, *shape)).to(kind), torch.tensor([1]), torch.eye(10)[:1])
     [axes] = mistakes.draw(module, data, "test", {}).axes
     assert np.asarray(axes.images[0].get_array()).shape[:2] == (8, 8)
 
 
-def test_predictions_are_drawn_against_the_truth(train):
-    module, data = module_and_data(train, "data=diabetes")
+def test_predictions_are_drawn_against_the_truth(finished):
+    module, data = module_and_data(finished, "data=diabetes")
     predictions = Predictions()
     predictions.add(torch.zeros(2, 10), torch.tensor([[100.0], [200.0]]), torch.tensor([[110.0], [190.0]]))
     predictions.add(torch.zeros(1, 10), torch.tensor([[300.0]]), torch.tensor([[290.0]]))
@@ -110,8 +110,8 @@ def test_predictions_are_drawn_against_the_truth(train):
     assert (axes.get_xlabel(), axes.get_ylabel()) == ("true progression", "predicted progression")
 
 
-def test_the_curve_is_what_the_module_answers(train):
-    module, data = module_and_data(train, "data=line", "net=linear")
+def test_the_curve_is_what_the_module_answers(finished):
+    module, data = module_and_data(finished, "data=line", "net=linear")
     [axes] = Fit().draw(module, data, "test", {"test/rmse": 0.1}).axes
     x, y = (Tensor(values).unsqueeze(1) for values in axes.lines[0].get_data())
     with torch.no_grad():

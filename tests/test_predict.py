@@ -43,9 +43,9 @@ SHORT = ("net.hidden=[16]", "trainer.max_epochs=3")
 
 
 @pytest.fixture
-def house(train, folder):
+def house(finished, folder):
     houses("house.csv", 300)
-    train(*TABLE, "data.target=price", "name=house", *SHORT)
+    finished(*TABLE, "data.target=price", "name=house", *SHORT)
     return folder
 
 
@@ -54,7 +54,7 @@ def test_the_rows_come_back_as_they_were_with_the_answer_last(house, call, capsy
     text = Path("new.csv").read_text().splitlines()
     Path("new.csv").write_text("\n".join(line.rpartition(",")[0] for line in text) + "\n")  # no price
     assert call("predict", "outputs/house", "new.csv", "-o", "answers.csv") == 0
-    assert "answers.csv  50 answers" in capsys.readouterr().out
+    assert "answers.csv  50 predictions" in capsys.readouterr().out
     lines = Path("answers.csv").read_text().splitlines()
     assert [line.rpartition(",")[0] for line in lines] == [line.rpartition(",")[0] for line in text]
     assert lines[0].endswith(",predicted_price")
@@ -63,10 +63,8 @@ def test_the_rows_come_back_as_they_were_with_the_answer_last(house, call, capsy
 
 def test_the_answers_are_those_of_the_run(house, call):
     """The test split, asked as a new file, has the error that the run has found."""
-    from src.run import load_data
-
     run = Run("outputs/house")
-    rows = load_data(run.config(), run.load()).splits["test"].indices
+    rows = run.data().splits["test"].indices
     table = pd.read_csv("house.csv", dtype={"id": str}).iloc[[int(row) for row in rows]]
     table.to_csv("test.csv", index=False)
     assert call("predict", "outputs/house", "test.csv", "-o", "answers.csv") == 0
@@ -75,8 +73,8 @@ def test_the_answers_are_those_of_the_run(house, call):
 
 
 @pytest.mark.parametrize("ending", ["csv", "jsonl", "parquet"])
-def test_classes_have_a_name_and_probabilities(house, train, call, ending):
-    train(*TABLE, "data.target=city", "name=city", *SHORT)
+def test_classes_have_a_name_and_probabilities(house, finished, call, ending):
+    finished(*TABLE, "data.target=city", "name=city", *SHORT)
     assert call("predict", "outputs/city", "house.csv", "-o", f"answers.{ending}") == 0
     read = {"csv": pd.read_csv, "jsonl": lambda path: pd.read_json(path, lines=True), "parquet": pd.read_parquet}
     answers = read[ending](f"answers.{ending}")
@@ -220,14 +218,17 @@ def test_a_run_is_scored_from_another_folder(house, call, capsys, tmp_path_facto
 
 def test_an_interval_holds_the_score_and_shrinks_with_more_examples():
     from src.learning.intervals import intervals
+    from src.tasks import Classification
+    from tests.sources import description
 
+    binary = Classification(description(classes=["no", "yes"]))
     generator = torch.Generator().manual_seed(0)
     widths = []
     for size in (100, 10_000):
         y = torch.randint(2, (size,), generator=generator)
         right = torch.rand(size, generator=generator) < 0.8
         sure = torch.where(right == (y == 1), 0.9, 0.1)
-        low, high = intervals("binary", torch.stack([1 - sure, sure], dim=1), y, resamples=300)["accuracy"]
+        low, high = intervals(binary, torch.stack([1 - sure, sure], dim=1), y, resamples=300)["accuracy"]
         assert low < right.float().mean().item() < high
         widths.append(high - low)
     # A share p of N examples has the deviation sqrt(p (1 - p) / N); 95 % lie within 1.96 of it.

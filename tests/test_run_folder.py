@@ -15,8 +15,9 @@ import torch
 TINY = ("data=wine", "net.hidden=[8]", "trainer.max_epochs=2")
 
 
-def test_it_holds_what_is_promised(train):
-    results = train(*TINY, "name=tiny")
+@pytest.mark.quick
+def test_it_holds_what_is_promised(finished):
+    results = finished(*TINY, "name=tiny")
     run = Path("outputs/tiny")
     for file in (
         "results.json",
@@ -61,8 +62,8 @@ def test_starts_in_the_same_instant_have_folders_of_their_own(folder):
     assert len({start.communicate()[0] for start in starts}) == 8
 
 
-def test_a_finished_run_shows_its_scores_and_stays_as_it_is(train, call, capsys):
-    results = train(*TINY, "name=tiny")
+def test_a_finished_run_shows_its_scores_and_stays_as_it_is(finished, call, capsys):
+    results = finished(*TINY, "name=tiny")
     before = {p: p.stat().st_mtime_ns for p in Path("outputs/tiny").rglob("*") if p.is_file() and p.name != "lock"}
     capsys.readouterr()
     assert call("train", *TINY, "name=tiny") == 0
@@ -72,8 +73,8 @@ def test_a_finished_run_shows_its_scores_and_stays_as_it_is(train, call, capsys)
     assert before == {p: p.stat().st_mtime_ns for p in before}
 
 
-def test_the_same_name_with_another_config_is_refused(train, call, capsys):
-    train(*TINY, "name=tiny")
+def test_the_same_name_with_another_config_is_refused(finished, call, capsys):
+    finished(*TINY, "name=tiny")
     before = Path("outputs/tiny/.hydra/config.yaml").read_text()
     assert call("train", *TINY, "name=tiny", "optimizer.lr=0.5") == 1
     assert "outputs/tiny holds a run with optimizer.lr=0.004 (now 0.5)" in capsys.readouterr().err

@@ -2,15 +2,21 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import pytest
 import torch
 from torch import Tensor
 from torch.utils.data import TensorDataset
 
+from src.console.messages import UserError
 from src.datamodule import DataModule
 from src.datasets.memory import InMemory
-from src.datasets.sampling import Augmented, Part
+from src.datasets.sampling import AugmentedSubset, SplitSubset
 from src.datasets.splits import random_split
+from tests.sources import data_module
+
+pytestmark = pytest.mark.quick
 
 THREE = [0.6, 0.2, 0.2]
 
@@ -88,13 +94,19 @@ def numbers(size: int) -> InMemory:
         ("numbers", {"folds": 5, "fold": 5}, "data.fold=5: of data.folds=5 the last is 4, the first 0."),
         ("numbers", {"folds": 5, "fold": -1}, "data.fold=-1: of data.folds=5"),
         ("numbers", {"folds": 1, "fold": 0}, "data.folds=1: at least 2."),
-        ("numbers", {"folds": 5}, "data.folds goes with data.fold, such as data.folds=5 data.fold=0."),
-        ("numbers", {"fold": 5}, "data.fold goes with data.folds"),
+        ("numbers", {"folds": 5}, "data.folds= goes with data.fold=, such as data.folds=5 data.fold=0."),
+        ("numbers", {"fold": 5}, "data.fold= goes with data.folds="),
     ],
 )
 def test_a_split_that_cannot_be_is_refused(dataset, keys, says):
-    with pytest.raises(ValueError, match=says.replace("[", r"\[")):
-        DataModule({"_target_": f"tests.test_splits.{dataset}"}, THREE, size=40, **keys).setup("fit")
+    with pytest.raises(UserError, match=says.replace("[", r"\[")):
+        own_data(dataset, **keys)
+
+
+def own_data(dataset: str, **changes: Any) -> DataModule:
+    """Forty examples of one of the functions here."""
+    target = f"data.dataset._target_=tests.test_splits.{dataset}"
+    return data_module("data=own", target, fractions=THREE, size=40, **changes)
 
 
 class Changing(InMemory):
@@ -109,16 +121,16 @@ def changing(size: int) -> InMemory:
 
 
 def test_random_changes_follow_from_seed_epoch_and_index():
-    part = Part(changing(8), torch.arange(8))  # pyrefly: ignore[bad-argument-type]
-    seen = {tuple(Augmented(part, seed)[epoch, i][0].tolist()) for seed in (0, 1) for epoch in (0, 1) for i in (0, 1)}
+    subset = SplitSubset(changing(8), torch.arange(8))
+    keys = [(seed, epoch, i) for seed in (0, 1) for epoch in (0, 1) for i in (0, 1)]
+    seen = {tuple(AugmentedSubset(subset, seed)[epoch, i][0].tolist()) for seed, epoch, i in keys}
     assert len(seen) == 8
-    assert torch.equal(Augmented(part, 1)[3, 2][0], Augmented(part, 1)[3, 2][0])
+    assert torch.equal(AugmentedSubset(subset, 1)[3, 2][0], AugmentedSubset(subset, 1)[3, 2][0])
 
 
 @pytest.mark.parametrize("workers", [0, 2])
 def test_only_training_batches_are_changed(workers):
-    data = DataModule({"_target_": "tests.test_splits.changing"}, THREE, num_workers=workers, batch_size=4, size=40)
-    data.setup("fit")
+    data = own_data("changing", num_workers=workers, batch_size=4)
     x = torch.cat([x for x, _ in data.loader("train", seed=0, epoch=5, augment=True)])
     again = torch.cat([x for x, _ in data.loader("train", seed=0, epoch=5, augment=True)])
     assert torch.equal(x, again)

@@ -12,9 +12,8 @@ from safetensors.torch import save_file
 from torch import nn
 
 from src.learning.weights import load_weights, read_weights
-from src.nets.cnn import CNN
-from src.nets.mlp import MLP
 from src.run import Run
+from tests.config_nets import net as config_net
 
 
 def same(net: nn.Module, other: nn.Module) -> bool:
@@ -22,8 +21,8 @@ def same(net: nn.Module, other: nn.Module) -> bool:
     return mine.keys() == theirs.keys() and all(torch.equal(mine[name], theirs[name]) for name in mine)
 
 
-def small(classes: int = 3) -> MLP:
-    return MLP((4,), classes, hidden=[8])
+def small(classes: int = 3) -> nn.Module:
+    return config_net("mlp", (4,), classes, hidden=[8])
 
 
 @pytest.mark.parametrize("is_legacy", [False, True])
@@ -37,7 +36,7 @@ def test_what_torch_saved(capsys, wrap, is_legacy):
 
 
 def test_safetensors_and_buffers(capsys):
-    net, other = CNN((1, 8, 8), 3, channels=[4]), CNN((1, 8, 8), 3, channels=[4])
+    net, other = (config_net("cnn", (1, 8, 8), 3, channels=[4]) for _ in range(2))
     other(torch.rand(5, 1, 8, 8))  # moves the statistics of the batch norm
     save_file(other.state_dict(), "w.safetensors")
     load_weights(net, "w.safetensors")
@@ -55,7 +54,7 @@ def test_what_a_run_left(train, call, capsys, name):
     }[name]
     assert name == "checkpoint" or call("export", "outputs/r", f"format={name}") == 0
     capsys.readouterr()
-    net = MLP((13,), 3, hidden=[8])
+    net = config_net("mlp", (13,), 3, hidden=[8])
     load_weights(net, path)
     assert same(net, Run("outputs/r").load().net)
     assert capsys.readouterr().out == ""
@@ -87,7 +86,7 @@ def test_a_last_layer_for_other_classes_stays_and_is_named(capsys):
 
 
 def test_many_that_stay_are_one_line(capsys):
-    net = MLP((4,), 3, hidden=[8] * 5)
+    net = config_net("mlp", (4,), 3, hidden=[8] * 5)
     torch.save({"1.weight": net.get_parameter("1.weight")}, "w.pt")
     load_weights(net, "w.pt")
     out = capsys.readouterr().out
@@ -96,7 +95,7 @@ def test_many_that_stay_are_one_line(capsys):
 
 
 def test_old_files_without_the_batch_norms_counter(capsys):
-    net = CNN((1, 8, 8), 3, channels=[4])
+    net = config_net("cnn", (1, 8, 8), 3, channels=[4])
     state = {name: value for name, value in net.state_dict().items() if "num_batches_tracked" not in name}
     torch.save(state, "w.pth")
     load_weights(net, "w.pth")

@@ -1,5 +1,4 @@
-"""A convolutional net by hand: layers, losses and an optimizer as in torch.nn and torch.optim, both directions written
-out. Read the files in this order:
+"""The lesson: layers, losses and an optimizer with forward and backward written out.
 
     linear.py       Linear, Flatten: what a backward is
     activations.py  ReLU, Tanh, Sigmoid: one number at a time
@@ -9,7 +8,7 @@ out. Read the files in this order:
     pooling.py      MaxPool2d: the gradient goes to the winner
     batch_norm.py   BatchNorm2d: every value depends on the whole batch
     dropout.py      Dropout: random in training only
-    net.py          ByHandCNN: all of it in one net, `net=by_hand`
+    net.py          CNN: all of it in one net, `net=by_hand`
 
 Training needs dL/dw, the gradient of the loss L by each weight w. A net is a chain of functions y = f(x, w), and the
 chain rule takes the gradient back through one function at a time (Rumelhart, Hinton & Williams 1986). So each function
@@ -34,10 +33,12 @@ from src.by_hand.convolution import Conv2d
 from src.by_hand.dropout import Dropout
 from src.by_hand.linear import Flatten, Linear
 from src.by_hand.losses import CrossEntropyLoss, MSELoss
+from src.by_hand.net import CNN
 from src.by_hand.pooling import MaxPool2d
 from src.by_hand.sgd import SGD
 
 __all__ = [
+    "CNN",
     "SGD",
     "BatchNorm2d",
     "Conv2d",

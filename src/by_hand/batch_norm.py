@@ -9,6 +9,8 @@ from torch import Tensor, nn
 from torch.autograd import Function
 from torch.autograd.function import once_differentiable
 
+from src.console.messages import UserError
+
 AXES = (0, 2, 3)  # of (B, C, H, W): a channel's N = B H W values
 
 
@@ -73,7 +75,7 @@ class BatchNorm2d(nn.Module):
     """(B, C, H, W) -> (B, C, H, W), as `torch.nn.BatchNorm2d`.
 
     Training uses the batch's mean and variance and follows them with running ones; evaluation uses the running ones, so
-    that the answer for an example does not depend on the others.
+    that the output for an example does not depend on the others.
 
     Args:
         num_features: C.
@@ -81,7 +83,7 @@ class BatchNorm2d(nn.Module):
         momentum: the share of each batch in the running statistics, in [0, 1]; None: all batches have the same.
 
     Raises:
-        ValueError: in training, a channel of one value: its deviation is 0 whatever the value.
+        UserError: in training, a channel of one value: its deviation is 0 whatever the value.
     """
 
     running_mean: Tensor
@@ -104,7 +106,10 @@ class BatchNorm2d(nn.Module):
             )
         count = x.numel() // x.shape[1]  # N
         if count == 1:
-            raise ValueError(f"Batch norm cannot train on one value per channel, as in {list(x.shape)}.")
+            raise UserError(
+                f"batch norm cannot train on one value per channel, as in {list(x.shape)}. "
+                "Give it more than one example at a time: a larger batch, or no last batch of one."
+            )
         y, mean, var = BatchNormTrainingFunction.apply(x, self.weight, self.bias, self.eps)
         self._follow(mean, var * count / (count - 1))  # the unbiased estimate of the variance of all data
         return y

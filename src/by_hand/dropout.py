@@ -9,6 +9,8 @@ from torch import Tensor, nn
 from torch.autograd import Function
 from torch.autograd.function import once_differentiable
 
+from src.console.messages import UserError
+
 
 class DropoutFunction(Function):
     """``y = x * mask``, of one shape: what did not go forward has no gradient."""
@@ -34,13 +36,13 @@ class Dropout(nn.Module):
         p: the probability of each value to be set to 0, in [0, 1].
 
     Raises:
-        ValueError: p is no probability.
+        UserError: p is no probability.
     """
 
     def __init__(self, p: float = 0.5) -> None:
         super().__init__()
         if not 0 <= p <= 1:
-            raise ValueError(f"A dropout of {p} is no probability: it is from 0 to 1.")
+            raise UserError(f"a dropout of {p} is no probability: it is from 0 to 1.")
         self.p = p
 
     def forward(self, x: Tensor) -> Tensor:

@@ -7,14 +7,19 @@ from itertools import pairwise
 import torch
 from torch import Tensor, nn
 
-from src.by_hand import BatchNorm2d, Conv2d, Dropout, Flatten, Linear, MaxPool2d, ReLU
+from src.by_hand.activations import ReLU
+from src.by_hand.batch_norm import BatchNorm2d
+from src.by_hand.convolution import Conv2d
+from src.by_hand.dropout import Dropout
+from src.by_hand.linear import Flatten, Linear
+from src.by_hand.pooling import MaxPool2d
 from src.nets.shapes import check_halving
 
 
-class ByHandCNN(nn.Sequential):
-    """Images (B, C, H, W) -> (B, output_size).
+class CNN(nn.Sequential):
+    """Images (B, C, H, W) -> (B, output_size) outputs.
 
-    It is `src.nets.cnn.CNN` layer by layer, so that a state dict of the one loads into the other.
+    It is `src.nets.CNN` layer by layer, so that a state dict of the one loads into the other.
 
     Args:
         channels: of each block: convolution, batch norm, ReLU and 2 x 2 max pooling.
@@ -22,7 +27,7 @@ class ByHandCNN(nn.Sequential):
         dropout: the share of values that training sets to zero before the linear layer, in [0, 1].
 
     Raises:
-        ValueError: the data are no images, or too small for so many poolings.
+        UserError: the data are no images, or too small for so many poolings.
     """
 
     def __init__(
@@ -30,10 +35,10 @@ class ByHandCNN(nn.Sequential):
         input_shape: tuple[int, ...],
         output_size: int,
         channels: list[int],
-        kernel_size: int = 3,
-        dropout: float = 0.0,
+        kernel_size: int,
+        dropout: float,
     ) -> None:
-        check_halving("by_hand", input_shape, channels, kernel_size)
+        check_halving(input_shape, channels, kernel_size)
         in_channels, height, width = input_shape
         layers: list[nn.Module] = []
         sizes = [in_channels, *channels]

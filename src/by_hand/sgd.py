@@ -10,6 +10,8 @@ from torch import Tensor
 from torch.optim import Optimizer
 from torch.optim.optimizer import ParamsT
 
+from src.console.messages import UserError
+
 
 class SGD(Optimizer):
     """As `torch.optim.SGD`: ``v = momentum * v + grad; w = w - lr * v`` for each weight w (Polyak 1964).
@@ -23,14 +25,14 @@ class SGD(Optimizer):
         weight_decay: adds weight_decay * w to the gradient, as weight_decay / 2 * |w|^2 in the loss would; at least 0.
 
     Raises:
-        ValueError: one of them is negative.
+        UserError: one of them is negative.
     """
 
     def __init__(self, params: ParamsT, lr: float = 0.001, momentum: float = 0.0, weight_decay: float = 0.0) -> None:
         options: dict[str, Any] = {"lr": lr, "momentum": momentum, "weight_decay": weight_decay}
         for name, value in options.items():
             if not value >= 0:
-                raise ValueError(f"optimizer.{name}={value}: a number that is not negative is needed.")
+                raise UserError(f"{name}={value}: a number that is not negative is needed.")
         super().__init__(params, options)
 
     @torch.no_grad()

@@ -1,0 +1,1 @@
+"""What happens beside training: checkpoints, history, progress, a summary."""

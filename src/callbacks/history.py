@@ -5,37 +5,45 @@ from __future__ import annotations
 import csv
 import time
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 import lightning as L
 from lightning.pytorch.callbacks import Checkpoint
+from lightning.pytorch.trainer.states import TrainerFn
 
-if TYPE_CHECKING:
-    from src.module import SupervisedModule
+from src.files.atomic import written_whole
+from src.module import SupervisedModule
+
+Row = dict[str, float]
+BESIDE_METRICS = ("epoch", "step", "seconds", "lr")
 
 
 class History(Checkpoint):
-    """Epoch, step, seconds of training, learning rate and every score, also over the breaks of a resumed run.
+    """Epoch, step, seconds of training, learning rate and every metric, also over the breaks of a resumed run.
 
-    A Checkpoint, since Lightning calls those when an epoch's scores are known.
+    A Checkpoint, since Lightning calls those when an epoch's metrics are known.
     """
 
-    def on_train_start(self, trainer: L.Trainer, pl_module: SupervisedModule) -> None:
+    def on_train_start(self, trainer: L.Trainer, pl_module: L.LightningModule) -> None:
         """Keep the rows up to the epoch to go on from; a killed run may have written more."""
+        self.is_validated = False
         if not trainer.is_global_zero:
             return
-        self.path = Path(trainer.default_root_dir) / "logs" / "metrics.csv"
+        self.path = history_of(trainer.default_root_dir)
         self.path.parent.mkdir(parents=True, exist_ok=True)
-        rows = [r for r in read_history(self.path) if r["epoch"] < trainer.current_epoch]
-        scores = [*pl_module.train_scores.names, *pl_module.val_scores.names]
-        self.columns = ["epoch", "step", "seconds", "lr", *scores]
-        with self.path.open("w", newline="") as file:
-            writer = csv.DictWriter(file, self.columns, restval="")
-            writer.writeheader()
-            writer.writerows(rows)
+        self.columns = list(BESIDE_METRICS)
+        if isinstance(pl_module, SupervisedModule):
+            self.columns += [*pl_module.train_metrics.names, *pl_module.val_metrics.names]
+        rows = [row for row in read_history(self.path) if row["epoch"] < trainer.current_epoch]
+        self._write_all(rows)
         self.started = time.monotonic() - (rows[-1]["seconds"] if rows else 0.0)
 
-    def on_train_epoch_end(self, trainer: L.Trainer, pl_module: SupervisedModule) -> None:
+    def on_train_epoch_start(self, trainer: L.Trainer, pl_module: L.LightningModule) -> None:
+        self.is_validated = False  # in this epoch
+
+    def on_validation_end(self, trainer: L.Trainer, pl_module: L.LightningModule) -> None:
+        self.is_validated = trainer.state.fn == TrainerFn.FITTING and not trainer.sanity_checking
+
+    def on_train_epoch_end(self, trainer: L.Trainer, pl_module: L.LightningModule) -> None:
         if not trainer.is_global_zero:
             return
         row = {
@@ -44,24 +52,32 @@ class History(Checkpoint):
             "seconds": round(time.monotonic() - self.started, 3),
             "lr": trainer.optimizers[0].param_groups[0]["lr"],
         }
-        measured = [*pl_module.train_scores.names, *(pl_module.val_scores.names if pl_module.is_validated else ())]
-        row |= {k: v.item() for k, v in trainer.callback_metrics.items() if k in measured}
-        with self.path.open("a", newline="") as file:
-            csv.DictWriter(file, self.columns, restval="").writerow(row)
+        measured = {name: value.item() for name, value in trainer.callback_metrics.items() if value.numel() == 1}
+        row |= {name: value for name, value in measured.items() if self.is_validated or not name.startswith("val")}
+        if not row.keys() <= set(self.columns):  # a module of the user's own does not say before what it logs
+            self._write_all([*read_history(self.path), row])
+        else:
+            with self.path.open("a", newline="") as file:
+                csv.DictWriter(file, self.columns, restval="").writerow(row)
+
+    def _write_all(self, rows: list[Row]) -> None:
+        names = [*self.columns, *(name for row in rows for name in row)]
+        self.columns = list(dict.fromkeys(names))
+        with written_whole(self.path) as partial, partial.open("w", newline="") as file:
+            writer = csv.DictWriter(file, self.columns, restval="")
+            writer.writeheader()
+            writer.writerows(rows)
 
 
-def read_history(path: Path) -> list[dict[str, float]]:
+def history_of(folder: str | Path) -> Path:
+    """Where a run keeps its history."""
+    return Path(folder) / "logs" / "metrics.csv"
+
+
+def read_history(path: Path) -> list[Row]:
     """The rows of a metrics.csv; a cell that was not measured is left out."""
     if not path.exists():
         return []
     with path.open(newline="") as file:
         rows = [{k: v for k, v in row.items() if v} for row in csv.DictReader(file)]
     return [{k: int(v) if k in ("epoch", "step") else float(v) for k, v in row.items()} for row in rows]
-
-
-def best_row(rows: list[dict[str, float]], monitor: str | None, mode: str) -> dict[str, float]:
-    """The row with the best `monitor`, or the last row if that is None; empty if none has it."""
-    if monitor is None:
-        return rows[-1] if rows else {}
-    choose = min if mode == "min" else max
-    return choose((r for r in rows if monitor in r), key=lambda r: r[monitor], default={})

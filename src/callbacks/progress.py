@@ -3,26 +3,26 @@
 from __future__ import annotations
 
 import time
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import lightning as L
 from lightning.pytorch.callbacks import Callback
 from rich.progress import Progress
 
 from src.console.screen import bar
-
-if TYPE_CHECKING:
-    from src.module import SupervisedModule
+from src.module import SupervisedModule
 
 
 class RunProgress(Callback):
-    """Epochs done, the newest scores, time gone and left, on stderr; nothing where that is no terminal."""
+    """Epochs done, the newest metrics, time gone and left, on stderr; nothing where that is no terminal."""
 
-    def __init__(self) -> None:
+    def __init__(self, enabled: bool = True) -> None:
+        self.enabled = enabled
         self.bar: Progress | None = None
+        self.metrics = ""
         self.drawn = 0.0
 
-    def on_train_start(self, trainer: L.Trainer, pl_module: SupervisedModule) -> None:
+    def on_train_start(self, trainer: L.Trainer, pl_module: L.LightningModule) -> None:
         steps = trainer.estimated_stepping_batches * trainer.accumulate_grad_batches
         self._start(trainer, "training", steps)
 
@@ -30,33 +30,34 @@ class RunProgress(Callback):
         if self._is_due():
             epochs = trainer.max_epochs if trainer.max_epochs and trainer.max_epochs > 0 else "?"
             done = trainer.fit_loop.epoch_loop.total_batch_idx + 1
-            self._draw(completed=done, description=f"epoch {trainer.current_epoch + 1}/{epochs}")
+            self._draw(completed=done, description=f"epoch {trainer.current_epoch + 1}/{epochs}", metrics=self.metrics)
 
-    def on_train_epoch_end(self, trainer: L.Trainer, pl_module: SupervisedModule) -> None:
-        shown = {k: v for k, v in trainer.callback_metrics.items() if k in pl_module.val_scores.names[:2]}
-        self._draw(scores="  ".join(f"{k} {v:.3g}" for k, v in shown.items()))
+    def on_train_epoch_end(self, trainer: L.Trainer, pl_module: L.LightningModule) -> None:
+        values = trainer.callback_metrics
+        names = pl_module.val_metrics.names if isinstance(pl_module, SupervisedModule) else values
+        self.metrics = "  ".join(f"{name} {values[name]:.3g}" for name in [*names][:2] if name in values)
 
-    def on_test_start(self, trainer: L.Trainer, pl_module: SupervisedModule) -> None:
+    def on_test_start(self, trainer: L.Trainer, pl_module: L.LightningModule) -> None:
         self._start(trainer, "testing", sum(trainer.num_test_batches))
 
     def on_test_batch_end(self, trainer: L.Trainer, pl: Any, outputs: Any, batch: Any, batch_idx: int, *_: Any) -> None:
         if self._is_due():
             self._draw(completed=batch_idx + 1)
 
-    def on_train_end(self, trainer: L.Trainer, pl_module: SupervisedModule) -> None:
+    def on_train_end(self, trainer: L.Trainer, pl_module: L.LightningModule) -> None:
         self._stop()
 
-    def on_test_end(self, trainer: L.Trainer, pl_module: SupervisedModule) -> None:
+    def on_test_end(self, trainer: L.Trainer, pl_module: L.LightningModule) -> None:
         self._stop()
 
-    def on_exception(self, trainer: L.Trainer, pl_module: SupervisedModule, exception: BaseException) -> None:
+    def on_exception(self, trainer: L.Trainer, pl_module: L.LightningModule, exception: BaseException) -> None:
         self._stop()
 
     def _start(self, trainer: L.Trainer, what: str, total: float) -> None:
-        self.bar = bar()
+        self.bar = bar() if self.enabled else None
         if self.bar is None:
             return
-        self.task = self.bar.add_task(what, total=None if total == float("inf") else total, scores="")
+        self.task = self.bar.add_task(what, total=None if total == float("inf") else total, metrics="")
         self.bar.start()
 
     def _is_due(self) -> bool:

@@ -2,65 +2,77 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, cast
+from typing import Any
 
 import lightning as L
 import torch
 from lightning.pytorch.callbacks import Callback
 from rich.console import Console
 from rich.table import Table
+from torch import nn
 
-if TYPE_CHECKING:
-    from src.module import SupervisedModule
+from src.datamodule import DataModule, data_of
+from src.module import SupervisedModule
 
 
 class Summary(Callback):
-    """The data and their split; the net's layers with the shape of what they give and their parameters."""
+    """The data and their split; the net's layers with the shape of their outputs and their parameters."""
 
-    def on_train_start(self, trainer: L.Trainer, pl_module: SupervisedModule) -> None:
-        if not trainer.is_global_zero:
+    def __init__(self, enabled: bool) -> None:
+        self.enabled = enabled
+
+    def on_train_start(self, trainer: L.Trainer, pl_module: L.LightningModule) -> None:
+        if not (self.enabled and trainer.is_global_zero):
             return
-        data, h = cast(Any, trainer).datamodule, pl_module.hparams
-        sizes = ", ".join(f"{len(part)} {split}" for split, part in data.splits.items())
-        values = "1 value" if h.output_size == 1 else f"{h.output_size} values"
-        answer = values if h.classes is None else f"{len(h.classes)} classes"
-        console = Console(highlight=False)
+        data, console = data_of(trainer), Console(highlight=False)
+        net = pl_module.net if isinstance(pl_module, SupervisedModule) else pl_module
+        shapes = _output_shapes(pl_module, data) if isinstance(pl_module, SupervisedModule) else {}
         with console.capture() as capture:  # rich itself would end the program where nobody reads on, as in `| head`
-            shape = "x".join(map(str, h.input_shape))
-            console.print(f"{h.task} of {data.target}: {sizes} examples; x {shape}, {answer}", soft_wrap=True)
-            console.print(self._layers(pl_module, data.example().to(pl_module.device)))
+            console.print(_data_line(data, pl_module), soft_wrap=True)
+            console.print(_parameters_line(net), soft_wrap=True)
+            console.print(_layers(net, shapes))
         print(capture.get(), end="")
 
-    def _layers(self, pl_module: SupervisedModule, x: torch.Tensor) -> Table:
-        net = pl_module.net
-        parameters = sum(p.numel() for p in net.parameters())
-        table = Table(
-            "layer",
-            "",
-            "output",
-            title=f"{type(net).__name__}: {parameters:,} parameters",
-            title_justify="left",
-        )
-        table.add_column("parameters", justify="right")
-        own = net.named_parameters(recurse=False)
-        rows = {name: [name, "Parameter", " x ".join(map(str, p.shape)), f"{p.numel():,}"] for name, p in own}
 
-        def note(name: str, layer: torch.nn.Module) -> Any:
-            def hook(_: Any, __: Any, output: Any) -> None:
-                shape = " x ".join(map(str, output.shape[1:])) if isinstance(output, torch.Tensor) else ""
-                rows[name] = [
-                    name,
-                    type(layer).__name__,
-                    shape,
-                    f"{sum(p.numel() for p in layer.parameters()):,}",
-                ]
+def _data_line(data: DataModule, module: L.LightningModule) -> str:
+    sizes = ", ".join(f"{len(subset)} {split}" for split, subset in data.splits.items())
+    shape = "x".join("?" if size is None else str(size) for size in data.description.input_shape)
+    if not isinstance(module, SupervisedModule):
+        return f"{type(module).__name__}: {sizes} examples; x {shape}"
+    task, predicts = module.task.summary()
+    return f"{task} of {data.description.target}: {sizes} examples; x {shape}, {predicts}"
 
-            return layer.register_forward_hook(hook)
 
-        hooks = [note(name, layer) for name, layer in net.named_children()]
-        pl_module.try_net(x)
-        for hook in hooks:
-            hook.remove()
-        for row in rows.values():
-            table.add_row(*row)
-        return table
+def _parameters_line(net: nn.Module) -> str:
+    total = sum(p.numel() for p in net.parameters())
+    learning = sum(p.numel() for p in net.parameters() if p.requires_grad)
+    part = f", of which {learning:,} learn" if learning < total else ""
+    return f"{type(net).__name__}: {total:,} parameters{part}"
+
+
+def _layers(net: nn.Module, shapes: dict[str, str]) -> Table:
+    table = Table("layer", "", "output")
+    table.add_column("parameters", justify="right")
+    for name, parameter in net.named_parameters(recurse=False):
+        table.add_row(name, "Parameter", " x ".join(map(str, parameter.shape)), f"{parameter.numel():,}")
+    for name, layer in net.named_children():
+        count = sum(p.numel() for p in layer.parameters())
+        table.add_row(name, type(layer).__name__, shapes.get(name, ""), f"{count:,}")
+    return table
+
+
+def _output_shapes(module: SupervisedModule, data: DataModule) -> dict[str, str]:
+    """Of each layer of the net, for one example."""
+    shapes: dict[str, str] = {}
+
+    def note(name: str) -> Any:
+        def hook(_: Any, __: Any, output: Any) -> None:
+            shapes[name] = " x ".join(map(str, output.shape[1:])) if isinstance(output, torch.Tensor) else ""
+
+        return hook
+
+    hooks = [layer.register_forward_hook(note(name)) for name, layer in module.net.named_children()]
+    module.outputs(data.examples()[0].to(module.device))
+    for hook in hooks:
+        hook.remove()
+    return shapes

@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, cast
-
 import lightning as L
 import torch
 from lightning.pytorch.callbacks import Callback
 from torch.utils.flop_counter import FlopCounterMode
 
-if TYPE_CHECKING:
-    from src.module import SupervisedModule
+from src.console.messages import UserError
+from src.datamodule import data_of
+from src.module import SupervisedModule
 
 DEFAULT = torch.get_num_threads()
 SMALL = 1e8  # floating-point operations of a forward pass: some milliseconds of one core
@@ -25,14 +24,19 @@ class Threads(Callback):
         threads: None: one for a small net, else torch's own choice.
     """
 
-    def __init__(self, threads: int | None = None) -> None:
+    def __init__(self, threads: int | None) -> None:
         if threads is not None and threads < 1:
-            raise ValueError(f"callbacks.threads.threads={threads}: at least 1 thread is needed.")
+            raise UserError(f"threads={threads}: at least 1 thread is needed.")
         self.threads = threads
 
-    def on_train_start(self, trainer: L.Trainer, pl_module: SupervisedModule) -> None:
-        data = cast(Any, trainer).datamodule
+    def on_train_start(self, trainer: L.Trainer, pl_module: L.LightningModule) -> None:
+        torch.set_num_threads(self.threads or (1 if self._is_small(trainer, pl_module) else DEFAULT))
+
+    def _is_small(self, trainer: L.Trainer, pl_module: L.LightningModule) -> bool:
+        data = data_of(trainer)
+        if not isinstance(pl_module, SupervisedModule):  # what it computes is not known: at least once with each weight
+            return 2 * sum(p.numel() for p in pl_module.parameters()) * data.loading.batch_size < SMALL
+        x, _ = data.examples()
         with FlopCounterMode(display=False) as counter:
-            pl_module.try_net(data.example().to(pl_module.device))
-        is_small = counter.get_total_flops() / 2 * data.batch_size < SMALL  # the example is a batch of two
-        torch.set_num_threads(self.threads or (1 if is_small else DEFAULT))
+            pl_module.outputs(x.to(pl_module.device))
+        return counter.get_total_flops() / len(x) * data.loading.batch_size < SMALL

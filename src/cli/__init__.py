@@ -1,0 +1,1 @@
+"""The command line: entry points, and what they say of a mistake."""

@@ -1,4 +1,4 @@
-"""The command line: entry points with Hydra's overrides and sweeps, signals, exit codes."""
+"""The command line: entry points with Hydra's overrides and sweeps, and their exit codes."""
 
 from __future__ import annotations
 
@@ -18,6 +18,7 @@ from omegaconf import DictConfig
 
 from src.cli.errors import explain
 from src.config.compose import CONF, VERSION
+from src.console.messages import UserError
 from src.console.signals import stoppable
 
 
@@ -33,7 +34,7 @@ def entry_point(task: Callable[[DictConfig], Any]) -> Callable[[], None]:
         except Exception as error:
             explain(error)  # here, since Hydra would tell of a sweep's first failure only, when all jobs have ended
             if HydraConfig.get().mode == RunMode.MULTIRUN:
-                raise Explained from error
+                raise ExplainedError from error
             sys.exit(1)
 
     def main() -> None:
@@ -43,7 +44,7 @@ def entry_point(task: Callable[[DictConfig], Any]) -> Callable[[], None]:
             except OSError as error:
                 if isinstance(error, (HydraException, BrokenPipeError)):  # some of Hydra's are OSErrors
                     raise
-                raise ValueError(
+                raise UserError(
                     f"The run's folder {error.filename} cannot be made: {error.strerror}. "
                     "Choose another with name= or hydra.run.dir=."
                 ) from error
@@ -51,8 +52,8 @@ def entry_point(task: Callable[[DictConfig], Any]) -> Callable[[], None]:
     return main
 
 
-class Explained(Exception):
-    """An error that the user has been told of."""
+class ExplainedError(Exception):
+    """An error that the user has read already."""
 
 
 @contextmanager
@@ -66,7 +67,7 @@ def command() -> Iterator[None]:
     except BrokenPipeError:  # `| head`
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         sys.exit(128 + signal.SIGPIPE)
-    except Explained:
+    except ExplainedError:
         sys.exit(1)
     except Exception as error:
         explain(error)

@@ -1,0 +1,1 @@
+"""From conf/ to checked objects: composed, checked, built."""

@@ -1,125 +1,132 @@
-"""A config's `_target_` and parameters -> the object, its values checked against the target's own signature.
-
-YAML key = Python parameter, so the types stand once, in Python.
-"""
+"""A spec, which is a `_target_` and its parameters, -> the object; errors in the keys that the user types."""
 
 from __future__ import annotations
 
 import inspect
-import types
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from importlib import import_module
-from typing import Any, Literal, Union, cast, get_args, get_origin, get_type_hints
+from typing import Any, cast
 
+from hydra.errors import InstantiationException
 from hydra.utils import instantiate
-from omegaconf import Container, OmegaConf
+from omegaconf import OmegaConf
 
 from src.config.compose import HYDRA_1_4
-from src.console.messages import nearest
+from src.console.messages import UserError, nearest
 
-NO_PARAMETERS = ("_recursive_", "_convert_", "_partial_", "_args_")  # Hydra's own
-TIMING = ("interval", "frequency", "monitor")  # when Lightning calls a scheduler, beside the scheduler's own
-COUNTED = ("T_max", "total_steps")  # a scheduler's length: null is filled in by the module
+HYDRAS_OWN = ("_target_", "_recursive_", "_convert_", "_partial_", "_args_")  # keys that are no parameters
+LIBRARIES = ("torch", "torchmetrics", "lightning")  # whose ValueErrors mean the values that the config gives
 
 
-def build(spec: Any, *args: Any, **kwargs: Any) -> Any:
+def build(spec: Any, path: str, *args: Any, **kwargs: Any) -> Any:
     """Call the `_target_` of `spec` with its other keys, `args` and `kwargs`; nested specs are built first.
 
+    A key that only passes on another one (an interpolation) is left out where the target does not take it.
+
+    Args:
+        path: the key of `spec` in the config.
+
     Raises:
-        ValueError: a target that is not there, or does not take these parameters.
+        UserError: a target that is not there, or does not take these parameters or values.
     """
-    spec = cast(dict[str, Any], OmegaConf.to_container(spec, resolve=True)) if OmegaConf.is_config(spec) else dict(spec)
-    given = {name: value for name, value in spec.items() if name != "_target_" and name not in NO_PARAMETERS}
-    signature = _signature(locate("", spec["_target_"]))
+    node, spec = spec, plain(spec)
+    function = locate(path, spec["_target_"])
+    takes, takes_any = parameters_of(spec["_target_"])
+    if OmegaConf.is_dict(node) and not takes_any:
+        passed_on = {key for key in spec if OmegaConf.is_interpolation(node, key)}
+        spec = {key: value for key, value in spec.items() if key in takes or key not in passed_on}
+    signature = _signature(function)
     try:
         if signature:
-            signature.bind(*args, **{**given, **kwargs})
+            signature.bind(*args, **{**{k: v for k, v in spec.items() if k not in HYDRAS_OWN}, **kwargs})
     except TypeError as error:
-        raise ValueError(f"{spec['_target_']}: {error}.") from error
-    # Hydra 1.4 wants to be told what may be called: what the config names (never Hydra's list of dangerous targets).
+        raise UserError(f"{path}: {spec['_target_']}: {error}.") from error
+    # Hydra 1.4 has to know what may be called: what the config names (never Hydra's list of dangerous targets).
     allowed = {"_execution_whitelist_": sorted(_allowed(spec))} if HYDRA_1_4 else {}
-    return instantiate({**spec, "_partial_": True, "_convert_": "all"}, **allowed)(*args, **kwargs)
+    names = [name for name in {*takes, *spec} if name not in kwargs and name not in HYDRAS_OWN]
+    with named(path, {name: key_of(path, name, node) for name in names}, is_library=_is_library(function)):
+        try:
+            prepared = instantiate({**spec, "_partial_": True, "_convert_": "all"}, **allowed)
+        except InstantiationException as error:  # of a nested spec
+            raise error.__cause__ or error from None
+        return prepared(*args, **kwargs)
 
 
 @contextmanager
-def blamed_on(key: str) -> Iterator[None]:
-    """Name the config's key in a ValueError from a library, which cannot know it."""
+def named(path: str, keys: Mapping[str, str], is_library: bool = False) -> Iterator[None]:
+    """Inside it a part speaks of its own parameters; its UserErrors leave with the keys that the user types for them.
+
+    Args:
+        path: the key of the part.
+        keys: parameter -> key.
+        is_library: the part is a library's, whose ValueErrors and TypeErrors mean the values that it was given.
+    """
     try:
         yield
-    except ValueError as error:
-        raise ValueError(str(error) if str(error).startswith(key) else f"{key}: {error}") from error
+    except UserError as error:
+        raise error.in_terms_of(path, keys) from error
+    except (ValueError, TypeError) as error:
+        if is_library:
+            raise UserError(f"{path}: {error}") from error
+        raise
 
 
-def check(cfg: Container) -> None:
-    """Check every `_target_` in `cfg` and the values given to it, before anything is built.
-
-    Raises:
-        ValueError: naming the key, its value and what it takes.
-    """
-    for key in ("data", "module", "trainer"):
-        if not OmegaConf.is_dict(cfg[key]):
-            raise ValueError(f"{key}={_shown(cfg[key])}: every run needs it.")
-    if OmegaConf.select(cfg, "callbacks.early_stopping.monitor", default="") is None:
-        raise ValueError("monitor=null leaves early stopping nothing to watch. Add callbacks.early_stopping=null.")
-    for path, node in _specs(cfg, ""):
-        check_parameters(path, node["_target_"], {k: v for k, v in node.items() if k != "_target_"}, node)
+def plain(spec: Any) -> dict[str, Any]:
+    """A spec as dicts and lists, its interpolations resolved."""
+    if OmegaConf.is_config(spec):
+        return cast(dict[str, Any], OmegaConf.to_container(spec, resolve=True))
+    return dict(spec)
 
 
-def check_parameters(path: str, target: str, values: Mapping[str, Any], node: Any = None) -> None:
-    """Check `values` against the parameters of `target`; `path` is the key in the config that holds them."""
-    function = locate(path, target)
-    signature = _signature(function)
-    if signature is None:
-        return
-    parameters = signature.parameters
-    takes_any = any(p.kind is p.VAR_KEYWORD for p in parameters.values())
-    hints = _hints(function)
-    for name, value in values.items():
-        if name in NO_PARAMETERS or (name in TIMING and name not in parameters) or (name in COUNTED and value is None):
-            continue
-        if name not in parameters and not takes_any:
-            raise ValueError(f"{path}.{name}: {target} has no such parameter.{nearest(name, parameters)}")
-        if name in hints and not _fits(value, hints[name]):
-            raise ValueError(f"{_key(path, name, node)}={_shown(value)}: {_words(hints[name])} is needed.")
+def parameters_of(target: str) -> tuple[list[str], bool]:
+    """The names of a target's parameters, and whether it takes others too, or cannot say."""
+    signature = _signature(locate("", target))
+    parameters = list(signature.parameters.values()) if signature else []
+    takes_any = signature is None or any(p.kind is p.VAR_KEYWORD for p in parameters)
+    return [p.name for p in parameters if p.kind not in (p.VAR_KEYWORD, p.VAR_POSITIONAL)], takes_any
+
+
+def key_of(path: str, name: str, node: Any = None) -> str:
+    """The key that the user types for a parameter: what an interpolation in `node` refers to, where there is one."""
+    if OmegaConf.is_dict(node) and name in node and OmegaConf.is_interpolation(node, name):
+        return str(cast(dict[str, Any], OmegaConf.to_container(node, resolve=False))[name])[2:-1]
+    return f"{path}.{name}" if path else name
 
 
 def locate(path: str, target: str) -> Callable[..., Any]:
     """The function or class that a config names at `path`.
 
     Raises:
-        ValueError: it cannot be imported, or is not there.
+        UserError: it cannot be imported, or is not there.
     """
     if not isinstance(target, str):
-        raise ValueError(f"{path}._target_={_shown(target)}: name a function or class, such as my_module.my_dataset.")
+        raise UserError(f"{path}._target_={shown(target)}: name a function or class, such as my_module.my_dataset.")
     parts = target.split(".")
     for length in range(len(parts) - 1, 0, -1):
         module_name = ".".join(parts[:length])
         try:
-            found: Any = import_module(module_name)
+            part: Any = import_module(module_name)
         except ModuleNotFoundError as error:
             if error.name and f"{module_name}.".startswith(f"{error.name}."):
                 continue  # the last part may be a class
-            raise ValueError(f"{path}._target_={target} cannot be imported: {error}.") from error
+            raise UserError(f"{path}._target_={target} cannot be imported: {error}.") from error
         except ImportError as error:
-            raise ValueError(f"{path}._target_={target} cannot be imported: {error}.") from error
-        for part in parts[length:]:
-            if not hasattr(found, part):
-                raise ValueError(f"{path}._target_={target}: {module_name} has no {part}.{nearest(part, dir(found))}")
-            found = getattr(found, part)
-        return found
-    raise ValueError(f"{path}._target_={target}: there is no module {parts[0]}.")
+            raise UserError(f"{path}._target_={target} cannot be imported: {error}.") from error
+        for name in parts[length:]:
+            if not hasattr(part, name):
+                names = getattr(part, "__all__", dir(part))
+                raise UserError(f"{path}._target_={target}: {module_name} has no {name}.{nearest(name, names)}")
+            part = getattr(part, name)
+        return part
+    raise UserError(f"{path}._target_={target}: there is no module {parts[0]}.")
 
 
-def _specs(node: Any, path: str) -> Iterable[tuple[str, Any]]:
-    """Every node with a `_target_`, where it is written (not where it is referred to)."""
-    if OmegaConf.is_dict(node) and "_target_" in node:
-        yield path, node
-    if OmegaConf.is_config(node):
-        keys = list(node) if OmegaConf.is_dict(node) else range(len(node))
-        for key in keys:
-            if not OmegaConf.is_interpolation(node, key) and OmegaConf.is_config(node[key]):
-                yield from _specs(node[key], f"{path}.{key}" if path else str(key))
+def shown(value: Any) -> str:
+    """A value as the user would type it."""
+    if value is None or isinstance(value, bool):
+        return {None: "null", True: "true", False: "false"}[value]
+    return f"'{value}'" if isinstance(value, str) else str(value)
 
 
 def _allowed(spec: Any) -> set[str]:
@@ -137,55 +144,5 @@ def _signature(function: Callable[..., Any]) -> inspect.Signature | None:
         return None
 
 
-def _hints(function: Callable[..., Any]) -> dict[str, Any]:
-    try:
-        return get_type_hints(function.__init__ if inspect.isclass(function) else function)
-    except (NameError, TypeError, AttributeError):  # names that only a type checker can see
-        return {}
-
-
-def _fits(value: Any, hint: Any) -> bool:
-    origin, inner = get_origin(hint), get_args(hint)
-    if origin in (Union, types.UnionType):
-        return any(_fits(value, i) for i in inner)
-    if origin is Literal:
-        return (value in inner and not isinstance(value, bool)) or any(value is i for i in inner)
-    if hint in (int, float):
-        return isinstance(value, (int, hint)) and not isinstance(value, bool)
-    if hint in (bool, str, type(None)):
-        return isinstance(value, hint)
-    if OmegaConf.is_list(value) or isinstance(value, list):
-        if origin is tuple:
-            return Ellipsis in inner or (len(inner) == len(value) and all(map(_fits, value, inner)))
-        return origin is not dict and all(_fits(v, inner[0]) for v in value if origin is list and inner)
-    # A number or a text where an object is wanted; a dict may be a spec of that object.
-    return not (inspect.isclass(hint) or origin is list) or OmegaConf.is_dict(value) or isinstance(value, dict)
-
-
-def _words(hint: Any) -> str:
-    """A type as the user would say it."""
-    names = {int: "a whole number", float: "a number", bool: "true or false", str: "text", type(None): "null"}
-    if hint in names:
-        return names[hint]
-    origin, inner = get_origin(hint), get_args(hint)
-    if origin is Literal:
-        return " or ".join(map(str, inner))
-    if origin in (Union, types.UnionType):
-        said = " or ".join(_words(i) for i in inner if i in names or get_origin(i))
-        return " or ".join(dict.fromkeys(said.split(" or ")))
-    if origin in (list, tuple):
-        return f"a list of {_words(inner[0]).removeprefix('a ')}s" if inner and inner[0] in names else "a list"
-    return "another value" if origin is not dict else "a dict"
-
-
-def _key(path: str, name: str, node: Any) -> str:
-    """The key that the user types: what an interpolation refers to, where there is one."""
-    if node is not None and OmegaConf.is_interpolation(node, name):
-        return str(cast(dict[str, Any], OmegaConf.to_container(node, resolve=False))[name])[2:-1]
-    return f"{path}.{name}"
-
-
-def _shown(value: Any) -> str:
-    if value is None or isinstance(value, bool):
-        return {None: "null", True: "true", False: "false"}[value]
-    return f"'{value}'" if isinstance(value, str) else str(value)
+def _is_library(function: Callable[..., Any]) -> bool:
+    return function.__module__.partition(".")[0] in LIBRARIES

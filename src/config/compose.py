@@ -14,8 +14,11 @@ from pathlib import Path
 from typing import Any
 
 import hydra
+from hydra.core.config_store import ConfigStore
 from hydra.core.global_hydra import GlobalHydra
 from omegaconf import DictConfig, OmegaConf
+
+from src.console.messages import UserError
 
 PROJECT = Path(__file__).resolve().parent.parent.parent
 CONF = PROJECT / "conf"
@@ -26,11 +29,14 @@ register_resolver: Any = OmegaConf.register_resolver if HYDRA_1_4 else OmegaConf
 VERSION: dict[str, Any] = {} if HYDRA_1_4 else {"version_base": "1.3"}
 
 
-def compose(*overrides: str) -> DictConfig:
-    """conf/train.yaml with `KEY=VALUE`s, outside of an entry point."""
-    GlobalHydra.instance().clear()
-    with hydra.initialize_config_dir(str(CONF), **VERSION):
-        return hydra.compose("train", list(overrides))
+def compose(*overrides: str, with_hydra: bool = False) -> DictConfig:
+    """conf/train.yaml with `KEY=VALUE`s, outside of an entry point; `with_hydra`: and Hydra's own settings."""
+    outer, GlobalHydra.instance().hydra = GlobalHydra.instance().hydra, None
+    try:
+        with hydra.initialize_config_dir(str(CONF), **VERSION):
+            return hydra.compose("train", list(overrides), return_hydra_config=with_hydra)
+    finally:
+        GlobalHydra.instance().hydra = outer
 
 
 def flat(cfg: DictConfig) -> dict[str, Any]:
@@ -51,7 +57,7 @@ def run_folder(name: str | None) -> str:
     if name is None:
         return _new_folder()
     if not Path(str(name)).parts or Path(str(name)).is_absolute() or ".." in Path(str(name)).parts:
-        raise ValueError(f"name={name}: a name is that of a folder in outputs/. hydra.run.dir= puts a run anywhere.")
+        raise UserError(f"name={name}: a name is that of a folder in outputs/. hydra.run.dir= puts a run anywhere.")
     return str(Path("outputs") / str(name))
 
 
@@ -70,11 +76,7 @@ def _new_folder() -> str:
     raise AssertionError
 
 
-def better(monitor: str | None) -> str:
-    """Whether a score is better when it is smaller (min) or larger (max)."""
-    return "max" if str(monitor).partition("/")[2] in ("accuracy", "f1", "auroc", "r2") else "min"
-
-
-register_resolver("better", better, replace=True)
 register_resolver("run_folder", run_folder, replace=True)
 register_resolver("project", lambda path: str(PROJECT / path), replace=True)
+# Any number of metrics may be named there without Hydra's plus: metrics.kappa._target_=torchmetrics.CohenKappa.
+ConfigStore.instance().store(group="metrics", name="own", node=DictConfig({}, flags={"struct": False}))

@@ -1,12 +1,13 @@
-"""Can a run with this config work, on this machine, and this net on these data? Asked before anything is learnt."""
+"""Can a run with this config work, on this machine? Asked before anything is built."""
 
 from __future__ import annotations
 
 import os
 import re
 
-from lightning.pytorch.accelerators import CUDAAccelerator, MPSAccelerator
 from omegaconf import DictConfig, OmegaConf
+
+from src.console.messages import UserError
 
 NEEDED = ("best", "history", "last")  # callbacks that results.json is made from
 LEAST = {
@@ -22,35 +23,34 @@ def check_run(cfg: DictConfig) -> None:
     """See that a run with this config trains at all, here, and leaves what every run leaves.
 
     Raises:
-        ValueError: naming the key that cannot be.
+        UserError: naming the key that cannot be.
     """
-    for key in ("animate", "graph"):
-        if not isinstance(cfg[key], bool):
-            raise ValueError(f"{key}={cfg[key]!r}: true or false is needed.")
     for name in NEEDED:
         if not cfg.callbacks[name]:
-            raise ValueError(f"callbacks.{name}=null: no run is whole without it.")
+            raise UserError(f"callbacks.{name}=null: no run is whole without it.")
     trainer = cfg.trainer
     if trainer.fast_dev_run:
-        raise ValueError("trainer.fast_dev_run leaves no checkpoints and results. debug=fast is as short, and does.")
+        raise UserError("trainer.fast_dev_run leaves no checkpoints and results. debug=fast is as short, and does.")
     if trainer.barebones or not trainer.enable_checkpointing:
-        raise ValueError("A run needs its checkpoints: trainer.barebones=false trainer.enable_checkpointing=true.")
+        raise UserError("A run needs its checkpoints: trainer.barebones=false trainer.enable_checkpointing=true.")
     for name in ("max_epochs", "max_steps"):
         if trainer[name] is not None and (trainer[name] == 0 or trainer[name] < -1):
-            raise ValueError(f"trainer.{name}={trainer[name]} trains nothing. -1 is without limit.")
+            raise UserError(f"trainer.{name}={trainer[name]} trains nothing. -1 is without limit.")
     if trainer.limit_train_batches == 0:
-        raise ValueError("trainer.limit_train_batches=0 trains nothing.")
+        raise UserError("trainer.limit_train_batches=0 trains nothing.")
     for key, least in LEAST.items():
         value = OmegaConf.select(cfg, key)
         if value is not None and value < least:
-            raise ValueError(f"{key}={value}: at least {least}.")
+            raise UserError(f"{key}={value}: at least {least}.")
     if trainer.limit_val_batches == 0 and str(cfg.monitor).startswith("val/"):
-        raise ValueError(f"trainer.limit_val_batches=0 leaves monitor={cfg.monitor} unknown. Use monitor=train/loss.")
+        raise UserError(f"trainer.limit_val_batches=0 leaves monitor={cfg.monitor} unknown. Use monitor=train/loss.")
     check_devices(trainer.accelerator, trainer.devices)
 
 
 def check_devices(accelerator: str, devices: int | str | list[int]) -> None:
-    """Raise ValueError if the accelerator, or so many devices, are not there."""
+    """Raise UserError if the accelerator, or so many devices, are not there."""
+    from lightning.pytorch.accelerators import CUDAAccelerator, MPSAccelerator
+
     there = {"cpu": os.cpu_count() or 1, "cuda": CUDAAccelerator.auto_device_count(), "mps": 0}
     there["mps"] = MPSAccelerator.auto_device_count() if MPSAccelerator.is_available() else 0
     there["gpu"] = there["cuda"] or there["mps"]
@@ -58,13 +58,13 @@ def check_devices(accelerator: str, devices: int | str | list[int]) -> None:
     if accelerator not in there:
         return  # Lightning knows more of them, and says what it lacks
     if not there[accelerator]:
-        raise ValueError(
+        raise UserError(
             f"trainer.accelerator={accelerator}: PyTorch finds none on this machine. "
             "Use trainer=cpu, or trainer=auto for the best that is there."
         )
     if not (isinstance(devices, list) or re.fullmatch(r"auto|-?\d+|\d+(,\d+)*,?", str(devices))):
-        raise ValueError(f"trainer.devices={devices}: a number is needed, a list of devices such as [0,1], or auto.")
+        raise UserError(f"trainer.devices={devices}: a number is needed, a list of devices such as [0,1], or auto.")
     wanted = len(devices) if isinstance(devices, list) else int(devices) if str(devices).lstrip("-").isdigit() else 0
     if wanted > there[accelerator]:
         kind = {"cpu": "processor cores", "mps": "GPU"}.get(accelerator, "GPUs" if there["gpu"] else "processor cores")
-        raise ValueError(f"trainer.devices={devices}: this machine has {there[accelerator]} {kind}.")
+        raise UserError(f"trainer.devices={devices}: this machine has {there[accelerator]} {kind}.")

@@ -1,0 +1,1 @@
+"""What the user sees: messages, progress bars, signals."""

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import difflib
 import re
+import traceback
 from collections.abc import Iterable, Mapping
+from pathlib import Path
 
 
 class UserError(ValueError):
@@ -24,7 +26,7 @@ class UserError(ValueError):
         text = str(self)
         if keys:
             names = "|".join(map(re.escape, sorted(keys, key=len, reverse=True)))
-            text = re.sub(rf"(?<![\w.\-/=])({names})=", lambda found: f"{keys[found[1]]}=", text)
+            text = re.sub(rf"(?<![\w.\-/=?&])({names})=", lambda found: f"{keys[found[1]]}=", text)
         if path and not any(key in text for key in keys.values()) and not text.startswith((f"{path}.", f"{path}:")):
             text = f"{path}: {text}"
         return UserError(text)
@@ -40,3 +42,20 @@ def nearest(word: str, words: Iterable[str]) -> str:
 def first_line(error: BaseException) -> str:
     """The first line of an error's text, without the full stop; its name if it has no text."""
     return (str(error).strip() or type(error).__name__).splitlines()[0].rstrip(".")
+
+
+def where(error: BaseException) -> str:
+    """File and line of the last step that was not taken inside a library."""
+    frames = [f for f in traceback.extract_tb(error.__traceback__) if "site-packages" not in f.filename]
+    return f"{Path(frames[-1].filename).name}, line {frames[-1].lineno}" if frames else "a library"
+
+
+def in_words(error: BaseException) -> str | None:
+    """What the user did wrong, in a line or two; None if it is no fault of theirs."""
+    if isinstance(error, UserError):  # torch puts the whole traceback into that of an error in a loading process
+        return str(error).rpartition("UserError: ")[2].strip() if "in DataLoader worker" in str(error) else str(error)
+    if isinstance(error, OSError) and error.filename is not None:
+        return f"{error.filename}: {error.strerror}."
+    if type(error).__name__ == "MisconfigurationException":  # Lightning's, of what cannot be configured
+        return str(error)
+    return None

@@ -14,3 +14,5 @@ def quiet(but_profiler: bool = False) -> None:
     warnings.filterwarnings("ignore", ".*Checkpoint directory .* exists and is not empty")  # a run that goes on
     warnings.filterwarnings("ignore", "Total length of `list` across ranks is zero")  # no test split
     warnings.filterwarnings("ignore", ".*isinstance.treespec, LeafSpec.* is deprecated")  # inside Lightning 2.6
+    warnings.filterwarnings("ignore", "Found .* module.s. in eval mode")  # what freeze= holds still
+    warnings.filterwarnings("ignore", ".*but have no `.*_step`")  # a module of one's own may do without

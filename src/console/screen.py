@@ -23,14 +23,14 @@ def notice(text: str) -> None:
 
 
 def bar() -> Progress | None:
-    """A bar that can show `scores` beside it; None where nobody looks: on no terminal, or another process' job."""
+    """A bar that can show `metrics` beside it; None where nobody looks: on no terminal, or another process' job."""
     console = Console(stderr=True)
     if not (console.is_terminal and is_first_process()):
         return None
     return Progress(
         TextColumn("{task.description}"),
         BarColumn(bar_width=None),
-        TextColumn("{task.fields[scores]}"),
+        TextColumn("{task.fields[metrics]}"),
         TimeElapsedColumn(),
         TextColumn("left"),
         TimeRemainingColumn(),
@@ -52,5 +52,5 @@ def progress(what: str, total: float | None) -> Iterator[Callable[[float], None]
         yield lambda amount: None
         return
     with shown:
-        task = shown.add_task(what, total=total, scores="")
+        task = shown.add_task(what, total=total, metrics="")
         yield lambda amount: shown.update(task, completed=amount)

@@ -62,7 +62,10 @@ class LearnsFromTraining(Protocol):
 
     @property
     def reader(self) -> dict[str, Any] | None:
-        """The spec, plain data, of what reads new inputs as these examples were read; None: arrays are."""
+        """The spec, plain data, of what reads new inputs as these examples were read.
+
+        None: arrays are read, or nothing has been learnt yet. (To ask whether a Dataset is of this kind reads it.)
+        """
 
     def fit(self, indices: Tensor) -> None:
         """Learn from these examples.
@@ -111,23 +114,23 @@ class Offer:
 def offer_of(dataset: Any) -> Offer:
     """Look at a Dataset, once its target has been read."""
 
-    def has(name: str, otherwise: Any = None) -> Any:
+    def attribute(name: str, default: Any = None) -> Any:
         value = getattr(dataset, name, None)
-        return otherwise if value is None else value
+        return default if value is None else value
 
     def names(name: str) -> list[str] | None:
-        given: Sequence[Any] | None = has(name)
-        return None if given is None else [str(one) for one in given]
+        values: Sequence[Any] | None = attribute(name)
+        return None if values is None else [str(value) for value in values]
 
     return Offer(
         fetches_batches=isinstance(dataset, FetchesBatches),
         collate=dataset.collate if isinstance(dataset, Collates) else None,
         augmented=dataset.augmented if isinstance(dataset, Augments) and dataset.augments else None,
-        labels=has("labels"),
-        groups=has("groups"),
-        splits=has("splits", {}),
+        labels=attribute("labels"),
+        groups=attribute("groups"),
+        splits=attribute("splits", {}),
         classes=names("classes"),
-        target=str(has("target", "y")),
+        target=str(attribute("target", "y")),
         targets=names("targets"),
-        input_shape=None if has("input_shape") is None else tuple(dataset.input_shape),
+        input_shape=None if attribute("input_shape") is None else tuple(dataset.input_shape),
     )

@@ -2,10 +2,15 @@
 
 from __future__ import annotations
 
+import hashlib
 from dataclasses import asdict, dataclass, field, fields
 from typing import Any
 
+import torch
+from torch import Tensor
+
 from src.console.messages import UserError
+from src.datasets.contract import LearnsFromTraining, Offer, TargetKind
 
 
 @dataclass(frozen=True)
@@ -37,7 +42,7 @@ class DataDescription:
     @classmethod
     def of(cls, plain: dict[str, Any]) -> DataDescription:
         """The description that `plain` has kept."""
-        shapes = {name: tuple(plain[name]) for name in ("input_shape", "target_shape")}
+        shapes: dict[str, Any] = {name: tuple(plain[name]) for name in ("input_shape", "target_shape")}
         return cls(**{**plain, **shapes})
 
     def plain(self) -> dict[str, Any]:
@@ -47,7 +52,70 @@ class DataDescription:
     def check_same(self, other: DataDescription) -> None:
         """Raise UserError if what was learnt from these data cannot be used on `other`."""
         for name in (f.name for f in fields(self) if f.compare):
-            mine, theirs = getattr(self, name), getattr(other, name)
-            if mine != theirs:
-                shown = [list(value) if isinstance(value, tuple) else value for value in (mine, theirs)]
-                raise UserError(f"The run was trained on data with {name} {shown[0]}, but these have {shown[1]}.")
+            expected, actual = self.plain()[name], other.plain()[name]
+            if expected != actual:
+                raise UserError(f"The run was trained on data with {name} {expected}, but these have {actual}.")
+
+
+def describe(dataset: Any, offer: Offer, kind: TargetKind | None) -> DataDescription:
+    """From the first example of a Dataset, what it offers, and how its target is read.
+
+    Raises:
+        UserError: x or y are no numbers, or classes are not numbered from 0.
+    """
+    x, y = (_as_tensor(name, value) for name, value in zip("xy", dataset[0], strict=True))
+    classes = offer.classes
+    if classes is None and not y.is_floating_point() and y.numel() == 1 and kind in ("class", None):
+        classes = _numbered(class_numbers(dataset, offer))
+    numbered = [f"{offer.target}[{i}]" for i in range(y.numel())] if y.numel() > 1 else [offer.target]
+    reader = dataset.reader if isinstance(dataset, LearnsFromTraining) else None
+    is_index = x.dtype == torch.int64
+    return DataDescription(
+        input_shape=offer.input_shape or tuple(x.shape),
+        indices=is_index,
+        target_shape=tuple(y.shape),
+        target_is_float=y.is_floating_point(),
+        classes=classes,
+        target=offer.target,
+        targets=offer.targets or numbered,
+        reader=reader or {"_target_": "src.datasets.arrays.ArrayReader", "shape": list(x.shape), "indices": is_index},
+        fingerprint=_fingerprint(dataset),
+    )
+
+
+def class_numbers(dataset: Any, offer: Offer) -> Tensor:
+    """Those of all examples, (N,)."""
+    if offer.labels is not None:
+        return offer.labels
+    return torch.stack([_as_tensor("y", dataset[i][1]).reshape(()) for i in range(len(dataset))])
+
+
+def _numbered(labels: Tensor) -> list[str]:
+    """Names of classes that have none: the numbers up to the largest."""
+    least, most = (int(number) for number in labels.aminmax())
+    if least < 0:
+        raise UserError(f"The classes of data must be numbered from 0, but there is {least}.")
+    return list(map(str, range(most + 1)))
+
+
+def _fingerprint(dataset: Any) -> str:
+    """The same for the same examples, in the same order."""
+    size = len(dataset)
+    digest = hashlib.sha256(str(size).encode())
+    for i in range(0, size, -(-size // 16)):
+        for value in dataset[i]:
+            digest.update(torch.as_tensor(value).numpy().tobytes())
+    return digest.hexdigest()
+
+
+def _as_tensor(name: str, value: Any) -> Tensor:
+    """One x or y of a Dataset. Raises UserError if it is no number or array of numbers."""
+    try:
+        if isinstance(value, (list, tuple, dict)):
+            raise TypeError
+        return torch.as_tensor(value)
+    except (TypeError, ValueError, RuntimeError) as error:
+        numbers = "number the classes from 0, and name them in the Dataset's `classes`"
+        hint = numbers if name == "y" else "make it a tensor"
+        shown = repr(value) if isinstance(value, str) else f"a {type(value).__name__}"
+        raise UserError(f"data: {name} of an example is {shown}: {hint}.") from error

@@ -8,12 +8,16 @@ from typing import Any
 from torch import Tensor
 from torch.utils.data import Dataset
 
+from src.console.messages import UserError
+from src.datasets.classes import check_labels, numbered, renumbered
+from src.datasets.contract import TargetKind
+
 
 class InMemory(Dataset):
-    """x (N, ...) and y: (N, K) values of a regression, or (N,) class numbers.
+    """x (N, ...) and y: float (N, K), values or labels, or whole numbers (N,), classes.
 
     Args:
-        classes: the classes' names by number; None for a regression.
+        classes: the classes' names by number; None: the numbers themselves, or y are no classes.
         target: the name of y, for pictures.
         splits: ready-made ones, indices by "train", "val" and "test".
         reader: the spec of what reads new x from files.
@@ -31,7 +35,32 @@ class InMemory(Dataset):
         self.x, self.y, self.target = x, y, target
         self.classes = None if classes is None else list(classes)
         self.labels = None if y.is_floating_point() else y
-        self.splits, self.reader = splits, reader
+        self.splits, self.reader = splits or {}, reader
+
+    def read_target(self, kind: TargetKind | None, classes: list[str] | None = None) -> None:
+        """Take whole numbers as classes, values or labels; fractions are values.
+
+        Raises:
+            UserError: y is of another kind, or holds a class that the run does not know.
+        """
+        if kind == "class":
+            self.y = self.labels = _class_numbers(self.y, self.target)
+        elif kind is not None:
+            y = self.y if self.y.is_floating_point() else self.y.float()
+            self.y, self.labels, self.classes = y if y.ndim > 1 else y.unsqueeze(1), None, None
+        if kind == "labels":
+            y = self.y.flatten(1)
+            check_labels(y, numbered(self.target, y.shape[1]))
+        if classes is not None and self.labels is not None:
+            names = self.classes or [str(number) for number in range(int(self.labels.max()) + 1)]
+            self.y = self.labels = renumbered(self.labels, names, classes, "These data", self.target)
+            self.classes = classes
+
+    def fit(self, indices: Tensor) -> None:
+        """There is nothing to learn: x is ready."""
+
+    def restore(self, reader: dict[str, Any]) -> None:
+        """There is nothing to restore."""
 
     def __len__(self) -> int:
         return len(self.x)
@@ -42,3 +71,10 @@ class InMemory(Dataset):
     def __getitems__(self, indices: list[int]) -> tuple[Tensor, Tensor]:
         """A whole batch at once: B times as fast as B examples that are then put together."""
         return self.x[indices], self.y[indices]
+
+
+def _class_numbers(y: Tensor, target: str) -> Tensor:
+    """(N,), int64."""
+    if y.numel() != len(y) or (y.is_floating_point() and (y % 1 != 0).any()):
+        raise UserError(f"{target} holds fractions, or several values of an example: these are no classes.")
+    return y.reshape(-1).long()

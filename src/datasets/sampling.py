@@ -3,40 +3,55 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import Any, cast
+from typing import Any
 
 import numpy as np
 import torch
 from torch import Tensor
-from torch.utils.data import Dataset, Sampler, Subset
+from torch.utils.data import Dataset, Sampler
+
+from src.datasets.contract import Augments, FetchesBatches
 
 
-class Part(Subset):
-    """The examples of one split; `indices` is a tensor."""
+class SplitSubset(Dataset):
+    """The examples of one split.
+
+    Args:
+        indices: theirs in `dataset`, (N,), whole numbers of any type.
+    """
+
+    def __init__(self, dataset: Dataset, indices: Tensor) -> None:
+        self.dataset: Any = dataset
+        self.indices = indices
+        self.fetches_batches = isinstance(dataset, FetchesBatches)
+
+    def __len__(self) -> int:
+        return len(self.indices)
 
     def __getitem__(self, index: int) -> Any:
         return self.dataset[int(self.indices[index])]
 
     def __getitems__(self, indices: list[int]) -> Any:
-        rows = cast(Tensor, self.indices)[indices].tolist()
-        whole: Any = self.dataset
-        return whole.__getitems__(rows) if hasattr(whole, "__getitems__") else [whole[row] for row in rows]
+        """A batch, where the Dataset fetches batches; else a list of examples."""
+        rows = self.indices[indices].tolist()
+        return self.dataset.__getitems__(rows) if self.fetches_batches else [self.dataset[row] for row in rows]
 
 
-class Augmented(Dataset):
+class AugmentedSubset(Dataset):
     """Training examples, changed at random: how follows from (seed, epoch, index) alone, in whichever process."""
 
-    def __init__(self, part: Part, seed: int) -> None:
-        self.part, self.seed = part, seed
+    def __init__(self, subset: SplitSubset, seed: int) -> None:
+        assert isinstance(subset.dataset, Augments)
+        self.subset, self.seed = subset, seed
 
     def __len__(self) -> int:
-        return len(self.part)
+        return len(self.subset)
 
     def __getitem__(self, key: tuple[int, int]) -> Any:
         epoch, index = key
-        row = int(self.part.indices[index])
+        row = int(self.subset.indices[index])
         [mixed] = np.random.SeedSequence((self.seed, epoch, row)).generate_state(1, np.uint64)
-        return cast(Any, self.part.dataset).augmented(row, torch.Generator().manual_seed(int(mixed)))
+        return self.subset.dataset.augmented(row, torch.Generator().manual_seed(int(mixed)))
 
 
 class EpochSampler(Sampler[Any]):
@@ -67,8 +82,8 @@ class EpochSampler(Sampler[Any]):
             dtype = torch.int32 if self.size < 2**31 else torch.int64
             order = torch.randperm(self.size, generator=generator, dtype=dtype)
         for start in range(0, len(self.dealt), 65536):  # as Python numbers they would take ten times the memory
-            some = self.dealt[start : start + 65536]
-            yield from some if order is None else order[some.start : some.stop : some.step].tolist()
+            places = self.dealt[start : start + 65536]
+            yield from places if order is None else order[places.start : places.stop : places.step].tolist()
 
     def __len__(self) -> int:
         return len(self.dealt)

@@ -6,13 +6,87 @@ one in which every piece has its share of each class, or one that keeps groups t
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
+from dataclasses import dataclass
 from itertools import accumulate, pairwise
+from typing import Any
 
 import torch
 from torch import Tensor
 
+from src.console.messages import UserError
+from src.datasets.contract import Offer
+from src.datasets.description import class_numbers
+
 SPLITS = ("train", "val", "test")
+
+
+@dataclass(frozen=True)
+class Splitting:
+    """What the user chooses about the split.
+
+    Args:
+        fractions: of train, val and test; they add up to 1. 0 for val or test leaves that split, and its metrics, out.
+        split_seed: of the order that is cut; None: the data's own.
+        stratify: every split gets its share of each class.
+        folds: for cross-validation: the test split is one of so many equal parts (val, where the data bring a test
+            split of their own).
+        fold: which of them, from 0.
+
+    Raises:
+        UserError: a number out of its range.
+    """
+
+    fractions: list[float]
+    split_seed: int | None
+    stratify: bool
+    folds: int | None
+    fold: int | None
+
+    def __post_init__(self) -> None:
+        shares, folds, fold = self.fractions, self.folds, self.fold
+        are_shares = len(shares) == 3 and min(shares) >= 0 and shares[0] > 0
+        if not are_shares or not math.isclose(sum(shares), 1, abs_tol=1e-6):
+            raise UserError(
+                f"fractions={shares}: the shares of train, val and test must be three that add up to 1; "
+                "only val and test may be 0. Try fractions=[0.7,0.15,0.15]."
+            )
+        if folds is not None and folds < 2:
+            raise UserError(f"folds={folds}: at least 2.")
+        if (folds is None) != (fold is None):
+            first, second = ("folds", "fold") if fold is None else ("fold", "folds")
+            raise UserError(f"{first}= goes with {second}=, such as folds=5 fold=0.")
+        if folds is not None and fold is not None and not 0 <= fold < folds:
+            raise UserError(f"fold={fold}: of folds={folds} the last is {folds - 1}, the first 0.")
+
+    def indices(self, dataset: Any, offer: Offer) -> dict[str, Tensor]:
+        """Those of the examples in train, val and test, (N,) each.
+
+        Raises:
+            UserError: a split that leaves a part without examples, or classes that cannot be shared out.
+        """
+        labels = None
+        if self.stratify:
+            if offer.groups is not None:
+                raise UserError("stratify=true group_column=...: only one of them can shape the split.")
+            labels = class_numbers(dataset, offer)
+            _check_shares(labels, offer.classes)
+        fold = None if self.fold is None or self.folds is None else (self.fold, self.folds)
+        return random_split(len(dataset), self.fractions, self.split_seed, labels, offer.groups, fold, offer.splits)
+
+
+def _check_shares(labels: Tensor, classes: list[str] | None) -> None:
+    """Raise UserError if they are no classes, or one of them has a single example."""
+    if labels.is_floating_point():
+        raise UserError("stratify=true shares out classes, but this target is a number.")
+    if labels.dim() > 1:
+        raise UserError("stratify=true shares out classes, but y of an example holds several of them.")
+    numbers, counts = labels.unique(return_counts=True)
+    if counts.min() < 2:
+        number = int(numbers[counts.argmin()])
+        name = classes[number] if classes else number
+        raise UserError(f"stratify=true: there is one example of class {name}, which cannot be shared out.")
 
 
 def random_split(
@@ -38,7 +112,7 @@ def random_split(
         ready: splits that the data bring; what is missing is taken from their train split.
 
     Raises:
-        ValueError: a part is left without examples, or a class is too small to be shared.
+        UserError: a split is left without examples, or there is nothing to fold.
     """
     ready = ready or {}
     members = ready.get("train")
@@ -46,33 +120,39 @@ def random_split(
         size = len(members)
         labels, groups = (None if numbers is None else numbers[members] for numbers in (labels, groups))
     order = _order(size, seed, labels, groups)
-    ends = None if groups is None else _ends_of_groups(groups[order.long()])
     shares = [0 if split in ready and split != "train" else f for split, f in zip(SPLITS, fractions, strict=True)]
+    pieces = {}
     if fold is not None:
-        k, folds = fold
-        held = "val" if "test" in ready else "test"
-        if held in ready:
-            raise ValueError("data.folds: these data bring val and test of their own, so there is nothing to fold.")
-        first, last = (_nearest_end(round(size * i / folds), ends) for i in (k, k + 1))
-        pieces = {held: order[first:last]}
-        order = torch.cat([order[:first], order[last:]])
-        ends = None if groups is None else _ends_of_groups(groups[order.long()])
-        shares[SPLITS.index(held)] = 0
-    else:
-        pieces = {}
-    total = sum(shares) if ready or pieces else 1
-    lengths = [round(len(order) * share / total) for share in shares[1:]]
-    cuts = accumulate([0, len(order) - sum(lengths), *lengths])
-    bounds = pairwise([_nearest_end(cut, ends) for cut in cuts])
-    pieces = {split: order[a:b] for split, (a, b) in zip(SPLITS, bounds, strict=True)} | pieces
-    for split, share in zip(SPLITS, fractions, strict=True):
-        if split not in ready and share > 0 and not len(pieces[split]):
+        held_out = "val" if "test" in ready else "test"
+        if held_out in ready:
+            raise UserError(f"fold={fold[0]}: these data bring val and test of their own, so there is nothing to fold.")
+        pieces[held_out], order = _hold_out(order, fold, groups)
+        shares[SPLITS.index(held_out)] = 0
+    pieces = _cut(order, shares, sum(shares) if ready or pieces else 1, groups) | pieces
+    for split, fraction in zip(SPLITS, fractions, strict=True):
+        is_wanted = split == "train" or (split not in ready and fraction > 0)
+        if is_wanted and not len(pieces[split]):
             kept = "" if groups is None else f" in {len(groups.unique())} groups"
-            raise ValueError(f"data.fractions={fractions} of {size} examples{kept} leave none for {split}.")
-    if not len(pieces["train"]):
-        raise ValueError(f"data.fractions={fractions} of {size} examples leave none for train.")
+            raise UserError(f"fractions={fractions} of {size} examples{kept} leave none for {split}.")
     own = {split: ready[split] for split in ("val", "test") if split in ready}
     return (pieces if members is None else {k: members[v.long()] for k, v in pieces.items()}) | own
+
+
+def _hold_out(order: Tensor, fold: tuple[int, int], groups: Tensor | None) -> tuple[Tensor, Tensor]:
+    """The kth of n equal pieces of an order, and the rest."""
+    k, folds = fold
+    ends = _ends_of_groups(order, groups)
+    first, last = (_nearest_end(round(len(order) * i / folds), ends) for i in (k, k + 1))
+    return order[first:last], torch.cat([order[:first], order[last:]])
+
+
+def _cut(order: Tensor, shares: list[float], total: float, groups: Tensor | None) -> dict[str, Tensor]:
+    """Pieces of an order for train, val and test, by their shares of `total`; train has what is left."""
+    lengths = [round(len(order) * share / total) for share in shares[1:]]
+    ends = _ends_of_groups(order, groups)
+    cuts = accumulate([0, len(order) - sum(lengths), *lengths])
+    bounds = pairwise([_nearest_end(cut, ends) for cut in cuts])
+    return {split: order[a:b] for split, (a, b) in zip(SPLITS, bounds, strict=True)}
 
 
 def _order(size: int, seed: int | None, labels: Tensor | None, groups: Tensor | None) -> Tensor:
@@ -98,8 +178,11 @@ def _spread(labels: Tensor) -> Tensor:
     return ((rank + 0.5) / counts[labels]).argsort(stable=True)
 
 
-def _ends_of_groups(groups: Tensor) -> Tensor:
-    """Where one may cut: between two groups, and at both ends."""
+def _ends_of_groups(order: Tensor, groups: Tensor | None) -> Tensor | None:
+    """Where one may cut an order: between two groups, and at both ends; None: anywhere."""
+    if groups is None:
+        return None
+    groups = groups[order.long()]
     inner = (groups[1:] != groups[:-1]).nonzero()[:, 0] + 1
     return torch.cat([torch.tensor([0]), inner, torch.tensor([len(groups)])])
 

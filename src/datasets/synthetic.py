@@ -7,6 +7,7 @@ import math
 import numpy as np
 import torch
 
+from src.console.messages import UserError
 from src.datasets.memory import InMemory
 
 
@@ -23,7 +24,7 @@ def line(size: int, slope: float, intercept: float, noise: float, data_seed: int
     return InMemory(torch.tensor(x[order]).float(), torch.tensor(y[order]).float())
 
 
-def parabola(size: int, noise: float, data_seed: int, repeats: int = 1) -> InMemory:
+def parabola(size: int, noise: float, data_seed: int, repeats: int) -> InMemory:
     """``y = x ** 2`` plus noise, even in [0, noise); x (N, 1) evenly over [-1, 1], y (N, 1), N = repeats * size.
 
     Each repeat measures the same x anew.
@@ -39,12 +40,12 @@ def stripes(size: int, classes: int, shape: list[int], noise: float, data_seed: 
     is its standard deviation where 1 is the whole range of brightness.
 
     Raises:
-        ValueError: fewer than two classes, or a shape that is not (channels, height, width).
+        UserError: fewer than two classes, or a shape that is not (channels, height, width).
     """
     if classes < 2:
-        raise ValueError(f"data.classes={classes}: at least 2.")
+        raise UserError(f"classes={classes}: at least 2.")
     if len(shape) != 3 or min(shape) < 1:
-        raise ValueError(f"data.shape={shape}: an image needs [channels,height,width], such as [3,224,224].")
+        raise UserError(f"shape={shape}: an image needs [channels,height,width], such as [3,224,224].")
     channels, height, width = shape
     generator = torch.Generator().manual_seed(data_seed)
     y = torch.arange(size) % classes  # as many of each

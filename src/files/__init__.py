@@ -1,0 +1,1 @@
+"""Bytes on disk, each file whole or absent: checkpoints, results, downloads, the cache."""

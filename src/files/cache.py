@@ -8,6 +8,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+from src.console.messages import UserError
 from src.console.screen import notice
 
 
@@ -15,18 +16,16 @@ def cache_folder(cache: str | None) -> Path:
     """The folder `cache`, or by default `$XDG_CACHE_HOME/kindling` (`~/.cache/kindling`); made if it is not there.
 
     Raises:
-        ValueError: it cannot be made or written to.
+        UserError: it cannot be made or written to.
     """
     folder = Path(cache).expanduser() if cache else Path(os.environ.get("XDG_CACHE_HOME") or "~/.cache", "kindling")
     folder = folder.expanduser()
     try:
         folder.mkdir(parents=True, exist_ok=True)
     except OSError as error:
-        raise ValueError(
-            f"The cache {folder} cannot be made: {error.strerror}. Choose another: data.cache=."
-        ) from error
+        raise UserError(f"The cache {folder} cannot be made: {error.strerror}. Choose another: cache=.") from error
     if not os.access(folder, os.W_OK):
-        raise ValueError(f"The cache {folder} cannot be written to. Choose another: data.cache=.")
+        raise UserError(f"The cache {folder} cannot be written to. Choose another: cache=.")
     return folder
 
 

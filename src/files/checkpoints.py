@@ -10,6 +10,7 @@ from typing import Any
 import torch
 from lightning.pytorch.plugins.io import TorchCheckpointIO
 
+from src.console.messages import UserError, first_line
 from src.files.atomic import written_whole
 
 
@@ -38,16 +39,15 @@ def load_checkpoint(path: str | Path) -> dict[str, Any]:
     """Read a checkpoint, onto the CPU, and plain data only: a pickle could run anything.
 
     Raises:
-        ValueError: the file is not there, not whole or no checkpoint of ours.
+        UserError: the file is not there, not whole or no checkpoint of ours.
     """
     if not Path(path).is_file():
-        raise ValueError(f"{path} does not exist.")
+        raise UserError(f"{path} does not exist.")
     try:
         check_zip(path)
         checkpoint = torch.load(path, map_location="cpu", weights_only=True)
     except (zipfile.BadZipFile, pickle.UnpicklingError, RuntimeError, EOFError, OSError) as error:
-        reason = str(error).strip().splitlines()[0]
-        raise ValueError(f"{path} is damaged, or no checkpoint: {reason}.") from error
-    if not isinstance(checkpoint, dict) or not {"state_dict", "hyper_parameters"} <= checkpoint.keys():
-        raise ValueError(f"{path} is no checkpoint of a run: it lacks state_dict or hyper_parameters.")
+        raise UserError(f"{path} is damaged, or no checkpoint: {first_line(error)}.") from error
+    if not isinstance(checkpoint, dict) or not {"state_dict", "DataModule"} <= checkpoint.keys():
+        raise UserError(f"{path} is no checkpoint of a run: it lacks its weights, or what the data have taught.")
     return checkpoint

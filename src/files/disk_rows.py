@@ -56,3 +56,7 @@ class DiskRows:
             if not count:
                 raise OSError(f"{self.path} is shorter than it was.")
             room, place = room[count:], place + count
+
+
+ArrayRows = np.ndarray | DiskRows
+"""Rows of an array, in memory or in a file; `rows[indices]` and `rows[start:stop]` fetch some."""

@@ -9,6 +9,7 @@ from urllib.error import HTTPError, URLError
 from urllib.parse import quote, unquote, urlsplit
 from urllib.request import Request, urlopen
 
+from src.console.messages import UserError, first_line
 from src.console.screen import notice, progress
 from src.files.cache import locked
 
@@ -27,7 +28,7 @@ def download(url: str, folder: Path, sha256: str | None = None, md5: str | None 
         sha256: its checksum in hexadecimal digits; or `md5`, where no better one is published. None: not checked.
 
     Raises:
-        ValueError: it cannot be downloaded, or has another checksum.
+        UserError: it cannot be downloaded, or has another checksum.
     """
     kind, expected = ("sha256", sha256) if sha256 else ("md5", md5)
     target = folder / _name(url, expected)
@@ -39,7 +40,7 @@ def download(url: str, folder: Path, sha256: str | None = None, md5: str | None 
                 try:
                     _fetch(url, partial, checked=expected is not None)
                 except (OSError, HTTPException) as error:
-                    raise ValueError(
+                    raise UserError(
                         f"{url} cannot be downloaded: {_reason(error)} Or put the file there yourself, as {target}"
                     ) from error
                 if expected:
@@ -51,7 +52,7 @@ def download(url: str, folder: Path, sha256: str | None = None, md5: str | None 
 def _name(url: str, checksum: str | None) -> str:
     parts = urlsplit(url)
     if parts.scheme not in ("http", "https"):
-        raise ValueError(f"{url} cannot be downloaded: an address begins with http:// or https://.")
+        raise UserError(f"{url} cannot be downloaded: an address begins with http:// or https://.")
     tag = checksum or hashlib.sha256(url.encode()).hexdigest()
     name = PurePosixPath(unquote(parts.path)).name or parts.netloc
     return f"{tag[:8].lower()}-{name[-100:]}"  # the end has the suffix
@@ -105,7 +106,7 @@ def _check(url: str, partial: Path, kind: str, expected: str) -> None:
             digest.update(chunk)
     if digest.hexdigest() != expected.lower():
         partial.unlink()
-        raise ValueError(
+        raise UserError(
             f"{url} is not the file that was expected: its {kind} is {digest.hexdigest()}, not {expected}. "
             "It was removed; the same command downloads it anew."
         )
@@ -117,6 +118,6 @@ def _reason(error: Exception) -> str:
         return f"the server answers {error.code} {error.reason}. Is the address right?"
     if isinstance(error, URLError):
         error = error.reason if isinstance(error.reason, Exception) else error
-    text = "no answer" if isinstance(error, TimeoutError) else getattr(error, "strerror", None) or str(error)
+    text = "no answer" if isinstance(error, TimeoutError) else getattr(error, "strerror", None) or first_line(error)
     broke_off = " The same command goes on from there." if "broke off" in text else " Are you online?"
-    return f"{text.rstrip('.') or type(error).__name__}.{broke_off}"
+    return f"{text.rstrip('.')}.{broke_off}"

@@ -1,4 +1,4 @@
-"""results.json: how a run ended, its scores, and what they were made with."""
+"""results.json: how a run ended, its metrics, and what they were made with."""
 
 from __future__ import annotations
 
@@ -7,48 +7,39 @@ import math
 import subprocess
 import sys
 from collections.abc import Mapping
+from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
-import hydra
-
-from src.config.compose import PROJECT
 from src.files.atomic import write_text
 
 
-def write_results(path: Path, results: Mapping[str, Any]) -> None:
-    """Write `results` with git's commit and the versions; a score that is not finite becomes null."""
-    import lightning
-    import torch
-
+def write_results(path: Path, **results: Any) -> None:
+    """Write `results`; a number that is not finite becomes null."""
     finite = {k: None if isinstance(v, float) and not math.isfinite(v) else v for k, v in results.items()}
-    made_with = {
-        "git": git_state(),
-        "versions": {
-            "python": sys.version.split()[0],
-            "torch": torch.__version__,
-            "lightning": lightning.__version__,
-            "hydra": hydra.__version__,
-        },
-    }
-    write_text(path, json.dumps(finite | made_with, indent=2) + "\n")
+    write_text(path, json.dumps(finite, indent=2) + "\n")
 
 
-def print_scores(scores: Mapping[str, float | None]) -> None:
-    """One line a score."""
-    for name, value in scores.items():
-        print(f"{name:<16}{'not known' if value is None else f'{value:.4f}'}")
+def print_metrics(metrics: Mapping[str, float | None]) -> None:
+    """Print one line a metric."""
+    width = max([16, *(len(name) + 2 for name in metrics)])
+    for name, value in metrics.items():
+        print(f"{name:<{width}}{'not known' if value is None else f'{value:.4f}'}")
 
 
-def git_state() -> dict[str, Any]:
-    """The project's commit, and whether files differ from it; None where there is no git."""
+def made_with(project: Path) -> dict[str, Any]:
+    """Commit of the project, whether files differ from it (None where there is no git), and the versions."""
 
     def git(*args: str) -> str | None:
         try:
-            done = subprocess.run(["git", "-C", str(PROJECT), *args], capture_output=True, text=True, check=True)
+            done = subprocess.run(["git", "-C", str(project), *args], capture_output=True, text=True, check=True)
         except (OSError, subprocess.CalledProcessError):
             return None
         return done.stdout.strip()
 
     changes = git("status", "--porcelain")
-    return {"commit": git("rev-parse", "HEAD"), "dirty": None if changes is None else bool(changes)}
+    packages = {"torch": "torch", "lightning": "lightning", "hydra": "hydra-core"}
+    return {
+        "git": {"commit": git("rev-parse", "HEAD"), "dirty": None if changes is None else bool(changes)},
+        "versions": {"python": sys.version.split()[0], **{name: version(of) for name, of in packages.items()}},
+    }

@@ -1,0 +1,1 @@
+"""Files for others: exported nets, and predictions."""

@@ -10,14 +10,13 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from src.console.extras import need
-from src.console.messages import nearest
+from src.console.messages import UserError, first_line, nearest
 
 if TYPE_CHECKING:
+    from lightning import LightningModule
     from torch import Tensor
 
-    from src.module import SupervisedModule
-
-
+Shape = tuple["int | None", ...]
 LARGEST_ONNX = 2**31 - 2**20  # bytes of parameters; the rest is for the net itself
 
 
@@ -25,14 +24,14 @@ class Format(NamedTuple):
     """
     Attributes:
         file: its usual name.
-        write: module, x of some examples (N, *input_shape), path -> the file.
-        read: module (but for its weights), path -> a function that answers for x (B, *input_shape).
+        write: module, x of some examples (N, *shape), shape with None for a size that varies, path -> the file.
+        read: module (but for its weights), path -> a function that predicts from x (B, *input_shape).
         packages: what is needed from the extra `export`.
     """
 
     file: str
-    write: Callable[[SupervisedModule, Tensor, Path], None]
-    read: Callable[[SupervisedModule, Path], Callable[[Tensor], Tensor]]
+    write: Callable[[LightningModule, Tensor, Shape, Path], None]
+    read: Callable[[LightningModule, Path], Callable[[Tensor], Tensor]]
     packages: tuple[str, ...] = ()
 
 
@@ -40,50 +39,56 @@ def find_format(name: str) -> Format:
     """One of FORMATS.
 
     Raises:
-        ValueError: there is none of this name, or its package is missing.
+        UserError: there is none of this name, or its package is missing.
     """
     if name not in FORMATS:
-        raise ValueError(f"format={name}: there are {', '.join(FORMATS)}.{nearest(name, FORMATS)}")
-    found = FORMATS[name]
-    for package in found.packages:
+        raise UserError(f"format={name}: there are {', '.join(FORMATS)}.{nearest(name, FORMATS)}")
+    form = FORMATS[name]
+    for package in form.packages:
         need(f"format={name}", package, "export")
-    return found
+    return form
 
 
-def _write_pt2(module: SupervisedModule, x: Tensor, path: Path) -> None:
+def _write_pt2(module: LightningModule, x: Tensor, shape: Shape, path: Path) -> None:
     import torch
 
-    torch.export.save(_program(module, x, "pt2"), path)
+    torch.export.save(_program(module, x, shape, "pt2"), path)
 
 
-def _program(module: SupervisedModule, x: Tensor, name: str) -> Any:
+def _program(module: LightningModule, x: Tensor, shape: Shape, name: str) -> Any:
     """What torch.export makes of `module`, for a batch of any size.
 
     Raises:
-        ValueError: it cannot follow the net.
+        UserError: it cannot follow the net.
     """
     import torch
 
     x = x[[0, 0]]  # from a single example a batch would always be one
-    batch = torch.export.Dim("batch", min=1)
+    varying = {axis: torch.export.Dim(f"size_{axis}", min=1) for axis in _varying(shape)}
+    sizes = {0: torch.export.Dim("batch", min=1), **varying}
     failures: list[Exception] = []
     for strict in (False, True):  # False takes more of Python; but only True follows len(x), as the size of any batch
         try:
             with torch.no_grad(), _silence():
-                return torch.export.export(module, (x,), dynamic_shapes=({0: batch},), strict=strict)
+                return torch.export.export(module, (x,), dynamic_shapes=(sizes,), strict=strict)
         except Exception as failure:  # of any kind: it may come from any line of the net
             failures.append(failure)
-    reason = str(failures[-1]).strip().partition("\n")[0]
-    raise ValueError(
+    reason = first_line(failures[-1])
+    raise UserError(
         f"format={name}: torch.export cannot follow this net, format=state_dict keeps its parameters. {reason}"
     ) from failures[-1]
+
+
+def _varying(shape: Shape) -> list[int]:
+    """The axes of a batch, beside the first, whose size varies."""
+    return [axis for axis, size in enumerate(shape, start=1) if size is None]
 
 
 @contextmanager
 def _silence() -> Iterator[None]:
     """Inside it nothing is heard of what torch and ONNX say of their own workings, such as of nn.LSTM."""
     before = logging.root.manager.disable
-    logging.disable(logging.WARNING)
+    logging.disable(logging.ERROR)
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")
@@ -92,25 +97,26 @@ def _silence() -> Iterator[None]:
         logging.disable(before)
 
 
-def _read_pt2(module: SupervisedModule, path: Path) -> Callable[[Tensor], Tensor]:
+def _read_pt2(module: LightningModule, path: Path) -> Callable[[Tensor], Tensor]:
     import torch
 
     return torch.export.load(path).module()
 
 
-def _write_onnx(module: SupervisedModule, x: Tensor, path: Path) -> None:
+def _write_onnx(module: LightningModule, x: Tensor, shape: Shape, path: Path) -> None:
     import torch
 
     size = sum(tensor.nbytes for tensor in module.state_dict().values())
     if size > LARGEST_ONNX:
-        raise ValueError(f"format=onnx: such a file holds 2 GB, but this net has {size / 1e9:.1f} GB. Use format=pt2.")
-    program = _program(module, x, "onnx")
+        raise UserError(f"format=onnx: such a file holds 2 GB, but this net has {size / 1e9:.1f} GB. Use format=pt2.")
+    program = _program(module, x, shape, "onnx")
+    names = {0: "batch", **{axis: f"size_{axis}" for axis in _varying(shape)}}
     with _onnx_errors(), _silence():
         written = torch.onnx.export(
             program,
             input_names=["x"],
             output_names=["predictions"],
-            dynamic_shapes=({0: "batch"},),  # the name that its readers will see
+            dynamic_shapes=(names,),  # that its readers will see
             dynamo=True,
             verbose=False,
         )
@@ -118,53 +124,57 @@ def _write_onnx(module: SupervisedModule, x: Tensor, path: Path) -> None:
     written.save(path, external_data=False)
 
 
-def _read_onnx(module: SupervisedModule, path: Path) -> Callable[[Tensor], Tensor]:
+def _read_onnx(module: LightningModule, path: Path) -> Callable[[Tensor], Tensor]:
     import onnxruntime
     import torch
 
     with _onnx_errors():
         session = onnxruntime.InferenceSession(path, providers=["CPUExecutionProvider"])
 
-    def answer(x: Tensor) -> Tensor:
+    def predict(x: Tensor) -> Tensor:
         with _onnx_errors():
             [predictions] = session.run(["predictions"], {"x": x.numpy()})
             return torch.as_tensor(predictions)
 
-    return answer
+    return predict
 
 
 @contextmanager
 def _onnx_errors() -> Iterator[None]:
-    """Any error inside it, a ValueError: it may be one of ONNX's, or come from any operation of the net."""
+    """Any error inside it, a UserError: it may be one of ONNX's, or come from any operation of the net."""
     try:
         yield
     except Exception as error:
         first: BaseException = error
         while first.__cause__ is not None:
             first = first.__cause__
-        reason = str(first).strip().partition("\n")[0]
-        raise ValueError(f"format=onnx: ONNX has no words for this net, format=pt2 can keep it. {reason}") from error
+        reason = first_line(first)
+        raise UserError(f"format=onnx: ONNX has no words for this net, format=pt2 can keep it. {reason}") from error
 
 
-def _write_safetensors(module: SupervisedModule, x: Tensor, path: Path) -> None:
+def _write_safetensors(module: LightningModule, x: Tensor, shape: Shape, path: Path) -> None:
     from safetensors.torch import save_file
 
     # Copies, since it refuses tensors that share their memory.
     save_file({name: tensor.clone().contiguous() for name, tensor in module.state_dict().items()}, path)
 
 
-def _write_state_dict(module: SupervisedModule, x: Tensor, path: Path) -> None:
+def _write_state_dict(module: LightningModule, x: Tensor, shape: Shape, path: Path) -> None:
     import torch
 
     torch.save(dict(module.state_dict()), path)
 
 
-def _read_parameters(module: SupervisedModule, path: Path) -> Callable[[Tensor], Tensor]:
+def _read_parameters(module: LightningModule, path: Path) -> Callable[[Tensor], Tensor]:
+    import copy
+
     from src.learning.weights import read_weights
 
-    untrained = type(module)(**module.hparams)
-    untrained.load_state_dict(read_weights(path))
-    return untrained.eval()
+    empty = copy.deepcopy(module)
+    for tensor in empty.state_dict().values():
+        tensor.zero_()  # what the file lacks would show
+    empty.load_state_dict(read_weights(path))
+    return empty.eval()
 
 
 FORMATS = {

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import IO, TYPE_CHECKING, Any
 
 from src.console.extras import need
-from src.console.messages import nearest
+from src.console.messages import UserError, nearest
 from src.files.atomic import written_whole
 
 if TYPE_CHECKING:
@@ -24,25 +24,27 @@ def table_written_whole(path: Path, source: Path) -> Iterator[Write]:
     """Inside it `write(frame)` adds rows; `path` has them all once it ends well, and is as it was before if not.
 
     Raises:
-        ValueError: an ending that is none of WRITERS, or a place that cannot be written to.
+        UserError: an ending that is none of WRITERS, or a place that cannot be written to.
     """
     ending = path.suffix
     if ending not in WRITERS:
-        raise ValueError(f"-o {path}: it must end in {', '.join(WRITERS)}.{nearest(ending, WRITERS)}")
+        raise UserError(f"-o {path}: it must end in {', '.join(WRITERS)}.{nearest(ending, WRITERS)}")
     if path.is_dir() or not path.parent.is_dir():
         reason = "is a folder" if path.is_dir() else f"the folder {path.parent} does not exist"
-        raise ValueError(f"-o {path}: {reason}. Name a file in a folder that exists.")
+        raise UserError(f"-o {path}: {reason}. Name a file in a folder that exists.")
     if path.exists() and source.exists() and path.samefile(source):
-        raise ValueError(f"-o {path} is the input itself. Choose another file.")
+        raise UserError(f"-o {path} is the input itself. Choose another file.")
     if not os.access(path.parent, os.W_OK):
-        raise ValueError(f"-o {path}: the folder {path.parent} cannot be written to.")
+        raise UserError(f"-o {path}: the folder {path.parent} cannot be written to.")
     if ending == ".parquet":
         need(f"-o {path}", "pyarrow", "parquet")
     try:
         with written_whole(path) as partial, partial.open("wb") as file, WRITERS[ending](file) as write:
             yield write
     except OSError as error:
-        raise ValueError(f"-o {path} cannot be written: {error.strerror or error}.") from error
+        if error.filename is not None and Path(error.filename) == source:  # which is read meanwhile
+            raise
+        raise UserError(f"-o {path} cannot be written: {error.strerror or error}.") from error
 
 
 @contextmanager

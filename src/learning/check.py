@@ -1,57 +1,97 @@
-"""Does this net suit these data? Tried before anything is learnt."""
+"""Do net, loss and metrics suit these data? Tried on two examples before anything is learnt."""
 
 from __future__ import annotations
 
 import warnings
-from typing import TYPE_CHECKING
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 
 import torch
 from torch import Tensor, nn
+from torchmetrics import Metric
 
-from src.cli.errors import where
+from src.console.messages import UserError, first_line, where
+from src.learning.loss import Loss
+from src.tasks import Task
 
-if TYPE_CHECKING:
-    from src.module import SupervisedModule
+MISFITS = (RuntimeError, TypeError, IndexError, ValueError, UserWarning)  # by which torch says that shapes do not fit
 
 
-def check_net(module: SupervisedModule, x: Tensor) -> None:
-    """Try the net, and a loss of the user's, on x (2, *input_shape).
+def check_net(name: str, net: Callable[[Tensor], Tensor], task: Task, x: Tensor) -> Tensor:
+    """Try `net`, called `name`, on x (2, *input_shape); returns its outputs.
 
     Raises:
-        ValueError: the net cannot read x, or answers in another shape; the loss cannot compare scores with targets.
+        UserError: it cannot read x, or its outputs have another shape than the task needs.
     """
-    h, net = module.hparams, module.hparams.net["_target_"]
-    if not isinstance(module.net, nn.Module):
-        raise ValueError(f"net: {net} is no torch.nn.Module.")
+    shape = list(x.shape[1:])
     try:
-        scores = module.try_net(x, in_precision=False)
-    except (RuntimeError, TypeError, IndexError, ValueError) as error:
-        reason = f"{where(error)}: {str(error).strip().splitlines()[0]}"
-        raise ValueError(f"net: {net} cannot read data of shape {h.input_shape}. {reason}") from error
-    if not isinstance(scores, Tensor):
-        raise ValueError(f"net: {net} answers a {type(scores).__name__}, not a tensor.")
-    if scores.shape != (len(x), h.output_size):
-        raise ValueError(
-            f"net: {net} answers {list(scores.shape)} for {len(x)} examples, "
-            f"but these data need {[len(x), h.output_size]}."
+        outputs = net(x)
+    except MISFITS as error:
+        reason = f"{where(error)}: {first_line(error)}"
+        raise UserError(f"net: {name} cannot read data of shape {shape}. {reason}.") from error
+    if not isinstance(outputs, Tensor):
+        raise UserError(f"net: {name} answers a {type(outputs).__name__}, not a tensor.")
+    needed = [len(x), *task.output_shape]
+    if list(outputs.shape) != needed:
+        raise UserError(
+            f"net: {name} answers {list(outputs.shape)} for {len(x)} examples, but these data need {needed}."
         )
-    if h.loss:
-        _check_loss(module, scores)
+    return outputs
 
 
-def _check_loss(module: SupervisedModule, scores: Tensor) -> None:
-    h, loss = module.hparams, module.hparams.loss["_target_"]
-    scores = (scores.float() + 1).requires_grad_()
-    target = torch.zeros_like(scores) if h.task == "regression" else torch.zeros_like(scores[:, 0]).long()
+def check_loss(name: str, loss: Loss, task: Task, outputs: Tensor, y: Tensor) -> None:
+    """Try a loss of the user's on the outputs for two examples and their y.
+
+    Raises:
+        UserError: it cannot compare outputs with targets, or learns nothing from them.
+    """
+    kind = task.summary()[0]
+    outputs = (outputs.float() + 1).requires_grad_()
+    target = torch.zeros_like(task.target(task.truth(y)))
+    if target.is_floating_point():
+        target = target.float()
     try:
         with warnings.catch_warnings():
             warnings.filterwarnings("error", "Using a target size")  # it would be stretched to fit
-            value = module.loss(scores, target)
-    except (RuntimeError, TypeError, IndexError, ValueError, UserWarning) as error:
-        reason = str(error).strip().splitlines()[0]
-        raise ValueError(f"loss: {loss} does not suit a {h.task} task: {reason}") from error
+            value = loss(outputs, target)
+    except MISFITS as error:
+        raise UserError(f"loss: {name} does not suit a {kind} task: {first_line(error)}.") from error
     if not isinstance(value, Tensor) or value.shape:
-        given = f"{list(value.shape)} values" if isinstance(value, Tensor) else f"a {type(value).__name__}"
-        raise ValueError(f"loss: {loss} gives {given}, not one number in a tensor.")
-    if not (value.requires_grad and torch.autograd.grad(value, scores)[0].any()):
-        raise ValueError(f"loss: {loss} does not suit a {h.task} task: whatever the scores, it is {value.item():g}.")
+        what = f"{list(value.shape)} values" if isinstance(value, Tensor) else f"a {type(value).__name__}"
+        raise UserError(f"loss: {name} gives {what}, not one number in a tensor.")
+    if not (value.requires_grad and torch.autograd.grad(value, outputs)[0].any()):
+        raise UserError(f"loss: {name} does not suit a {kind} task: whatever the outputs, it is {value.item():g}.")
+
+
+def check_metrics(metrics: Mapping[str, Metric], task: Task, outputs: Tensor, y: Tensor) -> None:
+    """Try the user's metrics on the predictions for two examples.
+
+    Raises:
+        UserError: one cannot compare predictions with y, or gives more than one number.
+    """
+    for name, metric in metrics.items():
+        try:
+            with warnings.catch_warnings():
+                warnings.simplefilter("ignore")  # of two examples only
+                metric.update(task.predictions(outputs.float()), task.truth(y))
+                value = metric.compute()
+        except MISFITS as error:
+            kind = task.summary()[0]
+            raise UserError(f"metrics.{name}: does not suit a {kind} task: {first_line(error)}.") from error
+        if not isinstance(value, Tensor) or value.numel() != 1:
+            what = list(value.shape) if isinstance(value, Tensor) else type(value).__name__
+            raise UserError(f"metrics.{name} gives {what}, not one number.")
+        metric.reset()
+
+
+@contextmanager
+def predicting(net: nn.Module) -> Iterator[None]:
+    """Inside it the net learns nothing and no layer is random; outside, its layers are as they were."""
+    modes = [(layer, layer.training) for layer in net.modules()]  # a net may have frozen some for good
+    net.eval()
+    try:
+        with torch.no_grad():
+            yield
+    finally:
+        for layer, training in modes:
+            layer.training = training

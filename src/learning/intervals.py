@@ -1,4 +1,4 @@
-"""How sure a score is: bootstrap confidence intervals (Efron 1979, the percentile method)."""
+"""How sure a metric is: bootstrap confidence intervals (Efron 1979, the percentile method)."""
 
 from __future__ import annotations
 
@@ -6,37 +6,37 @@ import torch
 from torch import Tensor
 
 from src.console.screen import progress
-from src.tasks.task import TASKS
+from src.tasks import Task
 
 LEVEL = 0.95
 RESAMPLES = 1000
-MOST = 20_000_000  # examples that are counted in all
+MOST = 20_000_000  # truths that are counted in all
 
 
 def intervals(
-    task: str, predictions: Tensor, y: Tensor, resamples: int | None = None
+    task: Task, predictions: Tensor, truth: Tensor, resamples: int | None = None
 ) -> dict[str, tuple[float, float]]:
     """Metric -> the ends between which it lies for 95 % of as many examples drawn from these, with repeats.
 
     Args:
-        predictions: values (N, K) or probabilities (N, C).
-        y: values (N, K) or class numbers (N,).
-        resamples: how often they are drawn; None: 1000 times, for very many examples fewer, but at least 100.
+        predictions: of all examples, (N, ...).
+        truth: (N, ...), as the task compares it with predictions.
+        resamples: how often they are drawn; None: 1000 times, for very many truths fewer, but at least 100.
     """
-    size = len(y)
+    size = len(truth)
     if resamples is None:
-        resamples = max(100, min(RESAMPLES, MOST // size))
-    metrics = {name: metric.to(y.device) for name, metric in TASKS[task].metrics(predictions.shape[1]).items()}
+        resamples = max(100, min(RESAMPLES, MOST // truth.numel()))
+    metrics = {name: metric.to(truth.device) for name, metric in task.metrics().items()}
     drawn: dict[str, list[float]] = {name: [] for name in metrics}
     generator = torch.Generator().manual_seed(0)
     with progress("drawing again, for the intervals", total=resamples) as done:
         for i in range(resamples):
-            rows = torch.randint(size, (size,), generator=generator).to(y.device)
+            rows = torch.randint(size, (size,), generator=generator).to(truth.device)
             for name, metric in metrics.items():
-                metric.update(predictions[rows], y[rows])
+                metric.update(predictions[rows], truth[rows])
                 drawn[name].append(float(metric.compute()))
                 metric.reset()
             done(i + 1)
     ends = torch.tensor([(1 - LEVEL) / 2, (1 + LEVEL) / 2], dtype=torch.double)
-    found = {name: torch.tensor(values, dtype=torch.double).nanquantile(ends) for name, values in drawn.items()}
-    return {name: (low.item(), high.item()) for name, (low, high) in found.items()}
+    quantiles = {name: torch.tensor(values, dtype=torch.double).nanquantile(ends) for name, values in drawn.items()}
+    return {name: (low.item(), high.item()) for name, (low, high) in quantiles.items()}

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable
+from collections.abc import Callable, Mapping
+from fnmatch import fnmatchcase
 from typing import Any
 
 import lightning as L
@@ -11,43 +12,109 @@ from torch import nn
 from torch.optim import Optimizer
 from torch.optim.lr_scheduler import ReduceLROnPlateau
 
-from src.config.build import COUNTED, TIMING, blamed_on, build
+from src.config.build import build
+from src.console.messages import UserError, nearest
+from src.learning.metrics import Mode
+
+TIMING = ("interval", "frequency", "monitor")  # when Lightning calls a scheduler, beside the scheduler's own keys
+LENGTHS = ("T_max", "total_steps")  # a scheduler's length: null is counted
 
 
-def build_optimizer(spec: dict[str, Any], parameters: Iterable[nn.Parameter], trainer: L.Trainer) -> Optimizer:
-    """The optimizer of a spec; `fused: None` becomes True where the precision allows it."""
-    if "fused" in spec and spec["fused"] is None:
-        spec = {**spec, "fused": "mixed" not in str(trainer.precision)}  # there Lightning could not clip gradients
-    with blamed_on("optimizer"):
-        return build(spec, parameters)
+def build_optimizer(spec: dict[str, Any], module: nn.Module, trainer: L.Trainer) -> Optimizer:
+    """The optimizer of the parameters that learn; `fused: None` becomes True where the precision allows it.
 
-
-def build_schedule(spec: dict[str, Any], optimizer: Optimizer, trainer: L.Trainer) -> dict[str, Any]:
-    """The scheduler of a spec with Lightning's interval, frequency and monitor; a length of None is counted.
-
-    Raises:
-        ValueError: a value out of its range, a length that nobody knows, a plateau without a score to watch.
+    `groups` gives parameters by name pattern options of their own: ``[{parameters: layers.0*, lr: 0.0001}]``.
     """
     spec = dict(spec)
-    timing = {key: spec.pop(key) for key in TIMING if key in spec}
+    groups = spec.pop("groups", None) or []
+    if "fused" in spec and spec["fused"] is None:
+        spec["fused"] = "mixed" not in str(trainer.precision)  # there Lightning could not clip gradients
+    return build(spec, "optimizer", parameter_groups(module, groups))
+
+
+def parameter_groups(module: nn.Module, groups: list[dict[str, Any]]) -> list[dict[str, Any]]:
+    """Parameters that learn, each in the first of `groups` that its name matches, else in the last one, of the rest.
+
+    Raises:
+        UserError: a group without a pattern, or one that matches no parameter.
+    """
+    left = {name.removeprefix("net."): p for name, p in module.named_parameters() if p.requires_grad}
+    result = []
+    for i, group in enumerate(groups):
+        pattern = group.get("parameters")
+        if not isinstance(pattern, str):
+            raise UserError(f"optimizer.groups[{i}]={group}: say which, such as {{parameters: layers.0*, lr: 0.0001}}.")
+        names = matching(pattern, list(left), "optimizer.groups")
+        options = {key: value for key, value in group.items() if key != "parameters"}
+        result.append({"params": [left.pop(name) for name in names], **options})
+    return [*result, {"params": list(left.values())}] if left else result
+
+
+def freeze(net: nn.Module, patterns: list[str]) -> None:
+    """Let the parameters whose names match a pattern stay as they are; so do the running means of their batch norms.
+
+    Raises:
+        UserError: a pattern that matches no parameter, or nothing is left to learn.
+    """
+    for pattern in patterns:
+        for name in matching(pattern, [name for name, _ in net.named_parameters()], "freeze"):
+            net.get_parameter(name).requires_grad_(False)
+    if patterns and not any(parameter.requires_grad for parameter in net.parameters()):
+        raise UserError(f"freeze={patterns} leaves nothing of the net to learn.")
+    for layer in net.modules():
+        own = list(layer.parameters(recurse=False))
+        if isinstance(layer, nn.modules.batchnorm._NormBase) and own and not any(p.requires_grad for p in own):
+            layer.eval()
+
+
+def matching(pattern: str, names: list[str], key: str) -> list[str]:
+    """Those of the parameters' names that match a pattern such as layers.0*; UserError, naming `key`, for none."""
+    matches = [name for name in names if fnmatchcase(name, pattern)]
+    if not matches:
+        some = ", ".join(names[:4]) + (", ..." if len(names) > 4 else "")
+        raise UserError(f"{key}: no parameter is named {pattern}.{nearest(pattern, names) or f' There are {some}.'}")
+    return matches
+
+
+def build_schedule(
+    spec: Mapping[str, Any],
+    optimizer: Optimizer,
+    trainer: L.Trainer,
+    mode_of: Callable[[str], Mode],
+) -> dict[str, Any]:
+    """The scheduler of a spec with Lightning's interval, frequency and monitor; a length of None is counted.
+
+    Args:
+        mode_of: metric -> whether a smaller or a larger one is better, where `mode` is None.
+
+    Raises:
+        UserError: a value out of its range, a length that nobody knows, a plateau without a metric to watch.
+    """
+    timing = {key: spec[key] for key in TIMING if key in spec}
+    options = {key: value for key, value in spec.items() if key not in TIMING}
     if timing.get("frequency", 1) < 1:
-        raise ValueError(f"scheduler.frequency={timing['frequency']}: at least 1.")
-    for length in COUNTED:
-        if length in spec and spec[length] is None:
-            spec[length] = _steps(trainer, **timing)
-    with blamed_on("scheduler"):
-        scheduler = build(spec, optimizer)
-    if isinstance(scheduler, ReduceLROnPlateau) and timing["monitor"] is None:
-        raise ValueError("scheduler.monitor=null: this scheduler needs a score to watch, such as val/loss.")
+        raise UserError(f"scheduler.frequency={timing['frequency']}: at least 1.")
+    for length in LENGTHS:
+        if length in options and options[length] is None:
+            options[length] = _steps(trainer, **timing)
+    if "mode" in options and options["mode"] is None:
+        if timing["monitor"] is None:
+            raise UserError("scheduler.monitor=null: this scheduler needs a metric to watch, such as val/loss.")
+        options["mode"] = mode_of(timing["monitor"])
     # Plateau is no exception to Lightning, since the module steps it itself.
-    return {"scheduler": scheduler, "reduce_on_plateau": False, **timing}
+    return {"scheduler": build(options, "scheduler", optimizer), "reduce_on_plateau": False, **timing}
 
 
 def _steps(trainer: L.Trainer, interval: str = "epoch", frequency: int = 1, **_: Any) -> int:
     """How often the scheduler steps in the whole run."""
     steps = trainer.estimated_stepping_batches
     if math.isinf(steps):
-        raise ValueError("This scheduler needs the run's length: set trainer.max_epochs, or use scheduler=plateau.")
+        raise UserError("This scheduler needs the run's length: set trainer.max_epochs, or use scheduler=plateau.")
     if interval == "epoch":
         steps = trainer.max_epochs
     return max(1, int(steps or 0) // frequency)
+
+
+def is_plateau(scheduler: Any) -> bool:
+    """Whether it waits for a metric to stop improving, and is stepped by the module."""
+    return isinstance(scheduler, ReduceLROnPlateau)

@@ -13,6 +13,7 @@ from lightning.fabric.utilities.rank_zero import rank_zero_only
 from torch import Tensor, nn
 
 from src.console.extras import need
+from src.console.messages import UserError, first_line
 from src.files.checkpoints import check_zip
 
 SHOWN = 4  # names in a line
@@ -25,33 +26,33 @@ def load_weights(net: nn.Module, path: str | Path) -> None:
     was, such as a last layer for other classes, is printed in a line.
 
     Raises:
-        ValueError: no file of parameters, or none of them fits the net.
+        UserError: no file of parameters, or none of them fits the net.
     """
-    mine, found = net.state_dict(), read_weights(path)
-    in_ours = {name.removeprefix("net."): tensor for name, tensor in found.items() if name.startswith("net.")}
-    found = max(found, in_ours, key=lambda tensors: len(tensors.keys() & mine.keys()))
-    fitting = {name: t for name, t in found.items() if name in mine and t.shape == mine[name].shape}
+    mine, stored = net.state_dict(), read_weights(path)
+    in_ours = {name.removeprefix("net."): tensor for name, tensor in stored.items() if name.startswith("net.")}
+    stored = max(stored, in_ours, key=lambda tensors: len(tensors.keys() & mine.keys()))
+    fitting = {name: t for name, t in stored.items() if name in mine and t.shape == mine[name].shape}
     if not fitting:
-        raise ValueError(
-            f"{path} fits no part of this net: it holds {_some(_shapes(found))}, the net {_some(_shapes(mine))}."
+        raise UserError(
+            f"{path} fits no part of this net: it holds {_some(_shapes(stored))}, the net {_some(_shapes(mine))}."
         )
     net.load_state_dict(fitting, strict=False)
-    _say_what_stayed(path, mine, found, fitting)
+    _say_what_stayed(path, mine, stored, fitting)
 
 
 def read_weights(path: str | Path) -> dict[str, Tensor]:
     """The tensors in a file by name: a .safetensors file, or torch.save of a dict, or of one with it as state_dict.
 
     Raises:
-        ValueError: it does not exist, is damaged, or holds anything but tensors (a pickle could run anything).
+        UserError: it does not exist, is damaged, or holds anything but tensors (a pickle could run anything).
     """
     if not Path(path).is_file():
-        raise ValueError(f"{path} is not a file.")
+        raise UserError(f"{path} is not a file.")
     weights = _read_safetensors(path) if Path(path).suffix == ".safetensors" else _read_torch(path)
     if isinstance(weights, Mapping) and isinstance(weights.get("state_dict"), Mapping):
         weights = weights["state_dict"]
     if not isinstance(weights, Mapping) or not all(isinstance(value, Tensor) for value in weights.values()):
-        raise ValueError(f"{path} holds no parameters by name: torch.save(net.state_dict(), FILE) writes such a file.")
+        raise UserError(f"{path} holds no parameters by name: torch.save(net.state_dict(), FILE) writes such a file.")
     return dict(weights)
 
 
@@ -63,13 +64,13 @@ def _read_torch(path: str | Path) -> object:
             warnings.simplefilter("ignore")  # of pickles that it then refuses
             return torch.load(path, map_location="cpu", weights_only=True)
     except pickle.UnpicklingError as error:
-        raise ValueError(
+        raise UserError(
             f"{path} is damaged, or holds more than parameters: torch.save(net.state_dict(), FILE) writes only those."
         ) from error
     except OSError:  # not to be opened: it says so itself
         raise
     except Exception as error:  # of any kind: torch stumbles over damaged bytes in a dozen ways
-        raise ValueError(f"{path} is damaged, or no file of parameters: {_first_line(error)}.") from error
+        raise UserError(f"{path} is damaged, or no file of parameters: {first_line(error)}.") from error
 
 
 def _read_safetensors(path: str | Path) -> dict[str, Tensor]:
@@ -80,17 +81,17 @@ def _read_safetensors(path: str | Path) -> dict[str, Tensor]:
     try:
         return load_file(path)
     except SafetensorError as error:
-        raise ValueError(f"{path} is damaged, or no file of safetensors: {_first_line(error)}.") from error
+        raise UserError(f"{path} is damaged, or no file of safetensors: {first_line(error)}.") from error
 
 
 def _say_what_stayed(
-    path: str | Path, mine: Mapping[str, Tensor], found: Mapping[str, Tensor], fitting: Mapping[str, Tensor]
+    path: str | Path, mine: Mapping[str, Tensor], stored: Mapping[str, Tensor], fitting: Mapping[str, Tensor]
 ) -> None:
     # Files from before torch 1.1 lack the counter, which is hardly ever read.
     left = [name for name in mine if name not in fitting and not name.endswith("num_batches_tracked")]
     if not left:
         return
-    other = {name: f"{_shape(mine[name])}, in the file {_shape(found[name])}" for name in left if name in found}
+    other = {name: f"{_shape(mine[name])}, in the file {_shape(stored[name])}" for name in left if name in stored}
     said = [f"{name} ({other.get(name, 'not in the file')})" for name in left]
     rank_zero_only(print)(f"{path}: {len(fitting)} of the net's {len(mine)} tensors; as they were: {_some(said)}")
 
@@ -106,7 +107,3 @@ def _shape(tensor: Tensor) -> str:
 def _some(names: list[str]) -> str:
     more = f" and {len(names) - SHOWN} more" if len(names) > SHOWN else ""
     return (", ".join(names[:SHOWN]) or "nothing") + more
-
-
-def _first_line(error: Exception) -> str:
-    return (str(error).strip() or type(error).__name__).splitlines()[0].rstrip(".")

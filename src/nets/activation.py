@@ -5,7 +5,7 @@ from __future__ import annotations
 from torch import nn
 from torch.nn.modules import activation
 
-from src.console.messages import nearest
+from src.console.messages import UserError, nearest
 
 ACTIVATIONS = {name.lower(): getattr(nn, name) for name in activation.__all__}
 
@@ -14,9 +14,9 @@ def activation_class(name: str) -> type[nn.Module]:
     """The class `torch.nn.<name>`, in capitals or not.
 
     Raises:
-        ValueError: torch.nn has no such activation.
+        UserError: torch.nn has no such activation.
     """
     if name.lower() not in ACTIVATIONS:
         hint = nearest(name, activation.__all__) or " There are 'ReLU', 'GELU', 'Tanh' and others."
-        raise ValueError(f"net.activation={name!r} is not an activation of torch.nn.{hint}")
+        raise UserError(f"activation={name!r} is not an activation of torch.nn.{hint}")
     return ACTIVATIONS[name.lower()]

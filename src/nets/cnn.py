@@ -11,7 +11,7 @@ from src.nets.shapes import check_halving
 
 
 class CNN(nn.Sequential):
-    """Images (B, C, H, W) -> (B, output_size).
+    """Images (B, C, H, W) -> (B, output_size) outputs.
 
     Each block is convolution, batch norm, activation and 2 x 2 max pooling; a linear layer reads what is left.
 
@@ -22,7 +22,7 @@ class CNN(nn.Sequential):
         dropout: the share of values that training sets to zero before the linear layer, in [0, 1].
 
     Raises:
-        ValueError: the data are no images, or too small for so many poolings.
+        UserError: the data are no images, or too small for so many poolings.
     """
 
     def __init__(
@@ -30,11 +30,11 @@ class CNN(nn.Sequential):
         input_shape: tuple[int, ...],
         output_size: int,
         channels: list[int],
-        kernel_size: int = 3,
-        activation: str = "ReLU",
-        dropout: float = 0.0,
+        kernel_size: int,
+        activation: str,
+        dropout: float,
     ) -> None:
-        check_halving("cnn", input_shape, channels, kernel_size)
+        check_halving(input_shape, channels, kernel_size)
         _, height, width = input_shape
         shrink = 2 ** len(channels)
         act = activation_class(activation)

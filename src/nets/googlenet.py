@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from torch import Tensor, nn
 
+from src.console.messages import UserError
 from src.nets.inception import ConvNorm, InceptionBlock
 from src.nets.shapes import check_image, check_size
 
@@ -22,12 +23,12 @@ BLOCKS = {
 
 
 class Auxiliary(nn.Sequential):
-    """A classifier half-way up, (B, inputs, H, W) -> (B, output_size): its loss reaches the lower layers directly."""
+    """A classifier half-way up, (B, in_channels, H, W) -> (B, output_size); its loss reaches lower layers directly."""
 
-    def __init__(self, inputs: int, output_size: int, dropout: float) -> None:
+    def __init__(self, in_channels: int, output_size: int, dropout: float) -> None:
         super().__init__()
-        self.pool = nn.AdaptiveAvgPool2d(4)  # (B, inputs, H, W) -> (B, inputs, 4, 4)
-        self.conv = ConvNorm(inputs, 128, 1)
+        self.pool = nn.AdaptiveAvgPool2d(4)  # (B, in_channels, H, W) -> (B, in_channels, 4, 4)
+        self.conv = ConvNorm(in_channels, 128, 1)
         self.flatten = nn.Flatten()  # (B, 128, 4, 4) -> (B, 2048)
         self.fc1 = nn.Linear(2048, 1024)
         self.relu = nn.ReLU(inplace=True)
@@ -36,36 +37,36 @@ class Auxiliary(nn.Sequential):
 
 
 class GoogLeNet(nn.Module):
-    """Images (B, C, H, W) of 32 x 32 pixels or more -> (B, output_size).
+    """Images (B, C, H, W) of 32 x 32 pixels or more -> (B, output_size) outputs.
 
-    In training it answers three times, (scores, lower auxiliary scores, upper auxiliary scores), each
+    In training it returns three of them, (outputs, lower auxiliary outputs, upper auxiliary outputs), each
     (B, output_size). The published weights want pixels from -1 to 1.
 
     Args:
         dropout: the share of values that training sets to zero before the last layer, in [0, 1].
         auxiliary_dropout: as `dropout`, in the auxiliary classifiers.
-        auxiliary_weight: of each auxiliary loss beside that of the scores; at least 0.
+        auxiliary_weight: of each auxiliary loss beside that of the first outputs; at least 0.
         branch3_kernel: size of the larger convolution of a block, odd.
 
     Raises:
-        ValueError: the data are no images, or smaller.
+        UserError: the data are no images, or smaller; an even kernel; a negative weight.
     """
 
     def __init__(
         self,
         input_shape: tuple[int, ...],
         output_size: int,
-        dropout: float = 0.2,
-        auxiliary_dropout: float = 0.7,
-        auxiliary_weight: float = 0.3,
-        branch3_kernel: int = 3,
+        dropout: float,
+        auxiliary_dropout: float,
+        auxiliary_weight: float,
+        branch3_kernel: int,
     ) -> None:
-        check_image("googlenet", input_shape)
-        check_size("googlenet", input_shape, 32, "Use net=inception.")
-        if branch3_kernel % 2 == 0:
-            raise ValueError(f"net.branch3_kernel={branch3_kernel}: an odd number keeps the size of the image.")
+        check_image("GoogLeNet", input_shape)
+        check_size("GoogLeNet", input_shape, 32, "Use a net for small images, such as Inception.")
+        if branch3_kernel < 1 or branch3_kernel % 2 == 0:
+            raise UserError(f"branch3_kernel={branch3_kernel}: an odd number keeps the size of the image.")
         if auxiliary_weight < 0:
-            raise ValueError(f"net.auxiliary_weight={auxiliary_weight}: at least 0.")
+            raise UserError(f"auxiliary_weight={auxiliary_weight}: at least 0.")
         super().__init__()
         self.auxiliary_weight = auxiliary_weight
         self.conv1 = ConvNorm(input_shape[0], 64, 7, stride=2)
@@ -88,8 +89,8 @@ class GoogLeNet(nn.Module):
         high = self.blocks(low, "4b", "4c", "4d")  # (B, 528, H / 16, W / 16)
         x = self.last_pool(self.blocks(high, "4e"))  # (B, 832, H / 32, W / 32)
         x = self.blocks(x, "5a", "5b").mean(dim=(2, 3))  # (B, 1024)
-        scores = self.fc(self.dropout(x))
-        return (scores, self.aux1(low), self.aux2(high)) if self.training else scores
+        outputs = self.fc(self.dropout(x))
+        return (outputs, self.aux1(low), self.aux2(high)) if self.training else outputs
 
     def blocks(self, x: Tensor, *names: str) -> Tensor:
         for name in names:

@@ -5,25 +5,26 @@ from __future__ import annotations
 import torch
 from torch import Tensor, nn
 
-from src.nets.shapes import check_image, check_size, check_stages
+from src.console.messages import UserError
+from src.nets.shapes import FEWER_STAGES, check_image, check_size, check_stages
 
 
 class ConvNorm(nn.Sequential):
-    """Convolution, batch norm and ReLU: (B, inputs, H, W) -> (B, outputs, H', W'), of equal size at stride 1."""
+    """Convolution, batch norm, ReLU: (B, in_channels, H, W) -> (B, out_channels, H', W'), of equal size at stride 1."""
 
-    def __init__(self, inputs: int, outputs: int, kernel_size: int, stride: int = 1) -> None:
+    def __init__(self, in_channels: int, out_channels: int, kernel_size: int, stride: int = 1) -> None:
         super().__init__()
-        self.conv = nn.Conv2d(inputs, outputs, kernel_size, stride, padding=kernel_size // 2, bias=False)
-        self.bn = nn.BatchNorm2d(outputs, eps=1e-3)
+        self.conv = nn.Conv2d(in_channels, out_channels, kernel_size, stride, padding=kernel_size // 2, bias=False)
+        self.bn = nn.BatchNorm2d(out_channels, eps=1e-3)
         self.relu = nn.ReLU(inplace=True)
 
 
 class InceptionBlock(nn.Module):
-    """Looks at (B, inputs, H, W) on four scales at once -> (B, ones + threes + fives + pool, H, W).
+    """Looks at (B, in_channels, H, W) on four scales at once -> (B, ones + threes + fives + pool, H, W).
 
     Args:
         ones: channels of the branch with a 1 x 1 convolution.
-        threes_reduced: channels to which a 1 x 1 convolution reduces its inputs, before the 3 x 3 one.
+        threes_reduced: channels to which a 1 x 1 convolution reduces x, before the 3 x 3 one.
         threes: channels of the branch with a 3 x 3 convolution.
         fives_reduced: as `threes_reduced`, before the 5 x 5 convolution.
         fives: channels of the branch with a 5 x 5 convolution.
@@ -33,7 +34,7 @@ class InceptionBlock(nn.Module):
 
     def __init__(
         self,
-        inputs: int,
+        in_channels: int,
         ones: int,
         threes_reduced: int,
         threes: int,
@@ -43,10 +44,12 @@ class InceptionBlock(nn.Module):
         branch3_kernel: int = 5,
     ) -> None:
         super().__init__()
-        self.branch1 = ConvNorm(inputs, ones, 1)
-        self.branch2 = nn.Sequential(ConvNorm(inputs, threes_reduced, 1), ConvNorm(threes_reduced, threes, 3))
-        self.branch3 = nn.Sequential(ConvNorm(inputs, fives_reduced, 1), ConvNorm(fives_reduced, fives, branch3_kernel))
-        self.branch4 = nn.Sequential(nn.MaxPool2d(3, stride=1, padding=1), ConvNorm(inputs, pool, 1))
+        self.branch1 = ConvNorm(in_channels, ones, 1)
+        self.branch2 = nn.Sequential(ConvNorm(in_channels, threes_reduced, 1), ConvNorm(threes_reduced, threes, 3))
+        self.branch3 = nn.Sequential(
+            ConvNorm(in_channels, fives_reduced, 1), ConvNorm(fives_reduced, fives, branch3_kernel)
+        )
+        self.branch4 = nn.Sequential(nn.MaxPool2d(3, stride=1, padding=1), ConvNorm(in_channels, pool, 1))
 
     def forward(self, x: Tensor) -> Tensor:
         branches = [self.branch1(x), self.branch2(x), self.branch3(x), self.branch4(x)]
@@ -54,7 +57,7 @@ class InceptionBlock(nn.Module):
 
 
 class Inception(nn.Sequential):
-    """Images (B, C, H, W) -> (B, output_size).
+    """Images (B, C, H, W) -> (B, output_size) outputs.
 
     A 3 x 3 convolution, stages of Inception blocks with 2 x 2 max pooling between them, the mean over the pixels and
     a linear layer.
@@ -66,7 +69,7 @@ class Inception(nn.Sequential):
         dropout: the share of values that training sets to zero before the linear layer, in [0, 1].
 
     Raises:
-        ValueError: the data are no images, or too small for so many stages.
+        UserError: the data are no images, or too small for so many stages.
     """
 
     def __init__(
@@ -75,13 +78,13 @@ class Inception(nn.Sequential):
         output_size: int,
         blocks: list[int],
         widths: list[int],
-        dropout: float = 0.0,
+        dropout: float,
     ) -> None:
-        check_image("inception", input_shape)
+        check_image("an Inception net", input_shape)
         check_stages(blocks, widths)
         if any(width % 16 for width in widths):
-            raise ValueError(f"net.widths={widths}: the branches share a multiple of 16.")
-        check_size("inception", input_shape, 2 ** (len(blocks) - 1), "Use fewer stages in net.blocks and net.widths.")
+            raise UserError(f"widths={widths}: the branches share a multiple of 16.")
+        check_size("an Inception net", input_shape, 2 ** (len(blocks) - 1), FEWER_STAGES)
         layers: list[nn.Module] = [ConvNorm(input_shape[0], widths[0], 3)]
         channels = widths[0]
         for stage, (count, width) in enumerate(zip(blocks, widths, strict=True)):

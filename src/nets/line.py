@@ -1,21 +1,23 @@
-"""One straight line, as a beginner would write it in two ways; `net=linear`, a Sequential, is the third."""
+"""One straight line in two ways in which a beginner would write it; an MLP without hidden layers is the third."""
 
 from __future__ import annotations
 
 import torch
 from torch import Tensor, nn
 
+from src.console.messages import UserError
+
 
 class LineParameters(nn.Module):
     """``intercept + slope * x`` with two bare parameters; x (B, 1) -> (B, 1).
 
     Raises:
-        ValueError: data with more than one x or y.
+        UserError: data with more than one x or y.
     """
 
     def __init__(self, input_shape: tuple[int, ...], output_size: int) -> None:
         super().__init__()
-        _check("line_parameters", input_shape, output_size)
+        _check(input_shape, output_size)
         self.intercept = nn.Parameter(torch.randn(1))
         self.slope = nn.Parameter(torch.randn(1))
 
@@ -27,21 +29,21 @@ class LineNested(nn.Module):
     """The same with a Linear layer inside; x (B, 1) -> (B, 1).
 
     Raises:
-        ValueError: data with more than one x or y.
+        UserError: data with more than one x or y.
     """
 
     def __init__(self, input_shape: tuple[int, ...], output_size: int) -> None:
         super().__init__()
-        _check("line_nested", input_shape, output_size)
+        _check(input_shape, output_size)
         self.linear = nn.Linear(1, 1)
 
     def forward(self, x: Tensor) -> Tensor:
         return self.linear(x)
 
 
-def _check(net: str, input_shape: tuple[int, ...], output_size: int) -> None:
+def _check(input_shape: tuple[int, ...], output_size: int) -> None:
     if input_shape != (1,) or output_size != 1:
-        raise ValueError(
-            f"net={net} learns one y from one x, but an example of these data is {list(input_shape)}, "
-            f"and the answer has size {output_size}. Use net=linear."
+        raise UserError(
+            f"a line learns one y from one x, but an example of these data is {list(input_shape)}, "
+            f"and the output has size {output_size}. Use a linear net."
         )

@@ -7,16 +7,20 @@ from itertools import pairwise
 
 from torch import nn
 
+from src.console.messages import UserError
 from src.nets.activation import activation_class
 
 
 class MLP(nn.Sequential):
-    """(B, *input_shape) -> (B, output_size), through hidden layers with activation and dropout after each.
+    """(B, *input_shape) -> (B, output_size) outputs, through hidden layers with activation and dropout after each.
 
     Args:
         hidden: sizes of the hidden layers; none makes it linear.
         activation: the name of an activation in torch.nn.
         dropout: the share of hidden values that training sets to zero, in [0, 1].
+
+    Raises:
+        UserError: a hidden layer without units, or an activation that torch.nn lacks.
     """
 
     def __init__(
@@ -24,11 +28,11 @@ class MLP(nn.Sequential):
         input_shape: tuple[int, ...],
         output_size: int,
         hidden: list[int],
-        activation: str = "ReLU",
-        dropout: float = 0.0,
+        activation: str,
+        dropout: float,
     ) -> None:
         if min(hidden, default=1) < 1:
-            raise ValueError(f"net.hidden={hidden}: a layer needs at least 1 unit.")
+            raise UserError(f"hidden={hidden}: a layer needs at least 1 unit.")
         act = activation_class(activation)
         layers: list[nn.Module] = [nn.Flatten()]  # (B, *input_shape) -> (B, F)
         sizes = [math.prod(input_shape), *hidden]

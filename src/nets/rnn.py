@@ -1,4 +1,4 @@
-"""Recurrent nets: a sequence is read step by step, the last state answers."""
+"""Recurrent nets: they read a sequence step by step; a linear layer reads the last state."""
 
 from __future__ import annotations
 
@@ -6,23 +6,25 @@ from typing import Literal
 
 from torch import Tensor, nn
 
+from src.console.messages import UserError
 from src.nets.shapes import check_sequence
 
+NAMES = {"rnn": "an RNN", "lstm": "an LSTM", "gru": "a GRU"}
 CELLS = {"rnn": nn.RNN, "lstm": nn.LSTM, "gru": nn.GRU}
 
 
 class RNN(nn.Module):
-    """Sequences (B, T, F) -> (B, output_size).
+    """Sequences (B, T, F) -> (B, output_size) outputs.
 
     Args:
         cell: rnn (Elman 1990), lstm (Hochreiter & Schmidhuber 1997) or gru (Cho et al. 2014).
         hidden_size: values in a state.
         num_layers: recurrent layers, each of which reads the states of the one before.
         bidirectional: a second set of layers reads from the last step to the first.
-        dropout: the share of values that training sets to zero between layers and before the answer, in [0, 1].
+        dropout: the share of values that training sets to zero between layers and before the linear layer, in [0, 1].
 
     Raises:
-        ValueError: the data are no sequences, or a size is below 1.
+        UserError: the data are no sequences, or a size is below 1.
     """
 
     def __init__(
@@ -31,14 +33,14 @@ class RNN(nn.Module):
         output_size: int,
         cell: Literal["rnn", "lstm", "gru"],
         hidden_size: int,
-        num_layers: int = 1,
-        bidirectional: bool = False,
-        dropout: float = 0.0,
+        num_layers: int,
+        bidirectional: bool,
+        dropout: float,
     ) -> None:
         super().__init__()
-        check_sequence(cell, input_shape)
+        check_sequence(NAMES[cell], input_shape)
         if min(hidden_size, num_layers) < 1:
-            raise ValueError(f"net.hidden_size={hidden_size} net.num_layers={num_layers}: at least 1 of each.")
+            raise UserError(f"hidden_size={hidden_size} num_layers={num_layers}: at least 1 of each.")
         self.recurrent = CELLS[cell](
             input_shape[1],
             hidden_size,

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, cast
+from typing import Any
 
 import lightning as L
 import numpy as np
@@ -12,12 +12,11 @@ from matplotlib.figure import Figure
 from PIL import Image
 
 from src.callbacks.checkpoints import ends
+from src.console.messages import UserError
+from src.datamodule import DataModule, data_of
 from src.files.atomic import written_whole
-from src.plots.picture import curve_x, draw_points, is_curve, plots
-
-if TYPE_CHECKING:
-    from src.datamodule import DataModule
-    from src.module import SupervisedModule
+from src.module import SupervisedModule
+from src.plots.picture import curve_x, draw_points, plots
 
 FRAMES = 60  # at most, evenly over the run, for which they are thinned out as it goes on
 
@@ -25,22 +24,25 @@ FRAMES = 60  # at most, evenly over the run, for which they are thinned out as i
 class Animation(Checkpoint):
     """A frame for an epoch, or for every second, fourth, ... of a long run, with the loss in it.
 
-    A Checkpoint, since Lightning calls those when an epoch's scores are known.
+    A Checkpoint, since Lightning calls those when an epoch's metrics are known.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, enabled: bool) -> None:
+        self.enabled = enabled
         self.every = 1
         self.frames: list[list[Any]] = []  # epoch, loss, the curve's values
 
-    def on_fit_start(self, trainer: L.Trainer, pl_module: SupervisedModule) -> None:
-        if not is_curve(pl_module, cast(Any, trainer).datamodule):
-            raise ValueError("animate=true draws data with one x and one y, such as data=parabola.")
-        self.x = curve_x(cast(Any, trainer).datamodule)  # (300, 1)
+    def on_fit_start(self, trainer: L.Trainer, pl_module: L.LightningModule) -> None:
+        if not self.enabled:
+            return
+        if not isinstance(pl_module, SupervisedModule) or "fit" not in pl_module.task.pictures:
+            raise UserError("animate=true draws data with one x and one y, such as data=parabola.")
+        self.x = curve_x(data_of(trainer))  # (300, 1)
 
     def on_train_epoch_end(self, trainer: L.Trainer, pl_module: SupervisedModule) -> None:
-        if trainer.current_epoch % self.every and not ends(trainer):
+        if not self.enabled or (trainer.current_epoch % self.every and not ends(trainer)):
             return
-        y = pl_module.predictions(pl_module.try_net(self.x.to(pl_module.device)))
+        y = pl_module.task.predictions(pl_module.outputs(self.x.to(pl_module.device)).float())
         name = "val/loss" if pl_module.is_validated else "train/loss"  # train/loss is that of weights before these
         loss = f"{name} {trainer.callback_metrics[name].item():.4f}"
         self.frames.append([trainer.current_epoch, loss, y[:, 0].tolist()])
@@ -53,10 +55,10 @@ class Animation(Checkpoint):
     def load_state_dict(self, state_dict: dict[str, Any]) -> None:
         self.every, self.frames = state_dict["every"], state_dict["frames"]
 
-    def on_fit_end(self, trainer: L.Trainer, pl_module: SupervisedModule) -> None:
+    def on_fit_end(self, trainer: L.Trainer, pl_module: L.LightningModule) -> None:
         if not trainer.is_global_zero or not self.frames:
             return
-        first, *others = self._film(cast(Any, trainer).datamodule)
+        first, *others = self._film(data_of(trainer))
         durations = [80] * len(others) + [1500]  # milliseconds; time to look at the end
         with written_whole(plots(trainer) / "fit.gif") as partial:  # one that a kill cuts short would look whole
             first.save(partial, "GIF", save_all=True, append_images=others, duration=durations, loop=0)

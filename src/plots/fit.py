@@ -2,31 +2,24 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
 import torch
 from matplotlib.figure import Figure
 from torch import Tensor
 
-from src.plots.picture import Picture, curve_x, draw_points, is_curve
-
-if TYPE_CHECKING:
-    from src.datamodule import DataModule
-    from src.module import SupervisedModule
+from src.datamodule import DataModule
+from src.module import SupervisedModule
+from src.plots.picture import Picture, curve_x, draw_points
 
 
 class Fit(Picture):
     """Data and curve."""
 
-    file = "fit.png"
+    name = "fit"
 
-    def suits(self, module: SupervisedModule, data: DataModule) -> bool:
-        return is_curve(module, data)
-
-    def add(self, x: Tensor, y: Tensor, predictions: Tensor) -> None:
+    def add(self, x: Tensor, truth: Tensor, predictions: Tensor) -> None:
         """The curve says it all."""
 
-    def draw(self, module: SupervisedModule, data: DataModule, split: str, scores: dict[str, float]) -> Figure:
+    def draw(self, module: SupervisedModule, data: DataModule, split: str, metrics: dict[str, float]) -> Figure:
         figure = Figure(figsize=(7, 5), layout="constrained")
         axes = figure.add_subplot()
         draw_points(axes, data)
@@ -36,9 +29,9 @@ class Fit(Picture):
             intercept, at_1 = module(torch.tensor([[0.0], [1.0]], device=module.device))[:, 0].tolist()
         slope = at_1 - intercept
         is_line = torch.allclose(y, intercept + slope * x, atol=1e-4 * y.abs().max().item())
-        learnt = f"{intercept:.5f} {slope:+.5f} x" if is_line else "learnt"
-        axes.plot(x[:, 0].numpy(), y[:, 0].numpy(), color="black", label=learnt)
-        axes.set_title(f"{data.target} from x: {split}/rmse {scores[f'{split}/rmse']:.4g}")
+        label = f"{intercept:.5f} {slope:+.5f} x" if is_line else "learnt"
+        axes.plot(x[:, 0].numpy(), y[:, 0].numpy(), color="black", label=label)
+        axes.set_title(f"{data.description.target} from x: {split}/rmse {metrics[f'{split}/rmse']:.4g}")
         axes.grid(alpha=0.3)
         axes.legend()
         return figure

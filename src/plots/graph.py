@@ -6,18 +6,18 @@ import copy
 import shutil
 import subprocess
 import sys
-from typing import TYPE_CHECKING, Any, cast
+from typing import Any
 
 import lightning as L
 import torch
 from lightning.pytorch.callbacks import Callback
 
 from src.console.extras import need
+from src.console.messages import UserError, first_line
+from src.datamodule import data_of
 from src.files.atomic import write_text
+from src.module import SupervisedModule
 from src.plots.picture import plots
-
-if TYPE_CHECKING:
-    from src.module import SupervisedModule
 
 PATIENCE = 20  # seconds for Graphviz, which may think for hours about a loop of some hundred steps
 FONT = "Helvetica,Arial,sans-serif"
@@ -26,31 +26,34 @@ FONT = "Helvetica,Arial,sans-serif"
 class Graph(Callback):
     """Draws the net's computation for one example, when training starts.
 
-    A copy of the net is drawn, so that the net itself stays as it is. One that cannot be drawn is only told of.
+    A copy of the net is drawn, so that the net itself stays as it is. One that cannot be drawn is a warning.
 
     Args:
+        enabled: whether it draws.
         depth: how far blocks inside of blocks are opened; a layer of torch.nn is never.
 
     Raises:
-        ValueError: the extra `graph` or Graphviz is missing, or a depth below 1.
+        UserError: the extra `graph` or Graphviz is missing, or a depth below 1.
     """
 
-    def __init__(self, depth: int = 2) -> None:
+    def __init__(self, enabled: bool, depth: int) -> None:
         if depth < 1:
-            raise ValueError(f"callbacks.graph.depth={depth}: at least 1.")
-        need("graph=true", "torchview", "graph")
-        if shutil.which("dot") is None:
-            raise ValueError("graph=true needs Graphviz: apt install graphviz, or brew install graphviz")
-        self.depth = depth
+            raise UserError(f"depth={depth}: at least 1.")
+        if enabled:
+            need("graph=true", "torchview", "graph")
+        if enabled and shutil.which("dot") is None:
+            raise UserError("graph=true needs Graphviz: apt install graphviz, or brew install graphviz")
+        self.enabled, self.depth = enabled, depth
 
-    def on_train_start(self, trainer: L.Trainer, pl_module: SupervisedModule) -> None:
-        if not trainer.is_global_zero:
+    def on_train_start(self, trainer: L.Trainer, pl_module: L.LightningModule) -> None:
+        if not (self.enabled and trainer.is_global_zero):
             return
+        if not isinstance(pl_module, SupervisedModule):
+            raise UserError(f"graph=true draws `net` of a SupervisedModule, not a {type(pl_module).__name__}.")
         try:
-            svg = self._drawn(pl_module, cast(Any, trainer).datamodule.example()[:1])
+            svg = self._drawn(pl_module, data_of(trainer).examples()[0][:1])
         except Exception as error:  # of any kind: a picture is not worth a run
-            reason = str(error.__cause__ or error).strip().partition("\n")[0]
-            print(f"Warning: the net's graph cannot be drawn: {reason}", file=sys.stderr)
+            print(f"Warning: the net's graph cannot be drawn: {first_line(error.__cause__ or error)}", file=sys.stderr)
             return
         write_text(plots(trainer) / "graph.svg", svg)
 

@@ -2,17 +2,14 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
 import numpy as np
 from matplotlib.figure import Figure
 from torch import Tensor
 
+from src.callbacks.devices import of_all_devices
+from src.datamodule import DataModule
+from src.module import SupervisedModule
 from src.plots.picture import Picture
-
-if TYPE_CHECKING:
-    from src.datamodule import DataModule
-    from src.module import SupervisedModule
 
 SHOWN = 16
 Mistake = tuple[float, int, int, Tensor]  # probability, predicted and true class, image
@@ -21,25 +18,21 @@ Mistake = tuple[float, int, int, Tensor]  # probability, predicted and true clas
 class Mistakes(Picture):
     """At most 16 images, each with its predicted class, how sure the net is of it, and the true class."""
 
-    file = "mistakes.png"
+    name = "mistakes"
 
     def __init__(self) -> None:
         self.worst: list[Mistake] = []
         self.count = 0
 
-    def suits(self, module: SupervisedModule, data: DataModule) -> bool:
-        shape = module.hparams.input_shape
-        return module.hparams.classes is not None and (len(shape) == 2 or (len(shape) == 3 and shape[0] in (1, 3)))
-
-    def add(self, x: Tensor, y: Tensor, predictions: Tensor) -> None:
+    def add(self, x: Tensor, truth: Tensor, predictions: Tensor) -> None:
         sure, predicted = predictions.max(dim=1)
-        for i in (predicted != y.reshape(-1)).nonzero()[:, 0].tolist():
+        for i in (predicted != truth).nonzero()[:, 0].tolist():
             self.count += 1
-            self.worst.append((sure[i].item(), int(predicted[i]), int(y[i]), x[i].cpu()))
+            self.worst.append((sure[i].item(), int(predicted[i]), int(truth[i]), x[i].cpu()))
         self.worst = _first(self.worst)
 
-    def draw(self, module: SupervisedModule, data: DataModule, split: str, scores: dict[str, float]) -> Figure:
-        classes, seen = module.hparams.classes, of_all_devices((self.worst, self.count))
+    def draw(self, module: SupervisedModule, data: DataModule, split: str, metrics: dict[str, float]) -> Figure:
+        classes, seen = data.description.classes or [], of_all_devices((self.worst, self.count))
         worst, count = _first([mistake for some, _ in seen for mistake in some]), sum(count for _, count in seen)
         self.worst, self.count = [], 0
         columns = min(max(len(worst), 1), 4)

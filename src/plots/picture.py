@@ -1,10 +1,10 @@
-"""Pictures of the best weights' answers, in plots/; each draws for the data that it suits."""
+"""Pictures of the best weights' predictions, in plots/; each is drawn for the tasks that it suits."""
 
 from __future__ import annotations
 
 from abc import abstractmethod
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, ClassVar, cast
+from typing import Any, ClassVar
 
 import lightning as L
 import torch
@@ -13,54 +13,59 @@ from lightning.pytorch.trainer.states import TrainerFn
 from matplotlib.figure import Figure  # not pyplot: no window, no state shared with a notebook
 from torch import Tensor
 
-if TYPE_CHECKING:
-    from src.datamodule import DataModule
-    from src.module import SupervisedModule
+from src.datamodule import DataModule, data_of
+from src.module import SupervisedModule
 
 DPI = 120
 
 
 class Picture(Callback):
-    """Sees the answers to the test split, or to val where there is no test split; then draws `plots/<file>`."""
+    """Sees the predictions for the test split, or for val where there is no test split; then draws `plots/<name>.png`.
 
-    file: ClassVar[str]
+    A task names the pictures that suit it.
+    """
 
-    @abstractmethod
-    def suits(self, module: SupervisedModule, data: DataModule) -> bool: ...
-
-    @abstractmethod
-    def add(self, x: Tensor, y: Tensor, predictions: Tensor) -> None:
-        """One batch: raw x (B, ...), y (B, K) or (B,), predictions as `module(x)` gives them."""
+    name: ClassVar[str]
 
     @abstractmethod
-    def draw(self, module: SupervisedModule, data: DataModule, split: str, scores: dict[str, float]) -> Figure: ...
+    def add(self, x: Tensor, truth: Tensor, predictions: Tensor) -> None:
+        """Take in one batch: raw x (B, ...), truth and predictions as the task makes them."""
 
-    def on_test_batch_end(self, trainer: L.Trainer, pl_module: SupervisedModule, outputs: Any, batch: Any, *_: Any):
-        if self.suits(pl_module, cast(Any, trainer).datamodule):
-            self.add(batch[0], batch[1], outputs)
+    @abstractmethod
+    def draw(self, module: SupervisedModule, data: DataModule, split: str, metrics: dict[str, float]) -> Figure: ...
 
-    def on_validation_batch_end(self, trainer: L.Trainer, pl: SupervisedModule, outputs: Any, batch: Any, *_: Any):
-        if self._is_last_look(trainer) and self.suits(pl, cast(Any, trainer).datamodule):
-            self.add(batch[0], batch[1], outputs)
+    def on_test_batch_end(self, trainer: L.Trainer, pl_module: Any, outputs: Any, batch: Any, *_: Any) -> None:
+        self._add(pl_module, outputs, batch)
 
-    def on_test_end(self, trainer: L.Trainer, pl_module: SupervisedModule) -> None:
+    def on_validation_batch_end(self, trainer: L.Trainer, pl_module: Any, outputs: Any, batch: Any, *_: Any) -> None:
+        if _is_last_look(trainer):
+            self._add(pl_module, outputs, batch)
+
+    def on_test_end(self, trainer: L.Trainer, pl_module: Any) -> None:
         self._finish(trainer, pl_module, "test")
 
-    def on_validation_end(self, trainer: L.Trainer, pl_module: SupervisedModule) -> None:
-        if self._is_last_look(trainer):
+    def on_validation_end(self, trainer: L.Trainer, pl_module: Any) -> None:
+        if _is_last_look(trainer):
             self._finish(trainer, pl_module, "val")
 
-    def _is_last_look(self, trainer: L.Trainer) -> bool:
-        return trainer.state.fn == TrainerFn.VALIDATING and not cast(Any, trainer).datamodule.splits["test"]
+    def _suits(self, module: Any) -> bool:
+        return isinstance(module, SupervisedModule) and self.name in module.task.pictures
 
-    def _finish(self, trainer: L.Trainer, pl_module: SupervisedModule, split: str) -> None:
-        data = cast(Any, trainer).datamodule
-        if not self.suits(pl_module, data):
+    def _add(self, module: Any, outputs: Any, batch: Any) -> None:
+        if self._suits(module):
+            self.add(batch[0], module.task.truth(batch[1]), outputs)
+
+    def _finish(self, trainer: L.Trainer, module: Any, split: str) -> None:
+        if not self._suits(module):
             return
-        scores = {k: v.item() for k, v in trainer.callback_metrics.items()}
-        figure = self.draw(pl_module, data, split, scores)
+        metrics = {name: value.item() for name, value in trainer.callback_metrics.items()}
+        figure = self.draw(module, data_of(trainer), split, metrics)
         if trainer.is_global_zero:
-            figure.savefig(plots(trainer) / self.file, dpi=DPI)
+            figure.savefig(plots(trainer) / f"{self.name}.png", dpi=DPI)
+
+
+def _is_last_look(trainer: L.Trainer) -> bool:
+    return trainer.state.fn == TrainerFn.VALIDATING and not data_of(trainer).splits["test"]
 
 
 def plots(trainer: L.Trainer) -> Path:
@@ -71,23 +76,16 @@ def plots(trainer: L.Trainer) -> Path:
 
 
 def draw_points(axes: Any, data: DataModule, most: int = 2000) -> None:
-    """The examples of each split of data with one x and one y, at most so many of a split."""
-    for split, part in data.splits.items():
-        shown = [part[i] for i in range(min(len(part), most))]
+    """Draw the examples of each split of data with one x and one y, at most so many of a split."""
+    for split, subset in data.splits.items():
+        shown = [subset[i] for i in range(min(len(subset), most))]
         if shown:
             x, y = ([torch.as_tensor(value).item() for value in values] for values in zip(*shown, strict=True))
             axes.scatter(x, y, s=12, alpha=0.6, label=split)
-    axes.set(xlabel="x", ylabel=data.target)
+    axes.set(xlabel="x", ylabel=data.description.target)
 
 
 def curve_x(data: DataModule) -> Tensor:
     """300 values of x (300, 1), evenly over those of the training split."""
     x = torch.cat([x for x, _ in data.training_batches()])
     return torch.linspace(x.min().item(), x.max().item(), 300).unsqueeze(1)
-
-
-def is_curve(module: SupervisedModule, data: DataModule) -> bool:
-    """Whether one value follows from one value, which is no index."""
-    h = module.hparams
-    one_from_one = h.task == "regression" and list(h.input_shape) == [1] and h.output_size == 1
-    return one_from_one and data.example().dtype != torch.int64

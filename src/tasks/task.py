@@ -1,156 +1,98 @@
-"""What differs between regression, binary and multiclass: the loss, the answer, the metrics.
+"""The contract of a task.
 
-B examples, K values of a regression, C classes.
+B examples, K values of a regression or labels, C classes.
 """
 
 from __future__ import annotations
 
-import warnings
-from collections.abc import Callable
-from dataclasses import dataclass
-from inspect import signature
-from typing import Any
+from abc import ABC, abstractmethod
+from collections.abc import Iterable
+from pathlib import Path
+from typing import Any, ClassVar
 
 import torch
 from torch import Tensor, nn
-from torch.nn import functional as F
-from torchmetrics import MeanAbsoluteError, MeanSquaredError, Metric, MetricCollection, R2Score
-from torchmetrics.classification import MulticlassAccuracy, MulticlassAUROC, MulticlassF1Score
+from torchmetrics import Metric
+
+from src.console.messages import UserError
+from src.datasets.contract import TargetKind
+from src.datasets.description import DataDescription
+from src.nets.standardize import Standardize
 
 
-@dataclass(frozen=True)
-class Task:
-    """
+class Task(nn.Module, ABC):
+    """From y of a batch to what is learnt from it, and from the net's outputs to what the user reads.
+
+    It is built when the data are known, as ``MyTask(data, **parameters)`` with the parameters in conf/task/.
+
     Attributes:
-        loss: scores and y -> the mean loss, a scalar.
-        answer: scores -> predictions: (B, K) values, or (B, C) probabilities.
-        metrics: K or C -> metrics of predictions and y, the telling one first.
+        target_kind: how a Dataset that can read its y in several ways is to read it; None: as its values suggest.
+        file_ending: of the file that `save` writes for each prediction; None: predictions are columns of a table.
+        output_size: the number that the net is built with.
+        output_shape: of the net's outputs for one example.
+        target_scale: of targets that are standardized; it learns from the training split. None: they are not.
+        pictures: the names of the pictures in src/plots/ that suit.
+        metric_parameters: what a metric of torchmetrics has to know, such as num_classes.
     """
 
-    loss: Callable[[Tensor, Tensor], Tensor]
-    answer: Callable[[Tensor], Tensor]
-    metrics: Callable[[int], dict[str, Metric]]
+    target_kind: ClassVar[TargetKind | None] = None
+    file_ending: ClassVar[str | None] = None
 
-
-class PresentClassesAUROC(MulticlassAUROC):
-    """The area under the ROC curve, one class against the rest, mean over those classes that y holds.
-
-    torchmetrics counts a class that is absent from a small split as 0.
-    """
-
-    def __init__(self, num_classes: int) -> None:
-        super().__init__(num_classes, average="none", validate_args=False)
-
-    def compute(self) -> Tensor:
-        with warnings.catch_warnings():
-            warnings.filterwarnings("ignore", "No (positive|negative) samples")
-            areas = super().compute()
-        target = torch.cat(self.target) if isinstance(self.target, list) else self.target
-        counts = torch.bincount(target.long(), minlength=self.num_classes)
-        told_apart = (counts > 0) & (counts < len(target))
-        return areas[told_apart].mean()  # nan if y holds one class only
-
-
-class MeanLoss(Metric):
-    """The mean loss over examples. torchmetrics' own mean leaves out nan, which must not go unseen."""
-
-    total: Tensor
-    examples: Tensor
-
-    def __init__(self) -> None:
+    def __init__(self, data: DataDescription, output_size: int, output_shape: tuple[int, ...] | None = None) -> None:
         super().__init__()
-        self.add_state("total", torch.zeros(()), dist_reduce_fx="sum")
-        self.add_state("examples", torch.zeros(()), dist_reduce_fx="sum")
+        self.data = data
+        self.output_size = output_size
+        self.output_shape = (output_size,) if output_shape is None else output_shape
+        self.target_scale: Standardize | None = None
+        self.pictures: tuple[str, ...] = ()
+        self.metric_parameters: dict[str, Any] = {}
 
-    def update(self, losses: Tensor, sizes: Tensor) -> None:
-        """Mean losses of batches, and how many examples each has."""
-        self.total += (losses * sizes).sum()
-        self.examples += sizes.sum()
+    @abstractmethod
+    def summary(self) -> tuple[str, str]:
+        """The task's name and what it predicts, in a word or two each: regression, 1 value."""
 
-    def compute(self) -> Tensor:
-        return self.total / self.examples
+    @abstractmethod
+    def truth(self, y: Tensor) -> Tensor:
+        """y of a batch in the dtype and shape in which metrics and pictures compare it with predictions."""
 
+    def target(self, truth: Tensor) -> Tensor:
+        """What the loss compares outputs with."""
+        return truth
 
-class R2OfTwoOrMore(R2Score):
-    """The share of the variance that is explained; nan for a single example, where torchmetrics raises an error."""
+    @abstractmethod
+    def loss(self, outputs: Tensor, target: Tensor, weight: Tensor | None = None) -> Tensor:
+        """The mean loss, a scalar; `weight`: of each class or label."""
 
-    def compute(self) -> Tensor:
-        return super().compute() if self.total > 1 else torch.full_like(self.residual, torch.nan).mean()
+    @abstractmethod
+    def predictions(self, outputs: Tensor) -> Tensor:
+        """What the user reads: values in their own units, or probabilities."""
 
+    @abstractmethod
+    def metrics(self) -> dict[str, Metric]:
+        """New metrics of predictions and truth by name, the telling one first."""
 
-def _regression_metrics(values: int) -> dict[str, Metric]:
-    # Older torchmetrics want to be told how many values there are.
-    count: dict[str, Any] = {"num_outputs": values} if "num_outputs" in signature(R2Score).parameters else {}
-    return {
-        "r2": R2OfTwoOrMore(**count),
-        "rmse": MeanSquaredError(squared=False),
-        "mae": MeanAbsoluteError(),
-        "mse": MeanSquaredError(),
-    }
+    def columns(self, predictions: Tensor, x: Tensor) -> dict[str, Any]:
+        """Predictions of B examples as columns of a table: name -> B values; `x`: the raw inputs (B, *input_shape)."""
+        raise UserError(f"{type(self).__name__} has no method `columns`, which says how predictions become a table.")
 
+    def save(self, prediction: Tensor, path: Path) -> None:
+        """Write the prediction for one example to a file, where `file_ending` is set."""
+        raise UserError(f"{type(self).__name__} has no method `save`, which writes a prediction to a file.")
 
-def _class_metrics(classes: int) -> dict[str, Metric]:
-    return {
-        "accuracy": MulticlassAccuracy(classes, average="micro", validate_args=False),
-        "f1": MulticlassF1Score(classes, average="macro", validate_args=False),
-        "auroc": PresentClassesAUROC(classes),
-    }
-
-
-def _binary_answer(scores: Tensor) -> Tensor:
-    positive = scores.sigmoid()  # (B, 1)
-    return torch.cat([1 - positive, positive], dim=1)  # (B, 2)
-
-
-TASKS = {
-    "regression": Task(F.mse_loss, lambda scores: scores, _regression_metrics),
-    "binary": Task(
-        lambda scores, y: F.binary_cross_entropy_with_logits(scores.squeeze(1), y.to(scores.dtype)),
-        _binary_answer,
-        _class_metrics,
-    ),
-    "multiclass": Task(F.cross_entropy, lambda scores: scores.softmax(dim=1), _class_metrics),
-}
-
-
-class EpochScores(nn.Module):
-    """Loss and metrics of one split over an epoch, named `split/metric`.
-
-    Batches wait and are counted many at a time: to count each by itself takes longer than to train a small net on it.
-    """
-
-    def __init__(self, split: str, task: str, size: int) -> None:
-        super().__init__()
-        metrics: dict[str, Any] = TASKS[task].metrics(size)
-        self.loss = MeanLoss()
-        self.metrics = MetricCollection(metrics, prefix=f"{split}/", compute_groups=False)
-        self.names = [f"{split}/{name}" for name in ("loss", *metrics)]
-        self.waiting: list[tuple[Tensor, Tensor, Tensor]] = []
-
-    def update(self, loss: Tensor, predictions: Tensor, y: Tensor) -> None:
-        self.waiting.append((loss, predictions, y))
-        if len(self.waiting) == 64:
-            self._count()
-
-    def compute(self) -> dict[str, Tensor]:
-        """The epoch's scores; starts anew. The AUROC of one class, and the R2 of one example, are nan.
+    def balanced_weight(self, truths: Iterable[Tensor]) -> Tensor:
+        """The weight of each class or label by which all count alike; `truths` are those of the training split.
 
         Raises:
-            FloatingPointError: the loss is nan or infinite.
+            UserError: the task has neither classes nor labels.
         """
-        self._count()
-        loss = self.loss.compute()
-        if not loss.isfinite():
-            raise FloatingPointError(f"{self.names[0]} is {loss.item()}")
-        scores = {self.names[0]: loss, **self.metrics.compute()}
-        self.loss.reset()
-        self.metrics.reset()
-        return {name: scores[name] for name in self.names}
+        raise UserError(f"weight=balanced: a {self.summary()[0]} has no classes to be balanced.")
 
-    def _count(self) -> None:
-        if not self.waiting:
-            return
-        losses, predictions, targets = zip(*self.waiting, strict=True)
-        self.waiting = []
-        self.loss.update(torch.stack(losses), torch.tensor([len(y) for y in targets], device=losses[0].device))
-        self.metrics.update(torch.cat(predictions), torch.cat(targets))
+
+def rounded(predictions: Tensor) -> Any:
+    """Float32 values as the shortest decimals that mean them, float64: 0.1, where float32 is 0.100000001490116."""
+    return predictions.float().numpy().astype(str).astype("float64")
+
+
+def counted(truths: Iterable[Tensor], size: int) -> Tensor:
+    """How often each of `size` classes comes, (C,)."""
+    return sum((truth.bincount(minlength=size) for truth in truths), start=torch.zeros(size, dtype=torch.long))

@@ -14,6 +14,8 @@ import torch
 from PIL import Image, UnidentifiedImageError
 from torch import Tensor
 
+from src.console.messages import UserError, first_line
+
 Box = tuple[float, float, float, float]  # left, top, right, bottom; in pixels
 
 DEEP = ("I;16", "I;16L", "I;16B", "I;16N", "I", "F")  # more than 8 bits a pixel
@@ -45,7 +47,7 @@ def decode(
     `least` is the least share of the central square's area that the part may have.
 
     Raises:
-        ValueError: it cannot be read.
+        UserError: it cannot be read.
     """
     with _opened(path) as image:
         wanted = math.ceil(size / math.sqrt(least))
@@ -66,7 +68,7 @@ def channels_of(path: Path) -> int:
     """1 of a grey picture, 3 of one in colour; from its header, and a look at its end.
 
     Raises:
-        ValueError: it is not a picture, or not a whole one.
+        UserError: it is not a picture, or not a whole one.
     """
     with _opened(path) as image:
         channels = 1 if image.mode in GREY or (image.mode in ("P", "PA") and _grey_palette(image)) else 3
@@ -84,10 +86,10 @@ def _opened(path: Path) -> Iterator[Image.Image]:
                 yield image
     except UnidentifiedImageError as error:
         reason = "not an image" if path.stat().st_size else "empty"
-        raise ValueError(f"{path} cannot be read: it is {reason}.") from error
+        raise UserError(f"{path} cannot be read: it is {reason}.") from error
     except Exception as error:  # the decoders raise errors of all kinds
-        reason = str(getattr(error, "strerror", None) or error).rstrip(".")
-        raise ValueError(f"{path} cannot be read: {reason}.") from error
+        reason = getattr(error, "strerror", None) or first_line(error)
+        raise UserError(f"{path} cannot be read: {reason}.") from error
 
 
 def _last_bytes(path: Path) -> bytes:

@@ -7,20 +7,21 @@ from pathlib import Path
 
 import numpy as np
 
-from src.console.messages import nearest
+from src.console.messages import UserError, nearest
 from src.console.screen import notice, progress
 from src.datasets.images.decode import channels_of
 
-SPLITS = {"train": "train", "val": "val", "valid": "val", "validation": "val", "test": "test"}  # folder: split
+SPLIT_FOLDERS = {"train": "train", "val": "val", "valid": "val", "validation": "val", "test": "test"}
 LEFT_BY_SYSTEMS = ("thumbs.db", "desktop.ini", "__macosx")
 
 
 def existing_folder(path: str) -> Path:
+    """The folder at `path`. Raises UserError if there is none."""
     folder = Path(path).expanduser()
     if not folder.is_dir():
         if folder.exists():
-            raise ValueError(f"{path} is a file: the folder is meant that holds a folder for each class.")
-        raise ValueError(f"{path}: there is no such folder.")
+            raise UserError(f"{path} is a file: the folder is meant that holds a folder for each class.")
+        raise UserError(f"{path}: there is no such folder.")
     return folder
 
 
@@ -32,69 +33,69 @@ def examples(root: Path) -> tuple[list[str], list[int], list[str], list[str]]:
     for split, folder in folders.items():
         for name in _subfolders(folder):
             if name not in classes:
-                raise ValueError(f"{folder} has a class {name}, which train/ has not.{nearest(name, classes)}")
-            found = files_in(folder / name, root)
-            if not found:
-                raise ValueError(f"{folder / name} holds no pictures. Is it a class? Fill it, or take it away.")
-            files += found
-            labels += [classes.index(name)] * len(found)
-            splits += [split] * len(found)
+                raise UserError(f"{folder} has a class {name}, which train/ has not.{nearest(name, classes)}")
+            pictures = files_in(folder / name, root)
+            if not pictures:
+                raise UserError(f"{folder / name} holds no pictures. Is it a class? Fill it, or take it away.")
+            files += pictures
+            labels += [classes.index(name)] * len(pictures)
+            splits += [split] * len(pictures)
     return files, labels, splits, classes
 
 
 def _ready_made(root: Path) -> dict[str, Path]:
     """The folders of splits that are there, train first; none if they are classes'."""
     names = _subfolders(root)
-    splits = [SPLITS.get(name.lower(), "") for name in names]
+    splits = [SPLIT_FOLDERS.get(name.lower(), "") for name in names]
     if "train" not in splits or not {"val", "test"} & set(splits):
         return {}
     if "" in splits:
-        raise ValueError(f"{root} has {', '.join(names)}: folders of splits and of classes. Put the classes inside.")
+        raise UserError(f"{root} has {', '.join(names)}: folders of splits and of classes. Put the classes inside.")
     if len(set(splits)) < len(splits):
-        raise ValueError(f"{root} has {', '.join(names)}: two folders for one split. Which is meant?")
-    found = dict(zip(splits, (root / name for name in names), strict=True))
-    return {split: found[split] for split in ("train", "val", "test") if split in found}
+        raise UserError(f"{root} has {', '.join(names)}: two folders for one split. Which is meant?")
+    folders = dict(zip(splits, (root / name for name in names), strict=True))
+    return {split: folders[split] for split in ("train", "val", "test") if split in folders}
 
 
 def _subfolders(folder: Path) -> list[str]:
-    names = sorted(entry.name for entry in folder.iterdir() if entry.is_dir() and _counts(entry.name))
+    names = sorted(entry.name for entry in folder.iterdir() if entry.is_dir() and _is_shown(entry.name))
     if not names:
-        raise ValueError(f"{folder} has no subfolders: one for each class is needed, such as {folder / 'cat'}.")
+        raise UserError(f"{folder} has no subfolders: one for each class is needed, such as {folder / 'cat'}.")
     return names
 
 
 def files_in(folder: Path, root: Path) -> list[str]:
     """Paths of all files in `folder`, at any depth, relative to `root`; sorted."""
-    found = []
+    paths = []
     for place, folders, files in os.walk(folder, followlinks=True):
-        folders[:] = filter(_counts, folders)
+        folders[:] = filter(_is_shown, folders)
         relative = Path(place).relative_to(root)
-        found += [(relative / name).as_posix() for name in files if _counts(name)]
-    return sorted(found)
+        paths += [(relative / name).as_posix() for name in files if _is_shown(name)]
+    return sorted(paths)
 
 
-def _counts(name: str) -> bool:
+def _is_shown(name: str) -> bool:
     return not name.startswith(".") and name.lower() not in LEFT_BY_SYSTEMS
 
 
-def looked_at(files: list[Path], skip: bool, hint: str = "") -> tuple[list[int], np.ndarray]:
-    """Look at every file: numbers of those that can be read, and their own channels.
+def check_files(files: list[Path], skip: bool, hint: str = "") -> tuple[list[int], np.ndarray]:
+    """Look at every file: numbers of those that can be read, and their own channels, 1 or 3.
 
     Raises:
-        ValueError: there are others, and they are not to be skipped; with a `hint` what to do.
+        UserError: there are others, and they are not to be skipped; with a `hint` what to do.
     """
-    kept, kinds, errors = [], [], []
+    readable, channels, errors = [], [], []
     with progress("looking at the pictures", len(files)) as done:
         for number, file in enumerate(files):
             try:
-                kinds.append(channels_of(file))
-                kept.append(number)
-            except ValueError as error:
+                channels.append(channels_of(file))
+                readable.append(number)
+            except UserError as error:
                 errors.append(str(error))
             done(number + 1)
     if errors and not skip:
         more = "" if len(errors) == 1 else f" So it is with {len(errors)} of {len(files)} files in all."
-        raise ValueError(f"{errors[0]}{more} {hint}".rstrip())
+        raise UserError(f"{errors[0]}{more} {hint}".rstrip())
     if errors:
         notice(f"{len(errors)} of {len(files)} files are left out. {errors[0]}")
-    return kept, np.array(kinds)
+    return readable, np.array(channels)

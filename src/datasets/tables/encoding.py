@@ -2,24 +2,31 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterable
 
 import numpy as np
+import torch
+from torch import Tensor
 
+from src.console.messages import UserError
+from src.console.screen import notice
 from src.datasets.tables.columns import Column
 
 
-def learn(columns: list[Column], blocks: Iterable[np.ndarray], impute: bool) -> list[Column]:
+def fit_columns(columns: list[Column], blocks: Iterable[np.ndarray], impute: bool) -> list[Column]:
     """Columns with the categories that the training rows have, in order, and, if `impute`, with fills.
 
     Args:
         blocks: all training rows, (B, columns) each.
 
     Raises:
-        ValueError: no training row has a value of a column, so that there is nothing to fill in.
+        UserError: no training row has a value of a column, so that there is nothing to fill in.
     """
-    sums, counts = np.zeros(len(columns)), np.zeros(len(columns))
-    seen = [np.zeros(max(2, len(column.codes)), int) for column in columns]
+    if not impute and not any(column.kind in ("category", "date") for column in columns):
+        return columns  # there is nothing to learn, and a large table takes long to read
+    sums, counts = np.zeros(len(columns)), np.zeros(len(columns), int)
+    frequencies = [np.zeros(max(2, len(column.codes)), int) for column in columns]
     clock = np.zeros(len(columns), bool)
     for block in blocks:
         sums += np.nansum(block, axis=0)
@@ -28,34 +35,29 @@ def learn(columns: list[Column], blocks: Iterable[np.ndarray], impute: bool) -> 
         for j, column in enumerate(columns):
             if column.kind in ("category", "boolean"):
                 values = block[:, j]
-                seen[j] += np.bincount(values[~np.isnan(values)].astype(int), minlength=len(seen[j]))
+                frequencies[j] += np.bincount(values[~np.isnan(values)].astype(int), minlength=len(frequencies[j]))
     if impute and not counts.all():
         name = columns[int(np.argmin(counts))].name
-        raise ValueError(f"data.missing=impute: {name} has no value in the training rows. Say data.drop=[{name}].")
-
-    learnt = []
-    for j, column in enumerate(columns):
-        counted = dict(zip(column.codes, seen[j].tolist(), strict=False))
-        known = sorted(category for category, count in counted.items() if count)
-        if column.kind == "category":
-            fill = known.index(max(known, key=lambda category: counted[category])) if known else 0
-        elif column.kind == "boolean":
-            fill = seen[j].argmax()
-        else:
-            fill = sums[j] / max(1, counts[j])
-        is_date = column.kind == "date"
-        learnt.append(
-            Column(column.name, column.kind, known, float(fill) if impute else None, is_date and bool(clock[j]))
-        )
-    return learnt
+        raise UserError(f"missing=impute: {name} has no value in the training rows. Say drop=[{name}].")
+    means = sums / np.maximum(1, counts)
+    return [_fitted(column, frequencies[j], means[j], bool(clock[j]), impute) for j, column in enumerate(columns)]
 
 
-def teaches(columns: list[Column], impute: bool) -> bool:
-    """Whether there is anything to learn from the training rows."""
-    return impute or any(column.kind in ("category", "date") for column in columns)
+def _fitted(column: Column, frequencies: np.ndarray, mean: float, clock: bool, impute: bool) -> Column:
+    """The column with its categories in the training rows, and what stands for a missing value."""
+    counted = dict(zip(column.codes, frequencies.tolist(), strict=False))
+    categories = sorted(category for category, count in counted.items() if count)
+    if column.kind == "category":
+        fill = categories.index(max(categories, key=counted.__getitem__)) if categories else 0
+    elif column.kind == "boolean":
+        fill = int(frequencies.argmax())
+    else:
+        fill = mean
+    clock = clock and column.kind == "date"
+    return Column(column.name, column.kind, categories, float(fill) if impute else None, clock)
 
 
-def width(column: Column) -> int:
+def feature_count(column: Column) -> int:
     """How many features a column makes."""
     return {"category": len(column.codes), "date": 7 if column.clock else 5}.get(column.kind, 1)
 
@@ -68,20 +70,67 @@ def encode(columns: list[Column], values: np.ndarray) -> np.ndarray:
     """
     if all(column.kind in ("number", "boolean") and column.fill is None for column in columns):
         return values.astype("float32")
-    features = np.zeros((len(values), sum(map(width, columns))), "float32")
-    at = 0
+    features = np.zeros((len(values), sum(map(feature_count, columns))), "float32")
+    start = 0
     for column, field in zip(columns, values.T, strict=True):
+        end = start + feature_count(column)
         if column.fill is not None:
             field = np.where(np.isnan(field), column.fill, field)
         if column.kind == "category":
             [rows] = np.nonzero(field >= 0)
-            features[rows, at + field[rows].astype(int)] = 1
+            features[rows, start + field[rows].astype(int)] = 1
         elif column.kind == "date":
             turns = 2 * np.pi * field[:, None] / [365.2425, 7, 1][: 3 if column.clock else 2]
-            features[:, at] = field
-            features[:, at + 1 : at + width(column) : 2] = np.sin(turns)
-            features[:, at + 2 : at + width(column) : 2] = np.cos(turns)
+            features[:, start] = field
+            features[:, start + 1 : end : 2] = np.sin(turns)
+            features[:, start + 2 : end : 2] = np.cos(turns)
         else:
-            features[:, at] = field
-        at += width(column)
+            features[:, start] = field
+        start = end
     return features
+
+
+class RowEncoder:
+    """Rows of a table's feature columns -> x, as the fitted columns say, which may come from another table.
+
+    Args:
+        columns: the table's own.
+        fitted: those that were fitted to training rows.
+        shape: of x; None: as many values as there are features.
+        where: the table's name, for messages.
+
+    Raises:
+        UserError: a fitted column is not there, or x cannot have this shape.
+    """
+
+    def __init__(self, columns: list[Column], fitted: list[Column], shape: list[int] | None, where: str) -> None:
+        self.fitted, self.shape = fitted, shape
+        places = {column.name: place for place, column in enumerate(columns)}
+        for column in fitted:
+            if column.name not in places:
+                raise UserError(f"{where} has no column {column.name}, which the run needs.")
+        self.places = [places[column.name] for column in fitted]
+        pairs = [(columns[place], column) for place, column in zip(self.places, fitted, strict=True)]
+        self.codes = [own.codes_in(column) if column.kind == "category" else None for own, column in pairs]
+        for own, column in pairs:
+            _tell_new_categories(own, column)
+        size = sum(map(feature_count, fitted))
+        if shape is not None and math.prod(shape) != size:
+            raise UserError(f"shape={shape} holds {math.prod(shape)} values, but {where} has {size} features.")
+
+    def __call__(self, rows: np.ndarray) -> Tensor:
+        """x, float32 (B, F) or (B, *shape), of rows (B, columns)."""
+        values = rows[:, self.places]
+        for j, codes in enumerate(self.codes):
+            if codes is not None:
+                present = ~np.isnan(values[:, j])
+                values[present, j] = codes[values[present, j].astype(int)]
+        x = torch.from_numpy(encode(self.fitted, values))
+        return x if self.shape is None else x.reshape(-1, *self.shape)
+
+
+def _tell_new_categories(own: Column, fitted: Column) -> None:
+    new = [category for category in own.codes if category not in fitted.codes] if fitted.kind == "category" else []
+    if new:
+        first = ", ".join(new[:5]) + (", ..." if len(new) > 5 else "")
+        notice(f"{own.name}: no training row has {first}. Such rows are of no category that the net knows.")

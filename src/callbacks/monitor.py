@@ -1,0 +1,44 @@
+"""The metric that chooses the best epoch and stops early: is it measured, and is a smaller value better?"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import lightning as L
+import torch
+from lightning.pytorch.callbacks import EarlyStopping as LightningEarlyStopping
+
+from src.learning.metrics import Mode, check_measured, known_mode
+from src.module import SupervisedModule
+
+
+def check_monitor(key: str, monitor: str | None, module: L.LightningModule) -> None:
+    """Raise UserError if `monitor`, which `key` names, is none of the metrics of a SupervisedModule."""
+    if monitor is not None and isinstance(module, SupervisedModule):
+        check_measured(key, monitor, module.measured)
+
+
+def check_logged(key: str, monitor: str, trainer: L.Trainer, module: L.LightningModule) -> None:
+    """After an epoch of a module of the user's own: raise UserError if it has not logged `monitor`."""
+    if not isinstance(module, SupervisedModule):
+        check_measured(key, monitor, trainer.callback_metrics)
+
+
+def mode_of(monitor: str, module: L.LightningModule) -> Mode:
+    """min if a smaller value of a metric is better, else max. Raises UserError if nobody says so."""
+    return module.mode_of(monitor) if isinstance(module, SupervisedModule) else known_mode(monitor, None)
+
+
+class EarlyStopping(LightningEarlyStopping):
+    """Lightning's, with a `mode` of None for the metric's own."""
+
+    def __init__(self, monitor: str, mode: Mode | None, **options: Any) -> None:
+        super().__init__(monitor, mode=mode or "min", **options)
+        self.follows_metric = mode is None
+
+    def on_fit_start(self, trainer: L.Trainer, pl_module: L.LightningModule) -> None:
+        check_monitor("callbacks.early_stopping.monitor", self.monitor, pl_module)
+        if self.follows_metric:
+            self.mode = mode_of(self.monitor, pl_module)
+            if not self.best_score.isfinite():  # else it was restored
+                self.best_score = torch.tensor(torch.inf if self.mode == "min" else -torch.inf)

@@ -1,0 +1,81 @@
+"""A job of `python -m src.train` inside a script or a notebook."""
+
+from __future__ import annotations
+
+import logging
+import os
+import random
+import threading
+import warnings
+from collections.abc import Iterator
+from contextlib import contextmanager, nullcontext
+from pathlib import Path
+
+from hydra.core.hydra_config import HydraConfig
+from omegaconf import DictConfig, OmegaConf, open_dict, read_write
+
+from src.cli.errors import config_error
+from src.config.compose import compose
+from src.console.messages import UserError
+from src.console.signals import stop_code, stoppable
+
+
+@contextmanager
+def composed(*overrides: str) -> Iterator[DictConfig]:
+    """Inside it Hydra's job is that of `overrides`; outside, the process is as it was.
+
+    Raises:
+        UserError: an override that the config does not know.
+        KeyboardInterrupt: SIGINT or SIGTERM has stopped the job, which can go on later.
+    """
+    try:
+        cfg = compose(*overrides, with_hydra=True)
+    except Exception as error:
+        words = config_error(error)
+        if words is None:
+            raise
+        raise UserError(words) from error
+    in_main_thread = threading.current_thread() is threading.main_thread()
+    with _process_restored(), stoppable() if in_main_thread else nullcontext():
+        folder = Path(cfg.hydra.run.dir).absolute()
+        folder.mkdir(parents=True, exist_ok=True)
+        with read_write(cfg.hydra), open_dict(cfg.hydra):
+            cfg.hydra.runtime.output_dir = str(folder)
+        HydraConfig.instance().set_config(cfg)
+        log = logging.FileHandler(folder / "train.log", delay=True)
+        logging.getLogger("kindling").addHandler(log)
+        try:
+            yield OmegaConf.masked_copy(cfg, [key for key in cfg if key != "hydra"])
+        except SystemExit:
+            if stop_code() is None:
+                raise
+            raise KeyboardInterrupt from None
+        finally:
+            logging.getLogger("kindling").removeHandler(log)
+            log.close()
+
+
+@contextmanager
+def _process_restored() -> Iterator[None]:
+    """Random numbers, environment, warnings, log levels, threads and Hydra's job are afterwards as they were."""
+    import numpy as np
+    import torch
+
+    loggers = [logging.getLogger(name) for name in ("lightning.pytorch", "lightning.fabric")]
+    job, environment, levels = HydraConfig.instance().cfg, dict(os.environ), [logger.level for logger in loggers]
+    states = torch.get_rng_state(), np.random.get_state(), random.getstate()
+    threads, deterministic = torch.get_num_threads(), torch.are_deterministic_algorithms_enabled()
+    try:
+        with warnings.catch_warnings():
+            yield
+    finally:
+        torch.set_rng_state(states[0])
+        np.random.set_state(states[1])
+        random.setstate(states[2])
+        torch.set_num_threads(threads)
+        torch.use_deterministic_algorithms(deterministic)
+        for logger, level in zip(loggers, levels, strict=True):
+            logger.setLevel(level)
+        os.environ.clear()
+        os.environ.update(environment)
+        HydraConfig.instance().cfg = job

@@ -1,0 +1,46 @@
+"""New pictures for a finished run."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator
+from pathlib import Path
+
+import pandas as pd
+from torch import Tensor
+from torch.utils.data import DataLoader
+
+from src.console.messages import UserError
+from src.datasets.images.files import check_files, existing_folder, files_in
+from src.datasets.images.pictures import Pictures
+
+FEW = 200  # files, for which processes that load are not worth their start
+
+
+class ImageReader:
+    """Reads new pictures: from a folder, at any depth, or one; as (channels, size, size)."""
+
+    def __init__(self, size: int, channels: int) -> None:
+        self.size, self.channels = size, channels
+
+    def read(self, path: str, batch_size: int, num_workers: int | None) -> Iterator[tuple[pd.DataFrame, Tensor, float]]:
+        """Yield `file`, the paths below the folder; x (B, channels, size, size), uint8; and the share done, 0 to 1.
+
+        `num_workers`: None: one per core up to 8, for many files.
+
+        Raises:
+            UserError: there are no pictures, or a file cannot be read.
+        """
+        place = Path(path).expanduser()
+        root = place.parent if place.is_file() else existing_folder(path)
+        files = [place.name] if place.is_file() else files_in(root, root)
+        if not files:
+            raise UserError(f"{path} holds no pictures.")
+        check_files([root / file for file in files], skip=False)
+        if num_workers is None:
+            num_workers = min(8, os.cpu_count() or 1) if len(files) > FEW else 0
+        pictures = Pictures(root, files, self.size, self.channels)
+        done = 0
+        for x in DataLoader(pictures, batch_size, num_workers=num_workers):
+            yield pd.DataFrame({"file": files[done : done + len(x)]}), x, (done + len(x)) / len(files)
+            done += len(x)

@@ -1,0 +1,62 @@
+"""How examples are put into batches."""
+
+from __future__ import annotations
+
+import os
+from dataclasses import dataclass
+from typing import Any
+
+from torch.utils.data import default_collate
+
+from src.console.messages import UserError
+from src.datasets.contract import Offer
+
+
+@dataclass(frozen=True)
+class Loading:
+    """What the user chooses about batches and the processes that load them.
+
+    Args:
+        batch_size: examples in a batch, on each device.
+        shuffle: the training examples, anew in every epoch.
+        drop_last: leave out a last, smaller training batch.
+        num_workers: loading processes; None: none for data in memory, else one per core up to 8.
+        pin_memory: None: on a CUDA device.
+        persistent_workers: keep them between epochs; None: yes.
+
+    Raises:
+        UserError: a number out of its range.
+    """
+
+    batch_size: int
+    shuffle: bool
+    drop_last: bool
+    num_workers: int | None
+    pin_memory: bool | None
+    persistent_workers: bool | None
+
+    def __post_init__(self) -> None:
+        if self.batch_size < 1:
+            raise UserError(f"batch_size={self.batch_size}: a batch needs at least 1 example.")
+        if self.num_workers is not None and not 0 <= self.num_workers <= 4 * (os.cpu_count() or 1):
+            raise UserError(f"num_workers={self.num_workers}: this machine has {os.cpu_count()} cores.")
+        if self.persistent_workers and self.num_workers == 0:
+            raise UserError("persistent_workers=true needs workers: set num_workers= to 1 or more.")
+
+    def workers(self, offer: Offer) -> int:
+        """How many processes load."""
+        if self.num_workers is not None:
+            return self.num_workers
+        return 0 if offer.fetches_batches else min(8, os.cpu_count() or 1)
+
+
+def collate_of(offer: Offer, one_by_one: bool = False) -> Any:
+    """How fetched examples become a batch; `one_by_one`: they are fetched so, whatever the Dataset can do."""
+    if offer.fetches_batches and not one_by_one:
+        return _as_fetched
+    return offer.collate or default_collate
+
+
+def _as_fetched(batch: Any) -> Any:
+    """A batch that the Dataset has put together itself."""
+    return batch

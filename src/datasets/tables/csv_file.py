@@ -1,0 +1,117 @@
+"""A table in a text file: CSV, TSV and their like, gzipped too."""
+
+from __future__ import annotations
+
+import gzip
+import re
+import warnings
+import zlib
+from collections.abc import Callable, Iterable
+from pathlib import Path
+from typing import Any, cast
+
+import pandas as pd
+
+from src.console.messages import UserError, first_line
+from src.datasets.tables.file import Chunks, TableFile, TextFormat
+
+MISSING = [
+    "", "#N/A", "#N/A N/A", "#NA", "-1.#IND", "-1.#QNAN", "-NaN", "-nan", "1.#IND", "1.#QNAN", "<NA>", "N/A", "NA",
+    "NULL", "NaN", "None", "n/a", "nan", "null",
+]  # fmt: skip
+"""What stands for a missing value in a text file: pandas' own list, the same in every version."""
+
+
+class CsvFile(TableFile):
+    """
+    Args:
+        hints: errors say which parameter to give; not for a file that a finished run is to answer.
+
+    Raises:
+        UserError: no text, no columns, or two of one name.
+    """
+
+    def __init__(self, path: Path, name: str, as_typed: str, text: TextFormat, hints: bool) -> None:
+        super().__init__(path, name, as_typed, text)
+        self.hints = hints
+        self.is_gzip = name.lower().endswith(".gz")
+        default = "\t" if name.lower().removesuffix(".gz").endswith(".tsv") else ","
+        self.separator = default if text.separator is None else text.separator.replace("\\t", "\t")
+        if len(self.separator) != 1:
+            raise UserError(f"separator={text.separator!r}: one character is needed.")
+        self.columns = self._header()
+
+    def rows(self, count: int, texts: Iterable[str] | None = (), as_written: bool = False) -> Chunks:
+        types: Any = object if as_written else str if texts is None else dict.fromkeys(texts, str)
+        missing = {"na_filter": False} if as_written else {"na_values": MISSING, "keep_default_na": False}
+        return self._read(chunksize=count, dtype=types, low_memory=False, index_col=False, **missing)
+
+    def bytes(self) -> int:
+        return self.path.stat().st_size * (4 if self.is_gzip else 1)
+
+    def bytes_per_row(self) -> float:
+        with self.path.open("rb") as raw, gzip.open(raw) if self.is_gzip else raw as file:
+            start = file.read(2**20)
+        return len(start) / (start.count(b"\n") + 1)
+
+    def _header(self) -> list[str]:
+        """The names in the first line; `Unnamed: 2` for a third one that is empty."""
+        first = next(self._read(header=None, chunksize=1, dtype=str, na_filter=False), None)
+        if first is None:
+            raise UserError(f"{self.as_typed} is empty.")
+        names = first[0].iloc[0].tolist()
+        if len(names) == 1:
+            self._check_separator(names[0])
+        twice = sorted({name for name in names if name and names.count(name) > 1})
+        if twice:
+            raise UserError(f"{self.as_typed}: two columns are named {', '.join(twice)}. Each needs a name of its own.")
+        return [name or f"Unnamed: {i}" for i, name in enumerate(names)]
+
+    def _check_separator(self, line: str) -> None:
+        """Raise UserError if the header, of one name, looks as if it held several."""
+        other = next((s for s in ";\t|," if s in line and s != self.separator), None)
+        if other:
+            hint = f"Say separator='{other}'.".replace("\t", "\\t") if self.hints else "The run's were."
+            raise UserError(
+                f"{self.as_typed} has one column, {line!r}: are its fields not separated by {self.separator!r}? {hint}"
+            )
+
+    def _read(self, **options: Any) -> Chunks:
+        size = max(1, self.path.stat().st_size)
+        text = {"sep": self.separator, "decimal": self.text.decimal, "encoding": self.text.encoding}
+        with self.path.open("rb") as raw, gzip.open(raw) if self.is_gzip else raw as file:
+            reader = self._with_clear_errors(lambda: pd.read_csv(cast(Any, file), engine="c", **text, **options))
+            while reader and (chunk := self._with_clear_errors(lambda: next(reader, None))) is not None:
+                yield chunk, raw.tell() / size
+
+    def _with_clear_errors(self, read: Callable[[], Any]) -> Any:
+        """`read()`, its errors in the user's words; None for an empty file."""
+        try:
+            with warnings.catch_warnings():
+                warnings.simplefilter("error", pd.errors.ParserWarning)
+                return read()
+        except pd.errors.EmptyDataError:
+            return None
+        except pd.errors.ParserWarning as error:
+            raise UserError(f"{self.as_typed}: row 1 has more fields than the header has names.") from error
+        except (UnicodeError, LookupError) as error:
+            raise UserError(
+                f"{self.as_typed} is no text in encoding={self.text.encoding}.{self._other_encoding()}"
+            ) from error
+        except (ValueError, OSError, EOFError, zlib.error) as error:  # pandas' own errors are ValueErrors
+            raise UserError(f"{self.as_typed}{self._reason(error)}") from error
+
+    def _other_encoding(self) -> str:
+        with self.path.open("rb") as raw:
+            is_utf_16 = raw.read(2) in (b"\xff\xfe", b"\xfe\xff")
+        return f" Try encoding={'utf-16' if is_utf_16 else 'latin-1' if self.text.encoding == 'utf-8' else 'utf-8'}."
+
+    def _reason(self, error: Exception) -> str:
+        ragged = re.search(r"Expected (\d+) fields in line (\d+), saw (\d+)", str(error))
+        if not ragged:
+            return f" cannot be read as CSV: {first_line(error)}."
+        names, line, fields = map(int, ragged.groups())
+        return (
+            f": row {line - 1} has {fields} fields, but the header has {names} names. "
+            f"A text that holds {self.separator!r} must stand in quotes."
+        )

@@ -1,0 +1,37 @@
+"""A path or an address -> the table there."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from urllib.parse import urlparse
+
+from src.console.messages import UserError
+from src.datasets.tables.csv_file import CsvFile
+from src.datasets.tables.file import TableFile, TextFormat
+from src.datasets.tables.parquet_file import ParquetFile
+from src.files.cache import cache_folder
+from src.files.download import download
+
+
+def open_table(path: str, text: TextFormat, key: str | None = None, cache: str | None = None) -> TableFile:
+    """Find out what a file is, and read its columns.
+
+    Args:
+        path: of the file, or the http(s) address from which it is downloaded, once, to `cache`.
+        text: how it is written, if it is a text file.
+        key: the parameter that `path` was given for; None for a file that a finished run is to answer.
+
+    Raises:
+        UserError: no such file, or no table in it.
+    """
+    as_typed = f"{key}={path}" if key else path
+    address = urlparse(path)
+    is_address = address.scheme in ("http", "https")
+    name = Path(address.path if is_address else path).name
+    file = download(path, cache_folder(cache) / "downloads") if is_address else Path(path).expanduser()
+    if not file.is_file():
+        folder = f" but a folder. Name a file in it: {as_typed}/..." if file.is_dir() else "."
+        raise UserError(f"{as_typed} is not a file{folder}")
+    if name.lower().removesuffix(".gz").endswith((".parquet", ".pq")):
+        return ParquetFile(file, name, as_typed, text)
+    return CsvFile(file, name, as_typed, text, hints=key is not None)

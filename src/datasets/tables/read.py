@@ -1,0 +1,69 @@
+"""What the config says about a table -> a Dataset of it."""
+
+from __future__ import annotations
+
+from typing import Literal
+
+from src.console.messages import UserError
+from src.datasets.tables.file import TextFormat
+from src.datasets.tables.open import open_table
+from src.datasets.tables.roles import Roles
+from src.datasets.tables.table import Table
+from src.files.cache import cache_folder
+
+LARGE = 2**28  # bytes: larger tables are read from disk
+
+
+def read_table(
+    path: str,
+    target: str | list[str],
+    *,
+    val_path: str | None,
+    test_path: str | None,
+    split_column: str | None,
+    group_column: str | None,
+    drop: list[str],
+    categorical: list[str],
+    date_format: str | None,
+    missing: Literal["drop", "impute"] | None,
+    shape: list[int] | None,
+    separator: str | None,
+    decimal: str,
+    encoding: str,
+    in_memory: bool | None,
+    cache: str | None,
+) -> Table:
+    """Read CSV, TSV (gzipped too) or Parquet files: x float32 (N, F), or (N, *shape), and y.
+
+    Columns of numbers, booleans, dates and categories become features as `encoding.encode` says.
+
+    Args:
+        path: a file, or an http(s) address.
+        target: column of y; several are several values or labels, y (N, K).
+        val_path, test_path: files with the rows of these splits.
+        split_column: says train, val or test for each row.
+        group_column: rows that have the same there stay in one split.
+        drop: columns that are left out.
+        categorical: columns of numbers that stand for categories.
+        date_format: of dates in texts, as in strptime; None: ISO 8601.
+        missing: drop rows with missing values, or impute (the mean, or the most frequent category, of the training
+            rows); None: they are refused. Rows without a target are left out in both cases.
+        separator, decimal, encoding: of a text file; separator None: a tab in .tsv, else a comma.
+        in_memory: None: if the files have up to 256 MB; else they are converted to a file in `cache`, and read there.
+        cache: None: the user's own.
+
+    Raises:
+        UserError: no table in a file, or one that cannot be learnt from: where, and what to type.
+    """
+    targets = [target] if isinstance(target, str) else list(target)
+    if not targets:
+        raise UserError("target=[]: name a column.")
+    if split_column and (val_path or test_path):
+        raise UserError("split_column= and val_path= or test_path=: only one of them can say what is for what.")
+    text = TextFormat(separator, decimal, encoding)
+    paths = {"train": ("path", path), "val": ("val_path", val_path), "test": ("test_path", test_path)}
+    tables = {split: open_table(place, text, key, cache) for split, (key, place) in paths.items() if place is not None}
+    if in_memory is None:
+        in_memory = sum(table.bytes() for table in tables.values()) <= LARGE
+    roles = Roles(targets, group_column, split_column, list(drop), list(categorical), date_format, missing)
+    return Table(tables, roles, text, shape, None if in_memory else cache_folder(cache))

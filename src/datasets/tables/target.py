@@ -1,0 +1,104 @@
+"""The target columns of a table -> y: values, class numbers or labels."""
+
+from __future__ import annotations
+
+import numpy as np
+import pandas as pd
+import torch
+from torch import Tensor, from_numpy
+
+from src.console.messages import UserError
+from src.datasets.classes import check_labels
+from src.datasets.contract import TargetKind
+from src.datasets.tables.columns import Column
+from src.datasets.tables.fields import as_text
+from src.datasets.tables.numeric import NumericTable
+from src.datasets.tables.rows import refuse_names
+
+BLOCK = 2**16  # values that are looked at at once
+
+
+def read_target(table: NumericTable, kind: TargetKind | None) -> tuple[Tensor, list[str] | None]:
+    """y float32 (N, K) and None; or class numbers (N,) and the classes' names in order.
+
+    Raises:
+        UserError: the target columns cannot be read so.
+    """
+    columns = [table.columns[name] for name in table.roles.target]
+    for column in columns:
+        if column.kind == "date":
+            raise UserError(f"target={column.name} holds dates in {table.name}. Make it a number, such as days.")
+    if kind is None:
+        kind = "values" if len(columns) > 1 or _suggests_values(table, columns[0]) else "class"
+    if kind == "class":
+        if len(columns) > 1:
+            raise UserError(f"target={table.roles.target}: a class stands in one column, not in {len(columns)}.")
+        return _class_numbers(columns[0], table.column(columns[0].name))
+    for column in columns:
+        if column.kind == "category":
+            _refuse_texts(column, kind, table.name)
+    y = torch.stack([table.column(column.name, torch.float32) for column in columns], dim=1)
+    if kind == "labels":
+        check_labels(y, [f"{column.name} in {table.name}" for column in columns])
+    return y, None
+
+
+def check_variety(table: NumericTable, y: Tensor, classes: list[str] | None) -> None:
+    """See that there is something to learn from y.
+
+    Raises:
+        UserError: nearly every row is a class of its own, or a value is the same in all rows.
+    """
+    names = table.roles.target
+    if classes is not None and table.columns[names[0]].kind == "category" and len(classes) > max(20, len(y) / 2):
+        refuse_names(table.columns[names[0]], len(y), table.name)
+    if classes is None and len(y) > 1:
+        for k, name in enumerate(names):
+            if (y[:, k] == y[0, k]).all():
+                raise UserError(f"target={name} is {y[0, k]:g} in all rows: there is nothing to learn.")
+
+
+def check_training_classes(labels: Tensor, classes: list[str], training: Tensor, target: str) -> None:
+    """See that each class occurs in the rows `training`.
+
+    Raises:
+        UserError: one is only in rows for val or test.
+    """
+    lacking = set(range(len(classes))) - set(labels[training].unique().tolist())
+    if lacking:
+        names = ", ".join(classes[number] for number in sorted(lacking))
+        raise UserError(f"No training row has {target} {names}, which rows for val or test have.")
+
+
+def _suggests_values(table: NumericTable, column: Column) -> bool:
+    """Whether a column holds numbers, and these are not few, whole, and each again and again."""
+    if column.kind != "number":
+        return False
+    values = table.column(column.name)
+    different: set[float] = set()
+    for block in values.split(BLOCK):
+        if (block % 1 != 0).any() or len(different := different.union(block.unique().tolist())) > 20:
+            return True
+    return len(different) > len(values) / 3
+
+
+def _refuse_texts(column: Column, kind: TargetKind, where: str) -> None:
+    if kind == "labels":
+        text = next(iter(column.codes), "")
+        raise UserError(f"{column.name} in {where} holds {text!r}, but a label is 1 (it applies) or 0 (it does not).")
+    raise UserError(f"{column.name} in {where} is not numeric: this is no regression.")
+
+
+def _class_numbers(column: Column, values: Tensor) -> tuple[Tensor, list[str]]:
+    """Class numbers (N,), and the classes' names in order."""
+    numbers, different = pd.factorize(values.numpy())  # a tenth of the memory that sorting takes
+    if column.kind == "category":
+        texts = list(column.codes)
+        names = [texts[int(value)] for value in different]
+        order = sorted(range(len(names)), key=names.__getitem__)
+    else:
+        names = [str(bool(value)) if column.kind == "boolean" else as_text(value) for value in different.tolist()]
+        order = different.argsort().tolist()
+    ranks = np.empty(len(order), "int64")
+    ranks[order] = np.arange(len(order))
+    return from_numpy(ranks[numbers]), [names[place] for place in order]

@@ -1,0 +1,120 @@
+"""Loss and metrics of one split over an epoch."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from typing import Any, Literal
+
+import torch
+from torch import Tensor, nn
+from torchmetrics import Metric, MetricCollection
+
+from src.config.build import build, parameters_of
+from src.console.messages import UserError, nearest
+from src.tasks import Task
+
+Mode = Literal["min", "max"]  # whether a smaller or a larger value is better
+WAITING = 64  # batches that are counted at once
+MOST = 2**24  # predicted numbers that wait: those for each pixel of an image would fill the memory
+
+
+class MeanLoss(Metric):
+    """The mean loss over examples. torchmetrics' own mean leaves out nan, which must not go unseen."""
+
+    total: Tensor
+    examples: Tensor
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.add_state("total", torch.zeros(()), dist_reduce_fx="sum")
+        self.add_state("examples", torch.zeros(()), dist_reduce_fx="sum")
+
+    def update(self, losses: Tensor, sizes: Tensor) -> None:
+        """Mean losses of batches, and how many examples each has."""
+        self.total += (losses * sizes).sum()
+        self.examples += sizes.sum()
+
+    def compute(self) -> Tensor:
+        return self.total / self.examples
+
+
+def build_metrics(specs: Mapping[str, dict[str, Any]], task: Task) -> dict[str, Metric]:
+    """The task's own metrics, and those of `specs`; what these have to know of the task is filled in."""
+    metrics = task.metrics()
+    for name, spec in specs.items():
+        takes, _ = parameters_of(spec["_target_"])
+        filled = {key: value for key, value in task.metric_parameters.items() if key in takes and key not in spec}
+        metric = build(spec, f"metrics.{name}", **filled)
+        if not isinstance(metric, Metric):
+            raise UserError(f"metrics.{name}: {spec['_target_']} is no torchmetrics.Metric.")
+        metrics[name] = metric
+    return metrics
+
+
+def check_measured(key: str, monitor: str, names: Iterable[str]) -> None:
+    """Raise UserError if `monitor`, which `key` names, is none of the metrics `names`."""
+    names = list(names)
+    if monitor not in names:
+        hint = nearest(monitor, names) or f" There are {', '.join(names)}."
+        raise UserError(f"{key}={monitor} is not measured.{hint}")
+
+
+def known_mode(monitor: str, mode: Mode | None) -> Mode:
+    """`mode`, or that of a loss. Raises UserError if nobody knows it."""
+    if mode is None and monitor.endswith("loss"):
+        return "min"
+    if mode is None:
+        raise UserError(f"mode=null: {monitor} does not say whether smaller or larger is better: mode=min or mode=max.")
+    return mode
+
+
+class EpochMetrics(nn.Module):
+    """Loss and metrics of one split over an epoch, named `split/metric`.
+
+    Batches wait and are counted many at a time: to count each by itself takes longer than to train a small net on it.
+
+    Attributes:
+        names: of all of them, the loss first.
+    """
+
+    def __init__(self, split: str, metrics: dict[str, Metric]) -> None:
+        super().__init__()
+        self.loss = MeanLoss()
+        self.metrics = MetricCollection(dict(metrics), prefix=f"{split}/", compute_groups=False)
+        self.names = [f"{split}/{name}" for name in ("loss", *metrics)]
+        self.waiting: list[tuple[Tensor, Tensor, Tensor]] = []
+
+    def update(self, loss: Tensor, predictions: Tensor, truth: Tensor) -> None:
+        self.waiting.append((loss, predictions, truth))
+        if len(self.waiting) == WAITING or len(self.waiting) * predictions.numel() > MOST:
+            self._count()
+
+    def compute(self) -> dict[str, Tensor]:
+        """The epoch's loss and metrics; starts anew. A metric that the examples do not determine is nan.
+
+        Raises:
+            FloatingPointError: the loss is nan or infinite.
+        """
+        self._count()
+        loss = self.loss.compute()
+        if not loss.isfinite():
+            raise FloatingPointError(f"{self.names[0]} is {loss.item()}")
+        values = {self.names[0]: loss, **self.metrics.compute()}
+        self.loss.reset()
+        self.metrics.reset()
+        return {name: values[name] for name in self.names}
+
+    def mode(self, name: str) -> Mode | None:
+        """Whether a smaller or a larger value of `name` is better; None if its metric does not say."""
+        if name == self.names[0]:
+            return "min"
+        higher_is_better = self.metrics[name.partition("/")[2]].higher_is_better
+        return None if higher_is_better is None else "max" if higher_is_better else "min"
+
+    def _count(self) -> None:
+        if not self.waiting:
+            return
+        losses, predictions, truths = zip(*self.waiting, strict=True)
+        self.waiting = []
+        self.loss.update(torch.stack(losses), torch.tensor([len(truth) for truth in truths], device=losses[0].device))
+        self.metrics.update(torch.cat(predictions), torch.cat(truths))

@@ -1,0 +1,194 @@
+"""A run that is being trained: its folder is claimed, locked, and finished or given back."""
+
+from __future__ import annotations
+
+import fcntl
+import logging
+import shlex
+import shutil
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import IO, TYPE_CHECKING, Any
+
+from hydra.core.hydra_config import HydraConfig
+from hydra.types import RunMode
+from omegaconf import DictConfig, OmegaConf
+
+from src.config.build import build, parameters_of
+from src.config.check import check
+from src.config.compose import PROJECT, flat
+from src.config.preflight import check_run
+from src.console.messages import UserError, in_words
+from src.console.screen import is_first_process
+from src.console.signals import stop_code
+from src.files.atomic import write_text
+from src.files.results import made_with, write_results
+from src.run import Run
+
+if TYPE_CHECKING:
+    import lightning as L
+
+log = logging.getLogger("kindling")
+PARTS = ("net", "loss", "metrics", "optimizer", "scheduler", "weights", "freeze", "standardize", "compile")
+
+
+class Training:
+    """One run while it is trained, in the folder of Hydra's job.
+
+    Args:
+        cfg: the whole config.
+    """
+
+    def __init__(self, cfg: DictConfig) -> None:
+        self.run, self.cfg = Run(HydraConfig.get().runtime.output_dir), cfg
+        self.lock: IO[str] | None = None
+        self.is_new = self.is_claimed = False
+
+    @contextmanager
+    def claimed(self) -> Iterator[Run]:
+        """Inside it the run's folder its own; a failure is noted in its results.json.
+
+        What the user did wrong, or stopped, before anything was learnt leaves no folder behind.
+
+        Raises:
+            UserError: another process has the folder, or it holds other files, or a run with another config.
+        """
+        try:
+            check(self.cfg)
+            check_run(self.cfg)
+            self._check_taken()
+            if is_first_process():
+                self._claim()
+            yield self.run
+        except (Exception, SystemExit) as error:
+            if stop_code() is not None:
+                self._say_stopped()
+                raise SystemExit(stop_code()) from error
+            if not self.is_claimed:
+                self._remove_if_empty()
+            elif not ((in_words(error) or isinstance(error, BrokenPipeError)) and self._give_back()):
+                log.exception("failed")
+                reason = in_words(error) or repr(error)
+                write_results(self.run.results_file, status="failed", error=reason, **made_with(PROJECT))
+            raise
+        finally:
+            if self.lock:
+                self.lock.close()
+
+    @property
+    def resume_from(self) -> Path | None:
+        """The checkpoint to go on from; None at the first start."""
+        return self.run.last if self.run.last.exists() else None
+
+    def trainer(self) -> L.Trainer:
+        """The Trainer of the config, with its callbacks."""
+        callbacks = [build(spec, f"callbacks.{name}") for name, spec in self.cfg.callbacks.items() if spec]
+        return build_trainer(self.cfg, callbacks=callbacks, default_root_dir=self.run.folder)
+
+    def finish(self, trainer: L.Trainer) -> None:
+        """Score the best epoch on val and test, and write results.json: those metrics, and the epoch's of training."""
+        from src.callbacks.checkpoints import BestCheckpoint
+        from src.callbacks.history import history_of, read_history
+
+        metrics = {k: v for split in ("validate", "test") for k, v in _scored(trainer, split, self.run.best).items()}
+        if not is_first_process():
+            return
+        rows = read_history(history_of(self.run.folder))
+        best = next(c for c in trainer.checkpoint_callbacks if isinstance(c, BestCheckpoint))
+        [row] = [row for row in rows if row["epoch"] == best.best_epoch]
+        metrics = {name: value for name, value in row.items() if name.startswith("train/")} | metrics
+        ended = {"epochs": len(rows), "seconds": rows[-1]["seconds"], "seed": self.cfg.seed}
+        write_results(self.run.results_file, status="finished", **metrics, **ended, **made_with(PROJECT))
+
+    def _check_taken(self) -> None:
+        """Raise UserError if the user chooses a part, such as a net, that the module does not take."""
+        takes, takes_any = parameters_of(self.cfg.module["_target_"])
+        for override in HydraConfig.get().overrides.task:
+            part = override.lstrip("+~").partition("=")[0].partition(".")[0]
+            if part in PARTS and part not in takes and not takes_any:
+                raise UserError(f"{override}: {self.cfg.module['_target_']} takes no {part}.")
+
+    def _claim(self) -> None:
+        run, folder = self.run, self.run.folder
+        files = {path.name for path in folder.iterdir()} if folder.is_dir() else set()
+        if files - {".hydra", "train.log"} and not run.config_file.exists():
+            raise UserError(f"{run} holds other files, and no run. Choose another name=.")
+        run.config_file.parent.mkdir(parents=True, exist_ok=True)
+        self.lock = (folder / ".hydra" / "lock").open("w")
+        try:
+            fcntl.lockf(self.lock, fcntl.LOCK_EX | fcntl.LOCK_NB)  # not flock: loader processes would inherit it
+        except OSError as error:
+            raise UserError(f"{run} is being trained by another process. Choose another name=.") from error
+        self.is_new = not run.config_file.exists()
+        if run.last.exists() or run.is_finished:
+            self._compare()
+        else:
+            parts = {
+                "hydra": HydraConfig.instance().cfg,
+                "overrides": HydraConfig.get().overrides.task,
+                "config": self.cfg,
+            }
+            for name, part in parts.items():
+                write_text(folder / ".hydra" / f"{name}.yaml", OmegaConf.to_yaml(part))
+        self.is_claimed = True
+
+    def _compare(self) -> None:
+        """Raise UserError if the folder's run has another config."""
+        old, new = flat(self.run.config()), flat(self.cfg)
+        differing = [key for key in {**old, **new} if key != "name" and old.get(key, "") != new.get(key, "")]
+        if differing:
+            was = ", ".join(f"{key}={old.get(key)} (now {new.get(key)})" for key in differing[:5])
+            raise UserError(f"{self.run} holds a run with {was}. Choose another name=, or repeat that run's command.")
+
+    def _give_back(self) -> bool:
+        """Remove a new folder in which nothing was learnt yet; whether it was."""
+        if not self.is_new or self.run.last.exists() or self.run.best.exists():
+            return False
+        shutil.rmtree(self.run.folder)
+        return True
+
+    def _remove_if_empty(self) -> None:
+        """Hydra makes the folder before it calls us."""
+        folder = self.run.folder
+        if folder.is_dir() and not any(folder.iterdir()):
+            folder.rmdir()
+
+    def _say_stopped(self) -> None:
+        self._remove_if_empty()
+        if (self.is_claimed and self._give_back()) or not self.run.folder.exists():
+            print("Stopped before anything was learnt.", file=sys.stderr)
+        elif is_first_process():
+            print(f"Stopped. To go on: {_command()}", file=sys.stderr)
+            log.info("stopped with exit code %s", stop_code())
+
+
+def build_trainer(cfg: DictConfig, **options: Any) -> L.Trainer:
+    """Lightning's Trainer; its own bar and summary would come beside ours."""
+    return build(cfg.trainer, "trainer", enable_progress_bar=False, enable_model_summary=False, **options)
+
+
+def _scored(trainer: L.Trainer, verb: str, best: Path) -> dict[str, float]:
+    """Metrics of the best epoch on a split; none if there is no such split, or the module does not score it."""
+    from lightning.pytorch.utilities.model_helpers import is_overridden
+
+    from src.datamodule import data_of
+
+    step = {"validate": "validation_step", "test": "test_step"}[verb]
+    if not is_overridden(step, trainer.lightning_module):
+        return {}
+    score = getattr(trainer, verb)
+    [*metrics] = score(trainer.lightning_module, data_of(trainer), ckpt_path=best, verbose=False)
+    return {name: value for some in metrics for name, value in some.items()}
+
+
+def _command() -> str:
+    """What goes on with this run, or with its whole sweep."""
+    arguments = sys.argv[1:]
+    hydra_cfg = HydraConfig.get()
+    is_sweep = hydra_cfg.mode == RunMode.MULTIRUN
+    folder = Path(hydra_cfg.sweep.dir if is_sweep else hydra_cfg.run.dir)
+    if folder.parts[0] == "outputs" and not any(a.lstrip("+").startswith("name=") for a in arguments):
+        arguments.append(f"name={folder.relative_to('outputs')}")
+    return f"python -m src.train {shlex.join(arguments)}"

@@ -1,0 +1,253 @@
+"""A task is one object: what is learnt, how it is scored, and what the user reads of it."""
+
+from __future__ import annotations
+
+import csv
+import json
+import random
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import pytest
+import torch
+from sklearn import metrics as sklearn_metrics
+from sklearn.utils.class_weight import compute_class_weight
+from torch.utils.data import Dataset
+
+from src.console.messages import UserError
+from src.learning.metrics import EpochMetrics
+from src.run import Run
+from src.tasks import Classification, MultiLabel, Regression, auto
+from tests.sources import description
+
+WINE = ("data=wine", "net.hidden=[8]", "trainer.max_epochs=3")
+
+
+def test_the_data_suggest_the_task():
+    assert isinstance(auto(description((2,))), Regression)
+    assert isinstance(auto(description(classes=["a", "b"])), Classification)
+    with pytest.raises(UserError, match="Choose multilabel if each is 1 or 0"):
+        auto(description((3,), target_is_float=False))
+
+
+def test_two_classes_have_one_output_and_more_have_one_each():
+    for classes, outputs in ((["a", "b"], 1), (["a", "b", "c"], 3)):
+        assert Classification(description(classes=classes)).output_size == outputs
+    with pytest.raises(UserError, match="All examples of data are of one class, a"):
+        Classification(description(classes=["a"]))
+
+
+def labels() -> tuple[MultiLabel, torch.Tensor, torch.Tensor]:
+    """A task of three labels; predictions and truth (200, 3), of which the last label never applies."""
+    generator = torch.Generator().manual_seed(0)
+    truth = torch.randint(0, 2, (200, 3), generator=generator)
+    truth[:, 2] = 0
+    predictions = (0.6 * truth + 0.5 * torch.rand(200, 3, generator=generator)).clamp(max=1)
+    return MultiLabel(description((3,)), threshold=0.4), predictions, truth
+
+
+def test_metrics_of_labels_equal_scikit_learns():
+    task, predictions, truth = labels()
+    counted = EpochMetrics("val", task.metrics())
+    counted.update(torch.tensor(0.0), predictions, truth)
+    ours = {name.removeprefix("val/"): value.item() for name, value in counted.compute().items()}
+    decided = (predictions > 0.4).int()
+    by_label = sklearn_metrics.f1_score(truth, decided, average=None, zero_division=0)
+    assert ours["f1"] == pytest.approx(by_label.mean(), abs=1e-6)
+    assert [ours[f"f1_y{k}"] for k in range(3)] == pytest.approx(list(by_label), abs=1e-6)
+    assert ours["accuracy"] == pytest.approx((truth == decided).float().mean().item())
+    assert ours["exact"] == pytest.approx((truth == decided).all(dim=1).float().mean().item())
+    areas = [sklearn_metrics.roc_auc_score(truth[:, k], predictions[:, k]) for k in range(2)]  # the third has no ones
+    assert ours["auroc"] == pytest.approx(np.mean(areas), abs=1e-6)
+
+
+def test_a_label_that_is_neither_1_nor_0_is_refused():
+    task, *_ = labels()
+    with pytest.raises(UserError, match=r"y holds 2\."):
+        task.truth(torch.tensor([[0.0, 1.0, 2.0]]))
+
+
+@pytest.fixture
+def tags(folder: Path) -> Path:
+    """A table with three columns of 0 and 1 that follow from two others."""
+    numbers = random.Random(0)
+    with Path("tags.csv").open("w", newline="") as file:
+        writer = csv.writer(file)
+        writer.writerow(["u", "v", "warm", "dry", "both"])
+        for _ in range(400):
+            u, v = numbers.gauss(0, 1), numbers.gauss(0, 1)
+            writer.writerow([f"{u:.3f}", f"{v:.3f}", int(u > 0), int(v > 0.5), int(u > 0 and v > 0.5)])
+    return folder
+
+
+TAGS = ("data=table", "data.path=tags.csv", "data.target=[warm,dry,both]", "task=multilabel", "name=tags")
+
+
+def test_labels_of_a_table_are_learnt_predicted_and_scored(tags, train, call, capsys):
+    results = train(*TAGS, "trainer.max_epochs=15")
+    assert results["test/f1"] > 0.85
+    assert {f"test/f1_{name}" for name in ("warm", "dry", "both")} <= results.keys()
+    assert call("predict", "outputs/tags", "tags.csv", "-o", "p.csv") == 0
+    table = pd.read_csv("p.csv")
+    assert list(table.columns[-6:]) == [
+        f"{w}_{n}" for n in ("warm", "dry", "both") for w in ("predicted", "probability")
+    ]
+    assert (table.predicted_warm == (table.probability_warm > 0.5)).all()
+    assert (table.predicted_warm == table.warm).mean() > 0.9
+    capsys.readouterr()
+    assert call("evaluate", "outputs/tags") == 0
+    said = {line.split()[0]: float(line.split()[1]) for line in capsys.readouterr().out.splitlines()}
+    assert said["test/f1_both"] == pytest.approx(results["test/f1_both"], abs=1e-4)
+
+
+def test_a_column_that_holds_no_labels_is_named(tags, call, capsys):
+    assert call("train", *TAGS[:2], "data.target=[warm,u]", "task=multilabel") == 1
+    error = capsys.readouterr().err
+    assert "u" in error
+    assert len(error.splitlines()) == 1
+
+
+class Tagged(Dataset):
+    """y whole numbers (2,), without names."""
+
+    def __len__(self) -> int:
+        return 60
+
+    def __getitem__(self, index: int) -> tuple[torch.Tensor, torch.Tensor]:
+        return torch.randn(4, generator=torch.Generator().manual_seed(index)), torch.tensor([index % 2, index % 3 == 0])
+
+
+OWN = ("data=own", f"data.dataset._target_={__name__}.Tagged", "data.num_workers=0", "trainer.max_epochs=1")
+
+
+def test_any_dataset_may_have_labels_but_has_to_say_so(train, call, capsys):
+    assert {"test/f1_y[0]", "test/f1_y[1]"} <= train(*OWN, "task=multilabel").keys()
+    assert call("train", *OWN) == 1
+    assert "task: y of an example holds whole numbers of shape [2]" in capsys.readouterr().err
+
+
+def test_the_task_can_be_chosen_against_what_the_data_suggest(train):
+    assert "test/r2" in train("data=wine", "task=regression", "net.hidden=[8]", "trainer.max_epochs=1")
+
+
+def test_a_metric_by_config_is_measured_kept_and_chooses_the_best_epoch(train, call, capsys):
+    results = train(*WINE, "metrics.kappa._target_=torchmetrics.CohenKappa", "monitor=val/kappa", "name=k")
+    rows = pd.read_csv("outputs/k/logs/metrics.csv")
+    assert results["val/kappa"] == pytest.approx(rows["val/kappa"].max())  # a larger one is better, as it says itself
+    table = Run("outputs/k").data()
+    x, y = table.splits["test"].__getitems__(list(range(len(table.splits["test"]))))
+    with torch.no_grad():
+        predicted = Run("outputs/k").load()(x).argmax(dim=1)
+    assert results["test/kappa"] == pytest.approx(sklearn_metrics.cohen_kappa_score(y, predicted), abs=1e-6)
+    assert call("train", *WINE, "metrics.m._target_=torchmetrics.ConfusionMatrix") == 1
+    assert "metrics.m gives [3, 3], not one number." in capsys.readouterr().err
+
+
+def test_balanced_weights_are_those_of_scikit_learn(train):
+    train("data=breast_cancer", "net.hidden=[8]", "trainer.max_epochs=1", "loss.weight=balanced", "name=b")
+    run = Run("outputs/b")
+    module: Any = run.load()
+    data = run.data()
+    y = data.dataset.y[data.splits["train"].indices.long()].numpy()
+    expected = compute_class_weight("balanced", classes=np.array([0, 1]), y=y)
+    assert module.loss.weight.tolist() == pytest.approx(expected.tolist())
+
+
+@pytest.mark.parametrize("loss", ["task", "smooth_labels"])
+def test_a_heavier_class_is_predicted_more_often(train, loss):
+    def share(name: str, *weight: str) -> float:
+        train(*WINE, f"loss={loss}", f"name={name}", *weight)
+        with torch.no_grad():
+            return Run(f"outputs/{name}").load()(torch.randn(500, 13))[:, 1].mean().item()
+
+    assert share("heavy", "loss.weight=[1,50,1]") > share("even")
+
+
+@pytest.mark.parametrize(
+    ("overrides", "says"),
+    [
+        ((*WINE, "loss.weight=[1,2]"), "loss.weight=[1, 2]: balanced is needed, or a list of 3 numbers"),
+        (("data=diabetes", "loss.weight=balanced"), "a regression has no classes to be weighed."),
+        ((*WINE, "freeze=[layers.0*]"), "freeze: no parameter is named layers.0*. There are 1.weight, 1.bias"),
+        ((*WINE, "freeze=['*']"), "leaves nothing of the net to learn."),
+        ((*WINE, "optimizer.groups=[{lr: 0.1}]"), "say which, such as {parameters: layers.0*, lr: 0.0001}."),
+        ((*WINE, "metrics.x._target_=torch.nn.ReLU"), "metrics.x: torch.nn.ReLU is no torchmetrics.Metric."),
+        ((*OWN, "task=multilabel", "task.threshold=2"), "task.threshold=2: a probability between 0 and 1 is needed."),
+    ],
+)
+def test_what_cannot_be_is_told(call, capsys, overrides, says):
+    assert call("train", *overrides) == 1
+    error = capsys.readouterr().err
+    assert says in error
+    assert error.startswith("Error: ")
+    assert not list(Path("outputs").glob("*"))
+
+
+def weights(name: str, which: str = "last") -> dict[str, torch.Tensor]:
+    return torch.load(f"outputs/{name}/checkpoints/{which}.ckpt", weights_only=True)["state_dict"]
+
+
+def test_what_is_frozen_stays_as_it_was_and_the_rest_learns(train, capsys):
+    train(*WINE, "name=all")
+    net = {name.removeprefix("net."): w for name, w in weights("all").items() if name.startswith("net.")}
+    torch.save(net, "start.pt")
+    capsys.readouterr()
+    train(*WINE, "weights=start.pt", "freeze=[1.*]", "name=tuned")
+    assert "MLP: 139 parameters, of which 27 learn" in capsys.readouterr().out
+    tuned = weights("tuned")
+    assert torch.equal(tuned["net.1.weight"], net["1.weight"])
+    assert not torch.equal(tuned["net.4.weight"], net["4.weight"])
+
+
+def test_frozen_batch_norms_keep_their_means(train):
+    settings = ("data=digits", "net=cnn", "net.channels=[4]", "trainer.max_epochs=1", "trainer.limit_train_batches=2")
+    train(*settings, "freeze=['1.*']", "name=frozen")
+    train(*settings, "name=free")
+    assert weights("frozen")["net.1.running_mean"].abs().sum() == 0
+    assert weights("free")["net.1.running_mean"].abs().sum() > 0
+
+
+def test_parts_of_the_net_have_learning_rates_of_their_own(train):
+    train(*WINE, "name=one", "optimizer.lr=0.0")
+    train(*WINE, "name=two", "optimizer.lr=0.0", "optimizer.groups=[{parameters: 4.*, lr: 0.01}]", "scheduler=constant")
+    start, end = weights("one"), weights("two")
+    assert torch.equal(start["net.1.weight"], end["net.1.weight"])
+    assert not torch.equal(start["net.4.weight"], end["net.4.weight"])
+
+
+def test_training_from_python_gives_the_run_and_leaves_no_state(folder):
+    from hydra.core.global_hydra import GlobalHydra
+    from hydra.core.hydra_config import HydraConfig
+
+    from src.train import train
+
+    def state() -> list[Any]:
+        import os
+        import signal
+        import warnings
+
+        return [
+            torch.get_rng_state().tolist(),
+            random.getstate(),
+            torch.get_num_threads(),
+            dict(os.environ),
+            list(warnings.filters),
+            signal.getsignal(signal.SIGINT),
+            HydraConfig.instance().cfg,
+            GlobalHydra.instance().hydra,
+        ]
+
+    before = state()
+    run = train(*WINE, "name=python")
+    assert state() == before
+    assert isinstance(run, Run)
+    assert run.results == json.loads(Path("outputs/python/results.json").read_text())
+    assert train(*WINE, "name=python").results == run.results  # finished: it is not trained again
+    for overrides, says in ((("nett=mlp",), "Did you mean 'net'"), (("net.hidden=[0]",), "net.hidden=[0]: a layer")):
+        with pytest.raises(UserError, match=says.replace("[", r"\[")):
+            train("data=wine", *overrides, "name=wrong")
+    assert not Path("outputs/wrong").exists()
+    assert state() == before
+    assert run.load()(torch.zeros(2, 13)).shape == (2, 3)
