@@ -1,0 +1,156 @@
+"""examples/gan: a LightningModule of one's own takes the place of SupervisedModule."""
+
+from __future__ import annotations
+
+import csv
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+from typing import Any
+
+import lightning as L
+import pytest
+import torch
+from torch import Tensor
+
+from examples.gan.gan import GAN, told_apart
+from src.run import Run
+from tests.conftest import PROJECT
+
+EXAMPLE = ["--config-dir", str(PROJECT / "examples/gan/conf"), "experiment=gan", "data.batch_size=64"]
+SHORT = ["module.hidden=32", "trainer.max_epochs=2"]
+PARAMETERS = ["+module.image_shape=[1,8,8]", "+module.brightest=16.0", "+module.noise=4", "+module.hidden=16"]
+
+
+class WithForward(GAN):
+    """Makes an image of noise, but does not say how that becomes a table; is not tested."""
+
+    test_step = L.LightningModule.test_step
+
+    def forward(self, x: Tensor) -> Tensor:
+        return self.generator(x)
+
+
+def rows(name: str) -> list[dict[str, str]]:
+    path = Path("outputs") / name / "logs" / "metrics.csv"
+    if not path.exists():
+        return []
+    with path.open() as file:
+        return list(csv.DictReader(file))
+
+
+def test_it_leaves_what_every_run_leaves(train, call, capsys):
+    results = train(*EXAMPLE, "name=gan", "trainer.max_epochs=12")
+    run = Run("outputs/gan")
+    assert results["status"] == "finished"
+    assert 0.5 < results["test/told_apart"] < 1
+    assert {"train/d_loss", "train/g_loss", "val/told_apart"} <= rows("gan")[0].keys()
+    assert {path.name for path in (run.folder / "plots").iterdir()} == {"learning_curve.png", "samples.png"}
+    best = min(rows("gan"), key=lambda row: float(row["val/told_apart"]))
+    assert float(best["val/told_apart"]) == pytest.approx(results["val/told_apart"])
+
+    capsys.readouterr()
+    assert call("evaluate", "outputs/gan") == 0
+    assert f"test/told_apart  {results['test/told_apart']:.4f}" in capsys.readouterr().out
+    images = run.load().generate(5)
+    assert images.shape == (5, 1, 8, 8)
+    assert 0 <= images.min() < 4 < 12 < images.max() <= 16
+    for command in (["predict", "outputs/gan", "new.csv", "-o", "p.csv"], ["export", "outputs/gan"]):
+        assert call(*command) == 1
+        said = capsys.readouterr().err
+        assert said == f"Error: GAN has no method `forward`, which src.{command[0]} needs: add it.\n"
+
+
+@pytest.mark.slow
+def test_a_killed_run_ends_with_the_same_weights(folder):
+    overrides = [*EXAMPLE, "module.hidden=32", "trainer.max_epochs=8", "callbacks.last.every_seconds=0.0"]
+
+    def start(name: str) -> subprocess.Popen[str]:
+        command = [sys.executable, "-m", "src.train", *overrides, f"name={name}"]
+        env = {**os.environ, "PYTHONPATH": str(PROJECT)}
+        return subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, env=env)
+
+    def stop(number: int, after: int) -> str:
+        process = start("cut")
+        while len(rows("cut")) < after:
+            assert process.poll() is None, process.communicate()
+            time.sleep(0.01)
+        process.send_signal(number)
+        return process.communicate(timeout=60)[1]
+
+    whole = start("whole")
+    stop(signal.SIGKILL, after=2)
+    assert "Stopped. To go on: python -m src.train --config-dir" in stop(signal.SIGINT, after=5)
+    assert all(process.communicate(timeout=120) and process.returncode == 0 for process in (whole, start("cut")))
+
+    for which in ("best", "last"):
+        states = [torch.load(f"outputs/{name}/checkpoints/{which}.ckpt") for name in ("whole", "cut")]
+        one, other = (state["state_dict"] for state in states)
+        assert one.keys() == other.keys()
+        assert all(torch.equal(one[key], other[key]) for key in one)
+        assert len(states[1]["optimizer_states"]) == 2
+    timeless = [[{**row, "seconds": ""} for row in rows(name)] for name in ("whole", "cut")]
+    assert timeless[0] == timeless[1]
+
+
+def test_a_sweep_and_the_last_epoch(call):
+    assert call("train", "-m", *EXAMPLE, *SHORT, "name=study", "seed=0,1", "monitor=null", "mode=null") == 0
+    weights = [Run(f"outputs/study/{job}").load().generator[0].weight for job in (0, 1)]
+    assert not torch.equal(*weights)
+    assert len(rows("study/1")) == 2
+
+
+def test_a_metric_that_it_does_not_log_is_refused(call, capsys):
+    assert call("train", *EXAMPLE, *SHORT, "monitor=val/told_appart") == 1
+    assert "Error: monitor=val/told_appart is not measured. Did you mean 'val/told_apart'?" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("part", ["net=cnn", "loss=huber", "standardize=false"])
+def test_a_part_that_it_does_not_take_is_refused(call, capsys, part):
+    assert call("train", *EXAMPLE, part) == 1
+    assert capsys.readouterr().err == f"Error: {part}: examples.gan.gan.GAN takes no {part.partition('=')[0]}.\n"
+    assert not list(Path("outputs").glob("*"))
+
+
+def own(target: str, *more: str) -> list[str]:
+    """The supervised module's YAML with another target: keys that this does not take are not passed on."""
+    return [f"module._target_={target}", "monitor=null", "callbacks.early_stopping=null", "data.drop_last=true", *more]
+
+
+def test_the_wiring_of_the_supervised_module_is_passed_on_where_it_is_taken(train, call, capsys):
+    train(*own("tests.test_examples_own_module.WithForward", *PARAMETERS), "optimizer.lr=0.002", *SHORT[1:], "name=own")
+    assert Run("outputs/own").load().hparams["optimizer"]["lr"] == 0.002
+    Path("new.csv").write_text("a\n1\n")
+    refused = {
+        "columns": ["predict", "outputs/own", "new.csv", "-o", "p.csv"],
+        "test_step": ["evaluate", "outputs/own"],
+    }
+    for method, command in refused.items():
+        capsys.readouterr()
+        assert call(*command) == 1
+        said = capsys.readouterr().err
+        assert said == f"Error: WithForward has no method `{method}`, which src.{command[0]} needs: add it.\n"
+
+
+@pytest.mark.parametrize(
+    ("changes", "said"),
+    [
+        (["+module.nois=4"], "module.nois: examples.gan.gan.GAN has no such parameter. Did you mean 'noise'?"),
+        (["+module.noise=many"], "module.noise='many': a whole number is needed."),
+        ([], "module: examples.gan.gan.GAN: missing a required argument: 'noise'."),
+    ],
+)
+def test_parameters_that_do_not_fit_are_refused(changes, said, call, capsys):
+    others = [parameter for parameter in PARAMETERS if "noise" not in parameter]
+    assert call("train", *own("examples.gan.gan.GAN", *others, *changes)) == 1
+    assert capsys.readouterr().err == f"Error: {said}\n"
+    assert not list(Path("outputs").glob("*"))
+
+
+def test_told_apart():
+    images: Any = torch.randn(200, 1, 2, 2, generator=torch.Generator().manual_seed(0))
+    assert told_apart(images[:100], images[100:]) == pytest.approx(0.5, abs=0.1)
+    assert told_apart(images[:100], images[100:] + 100) == 1
