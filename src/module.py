@@ -48,13 +48,13 @@ class SupervisedModule(L.LightningModule):
         net: dict[str, Any],
         task: dict[str, Any],
         optimizer: dict[str, Any],
-        scheduler: dict[str, Any] | None = None,
-        loss: dict[str, Any] | None = None,
-        metrics: dict[str, dict[str, Any]] | None = None,
-        weights: str | None = None,
-        freeze: list[str] | None = None,
-        standardize: bool = True,
-        compile: bool = False,
+        scheduler: dict[str, Any] | None,
+        loss: dict[str, Any] | None,
+        metrics: dict[str, dict[str, Any]],
+        weights: str | None,
+        freeze: list[str],
+        standardize: bool,
+        compile: bool,
     ) -> None:
         super().__init__()
         self.save_hyperparameters()
@@ -161,11 +161,11 @@ class SupervisedModule(L.LightningModule):
             self.net = build(h.net, "net", input_shape=data.input_shape, output_size=self.task.output_size)
         if not isinstance(self.net, nn.Module):
             raise UserError(f"net: {h.net['_target_']} is no torch.nn.Module.")
-        freeze(self.net, h.freeze or [])
+        freeze(self.net, h.freeze)
         self.loss = build_loss(h.loss, self.task)
         self.input_scale = Standardize(data.input_shape)
         self.train_metrics, self.val_metrics, self.test_metrics = (
-            EpochMetrics(split, build_metrics(h.metrics or {}, self.task)) for split in ("train", "val", "test")
+            EpochMetrics(split, build_metrics(h.metrics, self.task)) for split in ("train", "val", "test")
         )
 
     def inputs(self, x: Tensor) -> Tensor:
@@ -180,7 +180,7 @@ class SupervisedModule(L.LightningModule):
             outputs = check_net(h.net["_target_"], lambda x: self.net(self.inputs(x)), self.task, x)
         if h.loss and "_target_" in h.loss:
             check_loss(h.loss["_target_"], self.loss, self.task, outputs, y)
-        check_metrics({name: self.val_metrics.metrics[name] for name in h.metrics or {}}, self.task, outputs, y)
+        check_metrics({name: self.val_metrics.metrics[name] for name in h.metrics}, self.task, outputs, y)
 
     def outputs(self, x: Tensor) -> Tensor:
         """The net's outputs for x (B, *input_shape), as in validation, in the trainer's precision."""

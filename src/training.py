@@ -48,7 +48,7 @@ class Training:
 
     @contextmanager
     def claimed(self) -> Iterator[Run]:
-        """Inside it the run's folder its own; a failure is noted in its results.json.
+        """Inside it the run's folder is its own; a failure is noted in its results.json.
 
         What the user did wrong, or stopped, before anything was learnt leaves no folder behind.
 

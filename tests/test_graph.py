@@ -15,6 +15,8 @@ import pytest
 import torch
 from torch import Tensor, nn
 
+from src.config.build import build
+from src.config.compose import compose
 from src.files.checkpoints import load_checkpoint
 from src.module import SupervisedModule
 from src.plots.graph import Graph
@@ -162,11 +164,7 @@ def test_a_depth_of_nothing_is_refused():
 
 @needs_graphviz
 def test_a_compiled_net_is_drawn_too():
-    module = SupervisedModule(
-        net={"_target_": "src.nets.MLP", "hidden": [8], "activation": "ReLU", "dropout": 0.0},
-        task={"_target_": "src.tasks.Regression"},
-        optimizer={},
-    )
+    module = build(compose("net.hidden=[8]", "task=regression").module, "module")
     module.build_for(description(input_shape=(3,)))
     module.net.compile(backend="eager")
     assert "Linear" in draw(module.net, torch.rand(2, 3))

@@ -172,7 +172,7 @@ def test_a_heavier_class_is_predicted_more_often(train, loss):
         (("data=diabetes", "loss.weight=balanced"), "a regression has no classes to be weighed."),
         ((*WINE, "freeze=[layers.0*]"), "freeze: no parameter is named layers.0*. There are 1.weight, 1.bias"),
         ((*WINE, "freeze=['*']"), "leaves nothing of the net to learn."),
-        ((*WINE, "optimizer.groups=[{lr: 0.1}]"), "say which, such as {parameters: layers.0*, lr: 0.0001}."),
+        ((*WINE, "optimizer.groups=[{lr: 0.1}]"), "a list is needed, such as [{parameters: layers.0*, lr: 0.0001}]."),
         ((*WINE, "metrics.x._target_=torch.nn.ReLU"), "metrics.x: torch.nn.ReLU is no torchmetrics.Metric."),
         ((*OWN, "task=multilabel", "task.threshold=2"), "task.threshold=2: a probability between 0 and 1 is needed."),
     ],

@@ -30,10 +30,31 @@ def mode_of(monitor: str, module: L.LightningModule) -> Mode:
 
 
 class EarlyStopping(LightningEarlyStopping):
-    """Lightning's, with a `mode` of None for the metric's own."""
+    """Lightning's, with a `mode` of None for the metric's own.
 
-    def __init__(self, monitor: str, mode: Mode | None, **options: Any) -> None:
-        super().__init__(monitor, mode=mode or "min", **options)
+    Args:
+        patience: epochs without a better value.
+        min_delta: the least change that counts as better.
+        strict: a metric that was not measured in an epoch is an error.
+        check_finite: stop at nan and infinity.
+        stopping_threshold: stop at a value as good as this.
+        divergence_threshold: stop at a value as bad as this.
+    """
+
+    def __init__(
+        self,
+        monitor: str,
+        mode: Mode | None,
+        patience: int,
+        min_delta: float,
+        strict: bool,
+        check_finite: bool,
+        stopping_threshold: float | None = None,
+        divergence_threshold: float | None = None,
+    ) -> None:
+        options: dict[str, Any] = {"strict": strict, "check_finite": check_finite}
+        thresholds = {"stopping_threshold": stopping_threshold, "divergence_threshold": divergence_threshold}
+        super().__init__(monitor, min_delta, patience, mode=mode or "min", **options, **thresholds)
         self.follows_metric = mode is None
 
     def on_fit_start(self, trainer: L.Trainer, pl_module: L.LightningModule) -> None:

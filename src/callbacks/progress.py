@@ -16,7 +16,7 @@ from src.module import SupervisedModule
 class RunProgress(Callback):
     """Epochs done, the newest metrics, time gone and left, on stderr; nothing where that is no terminal."""
 
-    def __init__(self, enabled: bool = True) -> None:
+    def __init__(self, enabled: bool) -> None:
         self.enabled = enabled
         self.bar: Progress | None = None
         self.metrics = ""

@@ -40,10 +40,12 @@ def parameter_groups(module: nn.Module, groups: list[dict[str, Any]]) -> list[di
     """
     left = {name.removeprefix("net."): p for name, p in module.named_parameters() if p.requires_grad}
     result = []
-    for i, group in enumerate(groups):
-        pattern = group.get("parameters")
-        if not isinstance(pattern, str):
-            raise UserError(f"optimizer.groups[{i}]={group}: say which, such as {{parameters: layers.0*, lr: 0.0001}}.")
+    if not isinstance(groups, list) or not all(isinstance(group, dict) and "parameters" in group for group in groups):
+        raise UserError(
+            f"optimizer.groups={groups}: a list is needed, such as [{{parameters: layers.0*, lr: 0.0001}}]."
+        )
+    for group in groups:
+        pattern = str(group["parameters"])
         names = matching(pattern, list(left), "optimizer.groups")
         options = {key: value for key, value in group.items() if key != "parameters"}
         result.append({"params": [left.pop(name) for name in names], **options})
