@@ -57,7 +57,7 @@ def call(monkeypatch: pytest.MonkeyPatch) -> Callable[..., int]:
 
     def call(command: str, *arguments: str) -> int:
         monkeypatch.setattr(sys, "argv", [f"src/{command}.py", *arguments])
-        config._new_folder.cache_clear()
+        config.new_folder.cache_clear()
         try:
             importlib.import_module(f"src.{command}").main()
         except SystemExit as end:

@@ -88,6 +88,7 @@ def readme_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return folder
 
 
+@pytest.mark.slow
 def test_the_commands_of_the_readme_run_as_written(call, readme_folder, monkeypatch, capsys):
     monkeypatch.chdir(readme_folder)
     monkeypatch.syspath_prepend(readme_folder)  # as `python -m` does

@@ -15,7 +15,7 @@ from hydra.core.hydra_config import HydraConfig
 from omegaconf import DictConfig, OmegaConf, open_dict, read_write
 
 from src.cli.errors import config_error
-from src.config.compose import compose
+from src.config.compose import compose, new_folder
 from src.console.messages import UserError
 from src.console.signals import stop_code, stoppable
 
@@ -28,6 +28,7 @@ def composed(*overrides: str) -> Iterator[DictConfig]:
         UserError: an override that the config does not know.
         KeyboardInterrupt: SIGINT or SIGTERM has stopped the job, which can go on later.
     """
+    new_folder.cache_clear()  # each of several runs in a process has its own
     try:
         cfg = compose(*overrides, with_hydra=True)
     except Exception as error:

@@ -55,14 +55,15 @@ def flat(cfg: DictConfig) -> dict[str, Any]:
 def run_folder(name: str | None) -> str:
     """`outputs/name`, or a new folder named by the time, made here so that no two runs can share it."""
     if name is None:
-        return _new_folder()
+        return new_folder()
     if not Path(str(name)).parts or Path(str(name)).is_absolute() or ".." in Path(str(name)).parts:
         raise UserError(f"name={name}: a name is that of a folder in outputs/. hydra.run.dir= puts a run anywhere.")
     return str(Path("outputs") / str(name))
 
 
-@functools.cache  # one per process: all jobs of a sweep share it
-def _new_folder() -> str:
+@functools.cache  # one per command: all jobs of a sweep share it
+def new_folder() -> str:
+    """`outputs/<date and time>`, made here so that no two runs can share it."""
     stamp = f"{datetime.now():%Y-%m-%d_%H-%M-%S}"
     for i in count():
         folder = Path("outputs") / (f"{stamp}_{i}" if i else stamp)
