@@ -156,7 +156,9 @@ class SupervisedModule(L.LightningModule):
         """Net, task, loss, scales and metrics for such data."""
         h = self.hparams
         self.data = data
-        self.task: Task = build(h.task, "task", data=data)
+        self.task = build(h.task, "task", data=data)
+        if not isinstance(self.task, Task):
+            raise UserError(f"task: {h.task['_target_']} is no {Task.__module__}.Task.")
         with named("net", {"input_shape": "data.shape"}):
             self.net = build(h.net, "net", input_shape=data.input_shape, output_size=self.task.output_size)
         if not isinstance(self.net, nn.Module):

@@ -16,7 +16,7 @@ from hydra.core.hydra_config import HydraConfig
 from hydra.types import RunMode
 from omegaconf import DictConfig, OmegaConf
 
-from src.config.build import build, parameters_of
+from src.config.build import build, locate, parameters_of
 from src.config.check import check
 from src.config.compose import PROJECT, flat
 from src.config.preflight import check_run
@@ -58,7 +58,7 @@ class Training:
         try:
             check(self.cfg)
             check_run(self.cfg)
-            self._check_taken()
+            self._check_module()
             if is_first_process():
                 self._claim()
             yield self.run
@@ -102,13 +102,19 @@ class Training:
         ended = {"epochs": len(rows), "seconds": rows[-1]["seconds"], "seed": self.cfg.seed}
         write_results(self.run.results_file, status="finished", **metrics, **ended, **made_with(PROJECT))
 
-    def _check_taken(self) -> None:
-        """Raise UserError if the user chooses a part, such as a net, that the module does not take."""
-        takes, takes_any = parameters_of(self.cfg.module["_target_"])
+    def _check_module(self) -> None:
+        """Raise UserError if it is no LightningModule, or if the user chooses a part that it does not take."""
+        from lightning import LightningModule
+
+        target = self.cfg.module["_target_"]
+        module_class = locate("module", target)
+        if not (isinstance(module_class, type) and issubclass(module_class, LightningModule)):
+            raise UserError(f"module._target_={target} is no LightningModule.")
+        takes, takes_any = parameters_of(target)
         for override in HydraConfig.get().overrides.task:
             part = override.lstrip("+~").partition("=")[0].partition(".")[0]
             if part in PARTS and part not in takes and not takes_any:
-                raise UserError(f"{override}: {self.cfg.module['_target_']} takes no {part}.")
+                raise UserError(f"{override}: {target} takes no {part}.")
 
     def _claim(self) -> None:
         run, folder = self.run, self.run.folder

@@ -91,6 +91,8 @@ CASES = {
     "metrics.kappa=3": "metrics.kappa=3: name a metric, such as metrics.kappa._target_=torchmetrics.CohenKappa.",
     "task=multilable": "Did you mean 'multilabel'?",
     "task._target_=src.tasks.MultiLable": "src.tasks has no MultiLable. Did you mean 'MultiLabel'?",
+    "task._target_=src.datasets.contract.offer_of": "task: src.datasets.contract.offer_of: missing a required argument",
+    "module._target_=src.nets.MLP": "module._target_=src.nets.MLP is no LightningModule.",
     "trainer.devices=two": "trainer.devices=two: a number is needed, a list of devices such as [0,1], or auto.",
     "trainer.limit_train_batches=0": "trainer.limit_train_batches=0 trains nothing.",
     "scheduler=null": f"scheduler=null: choose one of {choices('scheduler')}.",
