@@ -16,8 +16,10 @@ from src.config.build import HYDRAS_OWN, key_of, locate, parameters_of, shown
 from src.console.messages import UserError, nearest
 
 # Keys beside a target's own parameters, by the key of the spec: the module takes them out before it builds.
-BESIDE = {"scheduler": ("interval", "frequency", "monitor"), "optimizer": ("groups",), "loss": ("weight",)}
-FILLED_IN = ("T_max", "total_steps", "mode")  # where these are null: they follow from the run's length and the monitor
+TIMING = ("interval", "frequency", "monitor")  # when Lightning calls a scheduler
+BESIDE = {"scheduler": TIMING, "optimizer": ("groups",), "loss": ("weight",)}
+LENGTHS = ("T_max", "total_steps")  # of a scheduler: null is counted
+FILLED_IN = (*LENGTHS, "mode")  # where these are null: they follow from the run's length and the monitor
 
 
 def check(cfg: Container) -> None:

@@ -13,11 +13,9 @@ from torch.optim import Optimizer
 from torch.optim.lr_scheduler import ReduceLROnPlateau
 
 from src.config.build import build
+from src.config.check import LENGTHS, TIMING
 from src.console.messages import UserError, nearest
 from src.learning.metrics import Mode
-
-TIMING = ("interval", "frequency", "monitor")  # when Lightning calls a scheduler, beside the scheduler's own keys
-LENGTHS = ("T_max", "total_steps")  # a scheduler's length: null is counted
 
 
 def build_optimizer(spec: dict[str, Any], module: nn.Module, trainer: L.Trainer) -> Optimizer:
