@@ -15,10 +15,11 @@ from torch.utils.data import DataLoader
 from src.config.build import build, locate, named
 from src.config.check import check_parameters
 from src.console.messages import UserError
+from src.console.signals import leave_signals_to_parent
 from src.datasets.contract import LearnsFromTraining, ReadsTarget, offer_of
 from src.datasets.description import DataDescription, describe
 from src.datasets.loading import Loading, collate_of
-from src.datasets.sampling import AugmentedSubset, EpochSampler, SplitSubset
+from src.datasets.sampling import EpochSampler, LazyLoader, SplitSubset, TrainingSubset
 from src.datasets.splits import SPLITS, Splitting
 
 
@@ -142,9 +143,13 @@ class DataModule(L.LightningDataModule):
                 f"data.batch_size={loading.batch_size} with data.drop_last=true leaves nothing of {size} training "
                 "examples."
             )
-        # The epoch to start with: loader processes fetch before the first `set_epoch`.
-        epoch = cast(Any, self.trainer.fit_loop.epoch_progress.current).processed
-        return self.loader("train", self.seed if loading.shuffle else None, epoch, loading.drop_last, augment=True)
+        loader = self.loader("train", self.seed if loading.shuffle else None, loading.drop_last, trains=True)
+        self.training_order = cast(EpochSampler, loader.sampler)
+        return loader
+
+    def skip_batches(self, count: int) -> None:
+        """Begin the next epoch of training with its batch `count`, from 0."""
+        self.training_order.skip(count * self.loading.batch_size)
 
     def val_dataloader(self) -> DataLoader | list[DataLoader]:
         return self.loader("val") if self.splits["val"] else []
@@ -152,28 +157,27 @@ class DataModule(L.LightningDataModule):
     def test_dataloader(self) -> DataLoader | list[DataLoader]:
         return self.loader("test") if self.splits["test"] else []
 
-    def loader(
-        self, split: str, seed: int | None = None, epoch: int = 0, drop_last: bool = False, augment: bool = False
-    ) -> DataLoader:
+    def loader(self, split: str, seed: int | None = None, drop_last: bool = False, trains: bool = False) -> DataLoader:
         """Batches of this device's share of a split, in order, or shuffled by `seed` and epoch.
 
-        `augment`: the examples are changed at random, if the Dataset does so.
+        `trains`: the examples are changed at random, if the Dataset does so.
         """
         loading, trainer, workers = self.loading, self.trainer, self.loading.workers(self.offer)
         rank, devices = (trainer.global_rank, trainer.world_size) if trainer else (0, 1)
         on_cuda = trainer is not None and trainer.strategy.root_device.type == "cuda"
-        subset = self.splits[split]
-        augment = augment and self.offer.augmented is not None
-        return DataLoader(
-            AugmentedSubset(subset, self.seed) if augment else subset,
+        subset, augment = self.splits[split], trains and self.offer.augmented is not None
+        by_epoch = augment or (trains and workers > 0)
+        return LazyLoader(
+            TrainingSubset(subset, self.seed, augment) if by_epoch else subset,
             loading.batch_size,
-            sampler=EpochSampler(len(subset), seed, epoch, rank, devices, even=split == "train", with_epoch=augment),
+            sampler=EpochSampler(len(subset), seed, rank, devices, even=split == "train", with_epoch=by_epoch),
             drop_last=drop_last,
             num_workers=workers,
             collate_fn=collate_of(self.offer, one_by_one=augment),
             pin_memory=on_cuda if loading.pin_memory is None else loading.pin_memory,
             persistent_workers=workers > 0 if loading.persistent_workers is None else loading.persistent_workers,
             generator=torch.Generator().manual_seed(self.seed),  # or it would draw from the one that dropout uses
+            worker_init_fn=leave_signals_to_parent,
         )
 
     def training_batches(self) -> DataLoader:
@@ -182,7 +186,11 @@ class DataModule(L.LightningDataModule):
         subset = self.splits["train"]
         ordered = SplitSubset(self.dataset, cast(Tensor, subset.indices).sort().values)  # files are read fastest so
         return DataLoader(
-            ordered, size, collate_fn=collate_of(self.offer), num_workers=self.loading.workers(self.offer)
+            ordered,
+            size,
+            collate_fn=collate_of(self.offer),
+            num_workers=self.loading.workers(self.offer),
+            worker_init_fn=leave_signals_to_parent,
         )
 
     def examples(self, split: str = "train", count: int = 2) -> tuple[Tensor, Tensor]:

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from typing import Any, cast
 
 import lightning as L
@@ -13,6 +14,7 @@ from src.console.messages import UserError
 from src.datamodule import DataModule, datamodule_of, description_in
 from src.datasets.description import DataDescription
 from src.learning.check import check_loss, check_metrics, check_net, predicting
+from src.learning.devices import of_all_devices
 from src.learning.loss import build_loss, is_balanced
 from src.learning.metrics import EpochMetrics, Mode, build_metrics, check_measured, known_mode
 from src.learning.optimization import build_optimizer, build_schedule, freeze, is_plateau
@@ -21,6 +23,7 @@ from src.nets.standardize import Standardize
 from src.tasks import Task
 
 Batch = tuple[Tensor, Tensor]
+REMEDY = "Try a smaller optimizer.lr or trainer.gradient_clip_val=1."
 
 
 class SupervisedModule(L.LightningModule):
@@ -60,6 +63,7 @@ class SupervisedModule(L.LightningModule):
         self.save_hyperparameters()
         self.data: DataDescription | None = None
         self.has_val = self.is_validated = False
+        self.epoch_begun: dict[str, Any] = {}
 
     def forward(self, x: Tensor) -> Tensor:
         """Predictions for raw x (B, *input_shape): of a regression values (B, K), else probabilities (B, C)."""
@@ -84,7 +88,8 @@ class SupervisedModule(L.LightningModule):
             outputs, *auxiliary = outputs
         loss = self.loss(outputs, target)
         predictions = self.task.predictions(outputs.detach().float())
-        metrics.update(loss.detach(), predictions, truth)
+        with self._finite():
+            metrics.update(loss.detach(), predictions, truth)
         for outputs in auxiliary:
             loss = loss + self._auxiliary_weight() * self.loss(outputs, target)
         return loss, predictions
@@ -112,15 +117,20 @@ class SupervisedModule(L.LightningModule):
         self._log(self.test_metrics)
 
     def _log(self, metrics: EpochMetrics) -> None:
-        try:
+        with self._finite():
             self.log_dict(metrics.compute(), sync_dist=True)  # the same on all devices: torchmetrics has summed up
-        except FloatingPointError as error:  # before anything is saved: such weights are worth nothing
+
+    @contextmanager
+    def _finite(self) -> Iterator[None]:
+        """Inside it a loss that is nan or infinite ends the run, before anything is saved: such weights are useless."""
+        try:
+            yield
+        except FloatingPointError as error:
+            what, batches_ago = error.args
             place = f"epoch {self.current_epoch}"
             for optimizer in self.trainer.optimizers[:1]:
-                place += f", step {self.global_step}, lr {optimizer.param_groups[0]['lr']:g}"
-            raise UserError(
-                f"{error} in {place}. Try a smaller optimizer.lr or trainer.gradient_clip_val=1."
-            ) from error
+                place += f", step {self.global_step - batches_ago}, lr {optimizer.param_groups[0]['lr']:g}"
+            raise UserError(f"{what} in {place}. {REMEDY}") from error
 
     @property
     def measured(self) -> list[str]:
@@ -231,7 +241,23 @@ class SupervisedModule(L.LightningModule):
         if is_known and (self.current_epoch + 1) % spec["frequency"] == 0:
             scheduler.step(self.trainer.callback_metrics[spec["monitor"]])
 
+    # --- a run that goes on inside an epoch ------------------------------------------------------------------------
+
+    def on_save_checkpoint(self, checkpoint: dict[str, Any]) -> None:
+        if not all(parameter.isfinite().all() for parameter in self.parameters()):
+            raise UserError(
+                "The weights are nan or infinite. Try a smaller optimizer.lr or trainer.gradient_clip_val=1."
+            )
+        counted = of_all_devices(self.train_metrics.counted_so_far())
+        checkpoint["epoch_begun"] = {"is_validated": self.is_validated, "counted": counted}
+
+    def on_train_start(self) -> None:
+        if self.epoch_begun:
+            self.is_validated = self.epoch_begun["is_validated"]
+            self.train_metrics.go_on_from(self.epoch_begun["counted"][self.trainer.global_rank], self.device)
+
     def on_load_checkpoint(self, checkpoint: Mapping[str, Any]) -> None:
+        self.epoch_begun = checkpoint["epoch_begun"]
         if self.data is None:
             self.build_for(description_in(checkpoint))
         mine, theirs = self.state_dict(), checkpoint["state_dict"]

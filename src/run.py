@@ -33,6 +33,7 @@ class Run:
         self.folder = Path(folder)
         self.best = self.folder / "checkpoints" / "best.ckpt"
         self.last = self.folder / "checkpoints" / "last.ckpt"
+        self.previous = self.folder / "checkpoints" / "previous.ckpt"  # the state before the last
         self.config_file = self.folder / ".hydra" / "config.yaml"
         self.results_file = self.folder / "results.json"
 
@@ -47,6 +48,11 @@ class Run:
     def results(self) -> dict[str, Any]:
         """What results.json says; empty if the run has not ended."""
         return json.loads(self.results_file.read_text()) if self.results_file.exists() else {}
+
+    @property
+    def has_begun(self) -> bool:
+        """Whether it has left a state to go on from."""
+        return self.last.exists() or self.previous.exists()
 
     @property
     def is_finished(self) -> bool:

@@ -21,7 +21,7 @@ from src.config.check import check
 from src.config.compose import PROJECT, flat
 from src.config.preflight import check_run
 from src.console.messages import UserError, in_words
-from src.console.screen import is_first_process
+from src.console.screen import is_first_process, notice
 from src.console.signals import stop_code
 from src.files.atomic import write_text
 from src.files.results import made_with, write_results
@@ -79,8 +79,28 @@ class Training:
 
     @property
     def resume_from(self) -> Path | None:
-        """The checkpoint to go on from; None at the first start."""
-        return self.run.last if self.run.last.exists() else None
+        """The last state, or if its file is damaged the one before; None at the first start.
+
+        Raises:
+            UserError: none of them can be read.
+        """
+        from src.files.checkpoints import load_checkpoint
+
+        last, previous = self.run.last, self.run.previous
+        if not self.run.has_begun:
+            return None
+        if not last.exists():  # killed between two renames
+            return previous
+        try:
+            load_checkpoint(last)
+        except UserError as error:
+            if not previous.exists():
+                raise UserError(f"{error} Nothing is left to go on from: choose another name=.") from error
+            load_checkpoint(previous)
+            notice(f"{error} It is kept as damaged.ckpt; the run goes on from the state before it.")
+            last.replace(last.with_name("damaged.ckpt"))
+            previous.replace(last)
+        return last
 
     def trainer(self) -> L.Trainer:
         """The Trainer of the config, with its callbacks."""
@@ -89,7 +109,7 @@ class Training:
 
     def finish(self, trainer: L.Trainer) -> None:
         """Score the best epoch on val and test, and write results.json: those metrics, and the epoch's of training."""
-        from src.callbacks.checkpoints import BestCheckpoint
+        from src.callbacks.best import BestCheckpoint
         from src.callbacks.history import history_of, read_history
 
         metrics = {k: v for split in ("validate", "test") for k, v in _scored(trainer, split, self.run.best).items()}
@@ -99,6 +119,7 @@ class Training:
         best = next(c for c in trainer.checkpoint_callbacks if isinstance(c, BestCheckpoint))
         [row] = [row for row in rows if row["epoch"] == best.best_epoch]
         metrics = {name: value for name, value in row.items() if name.startswith("train/")} | metrics
+        self.run.previous.unlink(missing_ok=True)
         ended = {"epochs": len(rows), "seconds": rows[-1]["seconds"], "seed": self.cfg.seed}
         write_results(self.run.results_file, status="finished", **metrics, **ended, **made_with(PROJECT))
 
@@ -128,7 +149,7 @@ class Training:
         except OSError as error:
             raise UserError(f"{run} is being trained by another process. Choose another name=.") from error
         self.is_new = not run.config_file.exists()
-        if run.last.exists() or run.is_finished:
+        if run.has_begun or run.is_finished:
             self._compare()
         else:
             parts = {
@@ -150,7 +171,7 @@ class Training:
 
     def _give_back(self) -> bool:
         """Remove a new folder in which nothing was learnt yet; whether it was."""
-        if not self.is_new or self.run.last.exists() or self.run.best.exists():
+        if not self.is_new or self.run.has_begun or self.run.best.exists():
             return False
         shutil.rmtree(self.run.folder)
         return True

@@ -174,3 +174,29 @@ def python() -> Callable[..., subprocess.CompletedProcess[str]]:
         )
 
     return python
+
+
+@pytest.fixture
+def forked(call: Callable[..., int], folder: Path) -> Callable[..., int]:
+    """`forked("train", "seed=1")` starts `python -m src.train seed=1` in a process of its own; returns its number.
+
+    It begins at once, as a copy of this process, which has imported torch. What it says is in said.txt.
+    """
+
+    def forked(command: str, *arguments: str) -> int:
+        number = os.fork()
+        if number:
+            return number
+        code = 70
+        try:
+            said = os.open(folder / "said.txt", os.O_WRONLY | os.O_CREAT | os.O_TRUNC)
+            for stream in (1, 2):
+                os.dup2(said, stream)
+            sys.stdout, sys.stderr = os.fdopen(1, "w", closefd=False), os.fdopen(2, "w", closefd=False)
+            code = call(command, *arguments)
+        finally:
+            sys.stdout.flush()
+            sys.stderr.flush()
+            os._exit(code)
+
+    return forked

@@ -103,7 +103,7 @@ CASES = {
     "trainer.fast_dev_run=true": "debug=fast is as short, and does.",
     "trainer.enable_checkpointing=false": "A run needs its checkpoints",
     "trainer.limit_val_batches=0": "leaves monitor=val/loss unknown. Use monitor=train/loss.",
-    "optimizer.lr=1e18 trainer.max_epochs=1": "loss is nan in epoch 0, step 40, lr",
+    "optimizer.lr=1e18 trainer.max_epochs=1": "train/loss is nan in epoch 0, step 1, lr",
 }
 
 

@@ -81,7 +81,9 @@ def test_each_part_of_the_parabola_measures_the_same_x():
 
 def test_the_order_follows_from_seed_and_epoch():
     def order(seed: int | None, epoch: int, rank: int = 0, devices: int = 1) -> list[int]:
-        return list(EpochSampler(11, seed, epoch, rank, devices, even=False))
+        sampler = EpochSampler(11, seed, rank, devices, even=False)
+        sampler.set_epoch(epoch)
+        return list(sampler)
 
     assert order(0, 3) == order(0, 3)
     assert sorted(order(0, 3)) == list(range(11))
@@ -89,7 +91,16 @@ def test_the_order_follows_from_seed_and_epoch():
     assert order(None, 5) == list(range(11))
     # Two devices share the examples; in training each gets as many as the other.
     assert sorted(order(0, 3, 0, 2) + order(0, 3, 1, 2)) == list(range(11))
-    assert [len(EpochSampler(11, 0, 0, rank, 2, even=True)) for rank in (0, 1)] == [5, 5]
+    assert [len(EpochSampler(11, 0, rank, 2, even=True)) for rank in (0, 1)] == [5, 5]
+
+
+def test_a_part_of_an_epoch_can_be_skipped_once():
+    sampler = EpochSampler(100_000, 0, rank=0, devices=1, even=True)
+    whole = list(sampler)
+    sampler.skip(70_001)
+    assert list(sampler) == whole[70_001:]
+    assert list(sampler) == whole
+    assert len(sampler) == 100_000
 
 
 class Disk(Dataset):

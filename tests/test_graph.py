@@ -68,7 +68,7 @@ def test_a_run_has_the_same_weights_with_it_and_without(train):
     states = [load_checkpoint(f"outputs/{name}/checkpoints/last.ckpt") for name in ("without", "with")]
     for name, value in states[0]["state_dict"].items():
         assert torch.equal(value, states[1]["state_dict"][name])
-    random_states = [state["callbacks"]["LastCheckpoint"]["torch"] for state in states]
+    random_states = [state["callbacks"]["LastCheckpoint"]["random"][0]["torch"] for state in states]
     assert torch.equal(*random_states)
 
 

@@ -110,12 +110,20 @@ def test_losses_and_predictions():
     assert regression.loss(outputs, outputs + 2).item() == pytest.approx(4)
 
 
-def test_nan_in_one_batch_is_not_lost_in_the_mean():
-    scores = EpochMetrics("train", Regression(description()).metrics())
-    for loss in (1.0, float("nan"), 1.0):
-        scores.update(torch.tensor(loss), torch.zeros(2, 1), torch.zeros(2, 1))
+def test_nan_is_seen_at_its_batch():
+    metrics = EpochMetrics("train", Regression(description()).metrics())
+    metrics.update(torch.tensor(1.0), torch.zeros(2, 1), torch.zeros(2, 1))
     with pytest.raises(FloatingPointError, match="train/loss is nan"):
-        scores.compute()
+        metrics.update(torch.tensor(float("nan")), torch.zeros(2, 1), torch.zeros(2, 1))
+
+
+def test_nan_that_was_seen_later_is_told_by_its_batch():
+    """As on a GPU, where a number is only asked for when many batches are counted."""
+    metrics = EpochMetrics("train", Regression(description()).metrics())
+    metrics.waiting = [(torch.tensor(loss), torch.zeros(2, 1), torch.zeros(2, 1)) for loss in (1.0, torch.inf, 2, 3)]
+    with pytest.raises(FloatingPointError) as error:
+        metrics.compute()
+    assert error.value.args == ("train/loss is inf", 2)
 
 
 def learning_rates(name: str) -> list[float]:

@@ -12,7 +12,7 @@ from torch.utils.data import TensorDataset
 from src.console.messages import UserError
 from src.datamodule import DataModule
 from src.datasets.memory import InMemory
-from src.datasets.sampling import AugmentedSubset, SplitSubset
+from src.datasets.sampling import SplitSubset, TrainingSubset
 from src.datasets.splits import random_split
 from tests.sources import data_module
 
@@ -123,16 +123,16 @@ def changing(size: int) -> InMemory:
 def test_random_changes_follow_from_seed_epoch_and_index():
     subset = SplitSubset(changing(8), torch.arange(8))
     keys = [(seed, epoch, i) for seed in (0, 1) for epoch in (0, 1) for i in (0, 1)]
-    seen = {tuple(AugmentedSubset(subset, seed)[epoch, i][0].tolist()) for seed, epoch, i in keys}
+    seen = {tuple(TrainingSubset(subset, seed, True)[epoch, i][0].tolist()) for seed, epoch, i in keys}
     assert len(seen) == 8
-    assert torch.equal(AugmentedSubset(subset, 1)[3, 2][0], AugmentedSubset(subset, 1)[3, 2][0])
+    assert torch.equal(TrainingSubset(subset, 1, True)[3, 2][0], TrainingSubset(subset, 1, True)[3, 2][0])
 
 
 @pytest.mark.parametrize("workers", [0, 2])
 def test_only_training_batches_are_changed(workers):
     data = own_data("changing", num_workers=workers, batch_size=4)
-    x = torch.cat([x for x, _ in data.loader("train", seed=0, epoch=5, augment=True)])
-    again = torch.cat([x for x, _ in data.loader("train", seed=0, epoch=5, augment=True)])
+    x = torch.cat([x for x, _ in data.loader("train", seed=0, trains=True)])
+    again = torch.cat([x for x, _ in data.loader("train", seed=0, trains=True)])
     assert torch.equal(x, again)
     assert len(x.unique(dim=0)) == 24
     assert all((x == 0).all() for x, _ in data.loader("test"))

@@ -8,7 +8,7 @@ import torch
 from lightning.pytorch.callbacks import Callback
 from torch import Tensor
 
-from src.callbacks.devices import of_all_devices
+from src.learning.devices import of_all_devices
 from src.module import SupervisedModule
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import time
 from pathlib import Path
+from typing import Any
 
 import lightning as L
 from lightning.pytorch.callbacks import Checkpoint
@@ -23,9 +24,17 @@ class History(Checkpoint):
     A Checkpoint, since Lightning calls those when an epoch's metrics are known.
     """
 
+    def __init__(self) -> None:
+        self.is_validated = False  # in this epoch
+
+    def state_dict(self) -> dict[str, Any]:
+        return {"is_validated": self.is_validated}
+
+    def load_state_dict(self, state_dict: dict[str, Any]) -> None:
+        self.is_validated = state_dict["is_validated"]
+
     def on_train_start(self, trainer: L.Trainer, pl_module: L.LightningModule) -> None:
         """Keep the rows up to the epoch to go on from; a killed run may have written more."""
-        self.is_validated = False
         if not trainer.is_global_zero:
             return
         self.path = history_of(trainer.default_root_dir)
@@ -38,7 +47,7 @@ class History(Checkpoint):
         self.started = time.monotonic() - (rows[-1]["seconds"] if rows else 0.0)
 
     def on_train_epoch_start(self, trainer: L.Trainer, pl_module: L.LightningModule) -> None:
-        self.is_validated = False  # in this epoch
+        self.is_validated = False
 
     def on_validation_end(self, trainer: L.Trainer, pl_module: L.LightningModule) -> None:
         self.is_validated = trainer.state.fn == TrainerFn.FITTING and not trainer.sanity_checking

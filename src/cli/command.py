@@ -19,7 +19,7 @@ from omegaconf import DictConfig
 from src.cli.errors import explain
 from src.config.compose import CONF, VERSION
 from src.console.messages import UserError
-from src.console.signals import stoppable
+from src.console.signals import stop_code, stoppable
 
 
 def entry_point(task: Callable[[DictConfig], Any]) -> Callable[[], None]:
@@ -32,6 +32,8 @@ def entry_point(task: Callable[[DictConfig], Any]) -> Callable[[], None]:
         except BrokenPipeError:
             raise
         except Exception as error:
+            if stop_code() is not None:
+                raise
             explain(error)  # here, since Hydra would tell of a sweep's first failure only, when all jobs have ended
             if HydraConfig.get().mode == RunMode.MULTIRUN:
                 raise ExplainedError from error
@@ -60,15 +62,14 @@ class ExplainedError(Exception):
 def command() -> Iterator[None]:
     """Inside it an error ends the program: what the user did wrong as a line, the rest with its traceback."""
     os.environ["HYDRA_FULL_ERROR"] = "1"  # Hydra then raises what it would explain itself
-    try:
-        with stoppable():
+    with stoppable():
+        try:
             yield
             sys.stdout.flush()
-    except BrokenPipeError:  # `| head`
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        sys.exit(128 + signal.SIGPIPE)
-    except ExplainedError:
-        sys.exit(1)
-    except Exception as error:
-        explain(error)
-        sys.exit(1)
+        except BrokenPipeError:  # `| head`
+            os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+            sys.exit(128 + signal.SIGPIPE)
+        except Exception as error:
+            if stop_code() is None and not isinstance(error, ExplainedError):
+                explain(error)
+            sys.exit(stop_code() or 1)  # a signal may come out as any error

@@ -16,6 +16,7 @@ LEAST = {
     "trainer.gradient_clip_val": 0,
     "callbacks.early_stopping.patience": 0,
     "callbacks.last.every_seconds": 0,
+    "callbacks.last.every_minutes": 0,
 }
 
 

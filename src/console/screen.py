@@ -10,6 +10,8 @@ from contextlib import contextmanager
 from rich.console import Console
 from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
 
+from src.console.signals import stop_if_asked
+
 
 def is_first_process() -> bool:
     """Of those that train one net together on several devices: that one writes and speaks."""
@@ -49,8 +51,13 @@ def progress(what: str, total: float | None) -> Iterator[Callable[[float], None]
     """
     shown = bar()
     if shown is None:
-        yield lambda amount: None
+        yield lambda amount: stop_if_asked()
         return
+
+    def done(amount: float) -> None:
+        stop_if_asked()
+        shown.update(task, completed=amount)
+
     with shown:
         task = shown.add_task(what, total=total, metrics="")
-        yield lambda amount: shown.update(task, completed=amount)
+        yield done

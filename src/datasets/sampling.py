@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
+import random
 from collections.abc import Iterator
 from typing import Any
 
 import numpy as np
 import torch
 from torch import Tensor
-from torch.utils.data import Dataset, Sampler
+from torch.utils.data import DataLoader, Dataset, Sampler, get_worker_info
 
-from src.datasets.contract import Augments, FetchesBatches
+from src.datasets.contract import FetchesBatches
 
 
 class SplitSubset(Dataset):
@@ -37,12 +38,18 @@ class SplitSubset(Dataset):
         return self.dataset.__getitems__(rows) if self.fetches_batches else [self.dataset[row] for row in rows]
 
 
-class AugmentedSubset(Dataset):
-    """Training examples, changed at random: how follows from (seed, epoch, index) alone, in whichever process."""
+class TrainingSubset(Dataset):
+    """Training examples by (epoch, index): what is random in one follows from (seed, epoch, index) alone.
 
-    def __init__(self, subset: SplitSubset, seed: int) -> None:
-        assert isinstance(subset.dataset, Augments)
-        self.subset, self.seed = subset, seed
+    So they are the same in whichever process, however often a run is stopped: a Dataset that draws from the random
+    numbers of torch, NumPy or Python does so in loading processes, which live on or not from epoch to epoch.
+
+    Args:
+        augments: whether they are changed at random, as the Dataset knows how to.
+    """
+
+    def __init__(self, subset: SplitSubset, seed: int, augments: bool) -> None:
+        self.subset, self.seed, self.augments = subset, seed, augments
 
     def __len__(self) -> int:
         return len(self.subset)
@@ -50,8 +57,35 @@ class AugmentedSubset(Dataset):
     def __getitem__(self, key: tuple[int, int]) -> Any:
         epoch, index = key
         row = int(self.subset.indices[index])
-        [mixed] = np.random.SeedSequence((self.seed, epoch, row)).generate_state(1, np.uint64)
-        return self.subset.dataset.augmented(row, torch.Generator().manual_seed(int(mixed)))
+        if self.augments:
+            return self.subset.dataset.augmented(row, torch.Generator().manual_seed(self._mixed(epoch, row)))
+        self._seed_process(epoch, row)
+        return self.subset[index]
+
+    def __getitems__(self, keys: list[tuple[int, int]]) -> Any:
+        """A batch, where the Dataset fetches batches; else a list of examples."""
+        if self.augments or not self.subset.fetches_batches:
+            return [self[key] for key in keys]
+        self._seed_process(*keys[0])
+        return self.subset.__getitems__([index for _, index in keys])
+
+    def _mixed(self, epoch: int, row: int) -> int:
+        return int(np.random.SeedSequence((self.seed, epoch, row)).generate_state(1, np.uint64)[0])
+
+    def _seed_process(self, epoch: int, row: int) -> None:
+        """In a loading process; the numbers of this one are in the run's checkpoint."""
+        if get_worker_info() is not None:
+            mixed = self._mixed(epoch, row)
+            torch.default_generator.manual_seed(mixed)
+            np.random.seed(mixed % 2**32)
+            random.seed(mixed)
+
+
+class LazyLoader(DataLoader):
+    """Fetches from when a batch is asked for: Lightning makes the iterator before it sets the sampler's epoch."""
+
+    def __iter__(self) -> Any:
+        yield from super().__iter__()
 
 
 class EpochSampler(Sampler[Any]):
@@ -62,14 +96,19 @@ class EpochSampler(Sampler[Any]):
     """
 
     def __init__(
-        self, size: int, seed: int | None, epoch: int, rank: int, devices: int, even: bool, with_epoch: bool = False
+        self, size: int, seed: int | None, rank: int, devices: int, even: bool, with_epoch: bool = False
     ) -> None:
-        self.size, self.seed, self.epoch, self.with_epoch = size, seed, epoch, with_epoch
+        self.size, self.seed, self.with_epoch = size, seed, with_epoch
+        self.epoch = self.skipped = 0
         self.dealt = range(rank, size // devices * devices if even else size, devices)
 
     def set_epoch(self, epoch: int) -> None:
         """Lightning calls it before each epoch."""
         self.epoch = epoch
+
+    def skip(self, examples: int) -> None:
+        """Leave out the first ones of the next epoch to be dealt: a run that was stopped inside it has seen them."""
+        self.skipped = examples
 
     def __iter__(self) -> Iterator[Any]:
         epoch = self.epoch
@@ -81,7 +120,8 @@ class EpochSampler(Sampler[Any]):
             generator = torch.Generator().manual_seed((self.seed * 2_654_435_761 + self.epoch) % 2**63)
             dtype = torch.int32 if self.size < 2**31 else torch.int64
             order = torch.randperm(self.size, generator=generator, dtype=dtype)
-        for start in range(0, len(self.dealt), 65536):  # as Python numbers they would take ten times the memory
+        first, self.skipped = self.skipped, 0
+        for start in range(first, len(self.dealt), 65536):  # as Python numbers they would take ten times the memory
             places = self.dealt[start : start + 65536]
             yield from places if order is None else order[places.start : places.stop : places.step].tolist()
 

@@ -8,9 +8,11 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+from src.console.signals import stop_if_asked
+
 
 @contextmanager
-def written_whole(path: Path, sync: bool = False) -> Iterator[Path]:
+def written_whole(path: Path, sync: bool = False, keep: Path | None = None) -> Iterator[Path]:
     """Inside it something is written to the path that it gives; that takes the place of `path` if all goes well.
 
     The path given is hidden, in the same folder (a rename is whole only within a file system), and ends as `path`
@@ -19,13 +21,17 @@ def written_whole(path: Path, sync: bool = False) -> Iterator[Path]:
     Args:
         path: of the file or folder; what is there before stays if an error is raised.
         sync: also after a power cut; it costs some milliseconds.
+        keep: where a file that was there before stays, in place of what is there.
     """
     partial = path.with_name(f".partial.{path.name}")
     _remove(partial)
     try:
         yield partial
+        stop_if_asked()
         if sync:
             _sync(partial)
+        if keep and path.exists():
+            path.replace(keep)
         if path.is_dir():
             shutil.rmtree(path)
         partial.replace(path)

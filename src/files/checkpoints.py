@@ -13,14 +13,19 @@ from lightning.pytorch.plugins.io import TorchCheckpointIO
 from src.console.messages import UserError, first_line
 from src.files.atomic import written_whole
 
+LAST, PREVIOUS = "last.ckpt", "previous.ckpt"
+
 
 class AtomicCheckpointIO(TorchCheckpointIO):
-    """Writes beside the file and renames: Lightning's own does so only if $TMPDIR is on the same file system."""
+    """Writes beside the file and renames: Lightning's own does so only if $TMPDIR is on the same file system.
+
+    Of the last state the one before is kept too, as `PREVIOUS` beside it.
+    """
 
     def save_checkpoint(self, checkpoint: dict[str, Any], path: Any, storage_options: Any = None) -> None:
         path = Path(path)
         path.parent.mkdir(parents=True, exist_ok=True)
-        with written_whole(path, sync=True) as partial:
+        with written_whole(path, sync=True, keep=path.with_name(PREVIOUS) if path.name == LAST else None) as partial:
             torch.save(checkpoint, partial)
 
     def load_checkpoint(self, path: Any, map_location: Any = "cpu", weights_only: bool | None = True) -> dict[str, Any]:

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+import math
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, Literal
 
 import torch
+from lightning.fabric.utilities import move_data_to_device
 from torch import Tensor, nn
 from torchmetrics import Metric, MetricCollection
 
@@ -88,7 +90,12 @@ class EpochMetrics(nn.Module):
         self.waiting: list[tuple[Tensor, Tensor, Tensor]] = []
 
     def update(self, loss: Tensor, predictions: Tensor, truth: Tensor) -> None:
+        """Take in a batch. Raises FloatingPointError if its loss is nan or infinite; on a GPU, which would have to wait
+        for each number, only when batches are counted.
+        """
         self.waiting.append((loss, predictions, truth))
+        if loss.device.type == "cpu" and not math.isfinite(loss.item()):
+            self._check_finite([loss])
         if len(self.waiting) == WAITING or len(self.waiting) * predictions.numel() > MOST:
             self._count()
 
@@ -99,10 +106,7 @@ class EpochMetrics(nn.Module):
             FloatingPointError: the loss is nan or infinite.
         """
         self._count()
-        loss = self.loss.compute()
-        if not loss.isfinite():
-            raise FloatingPointError(f"{self.names[0]} is {loss.item()}")
-        values = {self.names[0]: loss, **self.metrics.compute()}
+        values = {self.names[0]: self.loss.compute(), **self.metrics.compute()}
         self.loss.reset()
         self.metrics.reset()
         return {name: values[name] for name in self.names}
@@ -118,6 +122,31 @@ class EpochMetrics(nn.Module):
         if not self.waiting:
             return
         losses, predictions, truths = zip(*self.waiting, strict=True)
+        self._check_finite(losses)
         self.waiting = []
         self.loss.update(torch.stack(losses), torch.tensor([len(truth) for truth in truths], device=losses[0].device))
         self.metrics.update(torch.cat(predictions), torch.cat(truths))
+
+    def _check_finite(self, losses: Sequence[Tensor]) -> None:
+        """Raise FloatingPointError that says which loss is nan or infinite, and how many batches ago it was."""
+        finite = torch.stack(list(losses)).isfinite()
+        if not finite.all():
+            first = int(finite.int().argmin())
+            raise FloatingPointError(f"{self.names[0]} is {losses[first].item()}", len(losses) - 1 - first)
+
+    def counted_so_far(self) -> dict[str, Any]:
+        """What an epoch has counted, as plain data for a checkpoint; `go_on_from` brings it back."""
+        counted = {
+            name: {key: getattr(metric, key) for key in (*metric._defaults, "_update_count")}
+            for name, metric in self.named_modules()
+            if isinstance(metric, Metric)
+        }
+        return {"waiting": [list(batch) for batch in self.waiting], "counted": counted}
+
+    def go_on_from(self, state: dict[str, Any], device: torch.device) -> None:
+        """Count on from what `counted_so_far` has given."""
+        state = move_data_to_device(state, device)
+        self.waiting = [(loss, predictions, truth) for loss, predictions, truth in state["waiting"]]
+        for name, values in state["counted"].items():
+            for key, value in values.items():
+                setattr(self.get_submodule(name), key, value)

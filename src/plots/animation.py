@@ -11,7 +11,7 @@ from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 from PIL import Image
 
-from src.callbacks.checkpoints import ends
+from src.callbacks.timing import ends
 from src.console.messages import UserError
 from src.datamodule import DataModule, data_of
 from src.files.atomic import written_whole

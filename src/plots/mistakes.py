@@ -6,8 +6,8 @@ import numpy as np
 from matplotlib.figure import Figure
 from torch import Tensor
 
-from src.callbacks.devices import of_all_devices
 from src.datamodule import DataModule
+from src.learning.devices import of_all_devices
 from src.module import SupervisedModule
 from src.plots.picture import Picture
 

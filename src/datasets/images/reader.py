@@ -11,6 +11,7 @@ from torch import Tensor
 from torch.utils.data import DataLoader
 
 from src.console.messages import UserError
+from src.console.signals import leave_signals_to_parent
 from src.datasets.images.files import check_files, existing_folder, files_in
 from src.datasets.images.pictures import Pictures
 
@@ -41,6 +42,6 @@ class ImageReader:
             num_workers = min(8, os.cpu_count() or 1) if len(files) > FEW else 0
         pictures = Pictures(root, files, self.size, self.channels)
         done = 0
-        for x in DataLoader(pictures, batch_size, num_workers=num_workers):
+        for x in DataLoader(pictures, batch_size, num_workers=num_workers, worker_init_fn=leave_signals_to_parent):
             yield pd.DataFrame({"file": files[done : done + len(x)]}), x, (done + len(x)) / len(files)
             done += len(x)

@@ -1,0 +1,120 @@
+"""checkpoints/last.ckpt, from which an interrupted run goes on."""
+
+from __future__ import annotations
+
+import random
+import sys
+import time
+from pathlib import Path
+from typing import Any, cast
+
+import lightning as L
+import numpy as np
+import torch
+from lightning.pytorch.callbacks import Checkpoint
+
+from src.callbacks.timing import can_resume_here, ends
+from src.console.signals import stop_code, wait_for_safe_points
+from src.datamodule import data_of
+from src.files.checkpoints import LAST
+from src.learning.devices import of_all_devices
+
+
+class LastCheckpoint(Checkpoint):
+    """The true last state, random numbers included: a run that goes on from it ends as if it had never stopped.
+
+    Written at the end of the first epoch, of one when the last writing is `every_seconds` ago, and of the run; inside
+    a longer epoch `every_minutes`; and where a signal asks the run to stop. The one before it is kept: see
+    `Training.resume_from`.
+
+    Args:
+        every_seconds: 0: at the end of every epoch.
+        every_minutes: None: never inside an epoch, but for signals.
+    """
+
+    def __init__(self, every_seconds: float, every_minutes: float | None) -> None:
+        self.every_seconds, self.every_minutes = every_seconds, every_minutes
+        self.written = float("-inf")
+        self.restored: dict[str, Any] = {}
+
+    def on_train_start(self, trainer: L.Trainer, pl_module: L.LightningModule) -> None:
+        if self.restored:
+            _set_random_state(self.restored["random"][trainer.global_rank])
+            trainer.should_stop = self.restored["stopped"]  # killed after it had stopped early
+            trainer.callback_metrics.update(self.restored["metrics"])
+            data_of(trainer).skip_batches(trainer.fit_loop.epoch_loop.batch_progress.current.ready)
+        self.started = time.monotonic()
+        wait_for_safe_points(True)
+
+    def on_train_batch_end(self, trainer: L.Trainer, *_: Any) -> None:
+        code, minutes = stop_code(), self.every_minutes
+        is_due = minutes is not None and time.monotonic() - max(self.written, self.started) >= 60 * minutes
+        if trainer.world_size > 1:  # all stop, or save, at the same step
+            code = max(of_all_devices(code or 0)) or None
+            is_due = trainer.strategy.broadcast(is_due)
+        if (code or is_due) and can_resume_here(trainer):
+            self._save(trainer)
+            self._stop(code)
+
+    def on_train_epoch_end(self, trainer: L.Trainer, pl_module: L.LightningModule) -> None:
+        code = max(of_all_devices(stop_code() or 0)) or None
+        is_due = trainer.strategy.broadcast(time.monotonic() - self.written >= self.every_seconds)
+        if ends(trainer) or code or is_due:
+            self._save(trainer)
+        self._stop(code)
+
+    def on_train_end(self, trainer: L.Trainer, pl_module: L.LightningModule) -> None:
+        wait_for_safe_points(False)
+
+    def on_save_checkpoint(self, trainer: L.Trainer, pl_module: L.LightningModule, checkpoint: dict[str, Any]) -> None:
+        loops = checkpoint["loops"]["fit_loop"]
+        if loops["epoch_progress"]["current"]["processed"] == loops["epoch_progress"]["current"]["started"]:
+            _begin_next_epoch(loops)
+
+    def state_dict(self) -> dict[str, Any]:
+        return self.state if hasattr(self, "state") else {}
+
+    def load_state_dict(self, state_dict: dict[str, Any]) -> None:
+        self.restored = state_dict
+
+    def _save(self, trainer: L.Trainer) -> None:
+        self.state = {
+            "random": of_all_devices(_random_state()),
+            "stopped": trainer.should_stop,
+            "metrics": {name: value.cpu() for name, value in trainer.callback_metrics.items()},
+        }
+        trainer.save_checkpoint(Path(trainer.default_root_dir) / "checkpoints" / LAST)
+        self.written = time.monotonic()
+
+    def _stop(self, code: int | None) -> None:
+        if code:
+            sys.exit(code)
+
+
+def _begin_next_epoch(loops: dict[str, Any]) -> None:
+    """Let the state of Lightning's loops be that of the beginning of an epoch, which is where a resumed run goes on.
+
+    It is saved just before the end of the one before. With `max_steps` Lightning would go back into that.
+    """
+    for count in (loops["epoch_progress"]["total"], loops["epoch_progress"]["current"]):
+        count["completed"] = count["processed"]
+    batches = loops["epoch_loop.batch_progress"]
+    batches["current"], batches["is_last_batch"] = dict.fromkeys(batches["current"], 0), False
+
+
+def _random_state() -> dict[str, Any]:
+    name, keys, position, has_gauss, gauss = cast(tuple, np.random.get_state())
+    return {
+        "torch": torch.get_rng_state(),
+        "cuda": torch.cuda.get_rng_state() if torch.cuda.is_available() else None,
+        "numpy": [name, keys.tolist(), position, has_gauss, gauss],
+        "python": random.getstate(),
+    }
+
+
+def _set_random_state(state: dict[str, Any]) -> None:
+    torch.set_rng_state(state["torch"].cpu())
+    if torch.cuda.is_available() and state["cuda"] is not None:
+        torch.cuda.set_rng_state(state["cuda"].cpu())
+    np.random.set_state(tuple(state["numpy"]))
+    random.setstate(state["python"])

@@ -1,0 +1,160 @@
+"""A run that is killed at any moment, and repeated, ends bit for bit as one that was never disturbed."""
+
+from __future__ import annotations
+
+import csv
+import json
+import os
+import random
+import signal
+import time
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+from torch import Tensor
+from torch.utils.data import Dataset
+
+SIGNALS = [signal.SIGKILL, signal.SIGTERM, signal.SIGKILL, signal.SIGINT, signal.SIGHUP, signal.SIGUSR1]
+DIGITS = ("data=digits", "net=mlp", "net.hidden=[16]")  # with dropout
+WINE = ("data=wine", "net=mlp", "net.hidden=[8]", "data.batch_size=8")
+PICTURES = ("data=images", "data.path=photos", "data.size=8", "data.num_workers=2", "net=linear", "data.batch_size=4")
+OWN = "data.dataset._target_=tests.test_killed.Noisy"
+NOISY = ("data=own", OWN, "net=linear", "data.num_workers=2", "data.batch_size=4", "standardize=false")
+
+
+class Noisy(Dataset):
+    """Forty examples with noise that nobody has seeded; x (3,), y 0 or 1."""
+
+    def __len__(self) -> int:
+        return 40
+
+    def __getitem__(self, index: int) -> tuple[Tensor, int]:
+        return torch.rand(3) + random.random(), index % 2
+
+
+CASES = {
+    "dropout and plateau": (*DIGITS, "scheduler=plateau", "scheduler.patience=0", "trainer.max_epochs=4"),
+    "early stopping": (*WINE, "callbacks.early_stopping.patience=1", "optimizer.lr=0.1", "trainer.max_epochs=30"),
+    "steps": (*WINE, "trainer.max_epochs=-1", "trainer.max_steps=77"),
+    "several validations": (*DIGITS, "trainer.val_check_interval=0.3", "scheduler=plateau", "trainer.max_epochs=3"),
+    "few validations": (*WINE, "trainer.check_val_every_n_epoch=2", "trainer.max_epochs=7"),
+    "accumulation": (*WINE, "trainer.accumulate_grad_batches=3", "scheduler=one_cycle", "trainer.max_epochs=5"),
+    "pictures": (*PICTURES, "data.flip=true", "data.crop=0.5", "trainer.max_epochs=6"),
+    "loaders that end": (*PICTURES, "data.persistent_workers=false", "trainer.max_epochs=4"),
+    "noise of loading processes": (*NOISY, "trainer.max_epochs=5"),
+    "the last epoch": (*WINE, "monitor=null", "callbacks.early_stopping=null", "trainer.max_epochs=6"),
+    "folds and a part": (*WINE, "data.folds=3", "data.fold=1", "trainer.limit_train_batches=5", "trainer.max_epochs=6"),
+}
+QUICK = ("dropout and plateau", "steps", "several validations")
+
+
+def left(name: str) -> dict[str, Any]:
+    """Weights, optimizer and random state, history and metrics of a run."""
+    run = Path("outputs") / name
+    checkpoints = {w: torch.load(run / "checkpoints" / f"{w}.ckpt", weights_only=True) for w in ("best", "last")}
+    with (run / "logs" / "metrics.csv").open() as file:
+        rows = [{k: v for k, v in row.items() if k != "seconds"} for row in csv.DictReader(file)]
+    results = {k: v for k, v in json.loads((run / "results.json").read_text()).items() if k != "seconds"}
+    states = {
+        "weights": {which: checkpoint["state_dict"] for which, checkpoint in checkpoints.items()},
+        "optimizer": checkpoints["last"]["optimizer_states"],
+        "random": checkpoints["last"]["callbacks"]["LastCheckpoint"]["random"],
+        "best": checkpoints["last"]["callbacks"]["BestCheckpoint"],
+    }
+    return states | {"history": rows, "results": results}
+
+
+def assert_same(one: Any, other: Any, where: str = "") -> None:
+    """Bit for bit."""
+    if isinstance(one, dict):
+        assert one.keys() == other.keys(), where
+        for key in one:
+            assert_same(one[key], other[key], f"{where}/{key}")
+    elif isinstance(one, (list, tuple)):
+        assert len(one) == len(other), where
+        for i, pair in enumerate(zip(one, other, strict=True)):
+            assert_same(*pair, f"{where}/{i}")
+    elif isinstance(one, Tensor):
+        assert torch.equal(one, other), where
+    else:
+        assert one == other, where
+
+
+def disturb(forked: Any, arguments: tuple[str, ...], kills: int, seconds: float, seed: int) -> list[tuple[float, int]]:
+    """Start the run again and again, kill it at random moments, and at last let it end."""
+    chance, moments = random.Random(seed), []
+    for _ in range(kills):
+        process, number = forked("train", *arguments), chance.choice(SIGNALS)
+        moments.append((chance.uniform(0.1, 1) * seconds, number))
+        end, code = time.monotonic() + moments[-1][0], 0
+        while time.monotonic() < end and not code:
+            code, status = os.waitpid(process, os.WNOHANG)
+            time.sleep(0.002)
+        if code:
+            assert os.waitstatus_to_exitcode(status) == 0, Path("said.txt").read_text()
+            break
+        os.kill(process, number)
+        _, status = os.waitpid(process, 0)
+        code = -number if number == signal.SIGKILL else 128 + number
+        assert os.waitstatus_to_exitcode(status) in (code, 0), (moments, Path("said.txt").read_text())
+        assert "Traceback" not in Path("said.txt").read_text(), (moments, Path("said.txt").read_text())
+    _, status = os.waitpid(forked("train", *arguments), 0)
+    assert os.waitstatus_to_exitcode(status) == 0, (moments, Path("said.txt").read_text())
+    return moments
+
+
+@pytest.mark.parametrize("seed", [0, *(pytest.param(seed, marks=pytest.mark.slow) for seed in range(1, 5))])
+@pytest.mark.parametrize("case", [c if c in QUICK else pytest.param(c, marks=pytest.mark.slow) for c in CASES])
+def test_it_ends_as_if_it_had_never_been(case, seed, train, forked, photos):
+    arguments = (*CASES[case], f"seed={seed}", "callbacks.last.every_seconds=0", "callbacks.last.every_minutes=0")
+    started = time.monotonic()
+    train(*arguments, "name=whole")
+    moments = disturb(forked, (*arguments, "name=cut"), 3, time.monotonic() - started, seed)
+    assert_same(left("whole"), left("cut"), str(moments))
+    assert not list(Path("outputs/cut").rglob("*partial*"))
+
+
+def killed_in_epoch(epoch: int, forked: Any, *arguments: str) -> None:
+    """Start a run, and kill it once it has saved two states after this epoch began."""
+    run = Path("outputs") / next(a for a in arguments if a.startswith("name=")).removeprefix("name=")
+    process = forked("train", *arguments)
+    history = run / "logs" / "metrics.csv"
+    while not history.exists() or len(history.read_text().splitlines()) <= epoch + 1:
+        assert os.waitpid(process, os.WNOHANG)[0] == 0, Path("said.txt").read_text()
+        time.sleep(0.001)
+    os.kill(process, signal.SIGKILL)
+    os.waitpid(process, 0)
+
+
+LONG = (*WINE, "trainer.max_epochs=15", "optimizer.lr=0.05", "callbacks.last.every_seconds=0")
+
+
+def test_a_folder_that_was_moved_knows_its_best(train, forked):
+    train(*LONG, "name=whole")
+    killed_in_epoch(12, forked, *LONG, "name=cut")
+    Path("outputs/cut").rename("outputs/moved")
+    train(*LONG, "name=moved")
+    assert_same(left("whole"), left("moved"))
+
+
+def test_a_damaged_last_state_is_replaced_by_the_one_before(train, forked, capsys):
+    train(*LONG, "name=whole")
+    killed_in_epoch(5, forked, *LONG, "name=cut")
+    folder = Path("outputs/cut/checkpoints")
+    (folder / "last.ckpt").write_bytes((folder / "last.ckpt").read_bytes()[:-500])
+    train(*LONG, "name=cut")
+    assert "last.ckpt is damaged" in (said := capsys.readouterr().err)
+    assert "It is kept as damaged.ckpt; the run goes on from the state before it." in said
+    assert_same(left("whole"), left("cut"))
+    assert {path.name for path in folder.iterdir()} == {"best.ckpt", "last.ckpt", "damaged.ckpt"}
+
+
+def test_a_state_that_lacks_its_new_name_is_found_by_the_old_one(train, forked):
+    """The program ended between two renames."""
+    train(*LONG, "name=whole")
+    killed_in_epoch(5, forked, *LONG, "name=cut")
+    Path("outputs/cut/checkpoints/last.ckpt").unlink()
+    train(*LONG, "name=cut")
+    assert_same(left("whole"), left("cut"))
