@@ -188,7 +188,7 @@ class Training:
             print("Stopped before anything was learnt.", file=sys.stderr)
         elif is_first_process():
             print(f"Stopped. To go on: {_command()}", file=sys.stderr)
-            log.info("stopped with exit code %s", stop_code())
+            log.warning("stopped with exit code %s", stop_code())
 
 
 def build_trainer(cfg: DictConfig, **options: Any) -> L.Trainer:

@@ -183,20 +183,21 @@ def forked(call: Callable[..., int], folder: Path) -> Callable[..., int]:
     It begins at once, as a copy of this process, which has imported torch. What it says is in said.txt.
     """
 
-    def forked(command: str, *arguments: str) -> int:
-        number = os.fork()
-        if number:
-            return number
+    def child(command: str, *arguments: str) -> int:
+        said = os.open(folder / "said.txt", os.O_WRONLY | os.O_CREAT | os.O_TRUNC)
+        for stream in (1, 2):
+            os.dup2(said, stream)
+        sys.stdout, sys.stderr = os.fdopen(1, "w", closefd=False), os.fdopen(2, "w", closefd=False)
         code = 70
         try:
-            said = os.open(folder / "said.txt", os.O_WRONLY | os.O_CREAT | os.O_TRUNC)
-            for stream in (1, 2):
-                os.dup2(said, stream)
-            sys.stdout, sys.stderr = os.fdopen(1, "w", closefd=False), os.fdopen(2, "w", closefd=False)
             code = call(command, *arguments)
         finally:
             sys.stdout.flush()
             sys.stderr.flush()
             os._exit(code)
+        return code
+
+    def forked(command: str, *arguments: str) -> int:
+        return os.fork() or child(command, *arguments)
 
     return forked

@@ -62,7 +62,7 @@ class ExplainedError(Exception):
 def command() -> Iterator[None]:
     """Inside it an error ends the program: what the user did wrong as a line, the rest with its traceback."""
     os.environ["HYDRA_FULL_ERROR"] = "1"  # Hydra then raises what it would explain itself
-    with stoppable():
+    with stoppable(ends_process=True):
         try:
             yield
             sys.stdout.flush()

@@ -22,19 +22,24 @@ _waits = False
 
 
 @contextmanager
-def stoppable() -> Iterator[None]:
-    """Inside it such a signal raises SystemExit, unless `wait_for_safe_points`; outside, all is as it was before."""
+def stoppable(ends_process: bool = False) -> Iterator[None]:
+    """Inside it such a signal raises SystemExit, unless `wait_for_safe_points`; outside, all is as it was before.
+
+    `ends_process`: the program ends then, and another signal cannot change the exit code.
+    """
     _received.clear()
     wait_for_safe_points(False)
     heard = [number for number in STOPPING if signal.getsignal(number) is not signal.SIG_IGN]  # nohup ignores some
     before = {number: signal.signal(number, _receive) for number in heard}
+    hook, sys.unraisablehook = sys.unraisablehook, _pass_over_lost
     try:
         yield
     finally:
+        sys.unraisablehook = hook
         wait_for_safe_points(False)
-        _received.clear()
         for number, handler in before.items():
-            signal.signal(number, handler or signal.SIG_DFL)
+            signal.signal(number, signal.SIG_IGN if ends_process and _received else handler or signal.SIG_DFL)
+        _received.clear()
 
 
 def wait_for_safe_points(waits: bool) -> None:
@@ -46,8 +51,14 @@ def wait_for_safe_points(waits: bool) -> None:
 def _receive(number: int, _: Any) -> None:
     _received.append((number, time.monotonic()))
     insists = _received[-1][1] - _received[0][1] > ECHO
-    if not _waits or insists:
+    if insists or not (_waits or len(_received) > 1):
         sys.exit(stop_code())
+
+
+def _pass_over_lost(lost: Any) -> None:
+    """Python would print the traceback of a SystemExit that came while a destructor ran: see `stop_if_asked`."""
+    if not (_received and isinstance(lost.exc_value, SystemExit)):
+        sys.__unraisablehook__(lost)
 
 
 def stop_code() -> int | None:
