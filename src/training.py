@@ -4,11 +4,14 @@ from __future__ import annotations
 
 import fcntl
 import logging
+import os
 import shlex
 import shutil
+import signal
+import subprocess
 import sys
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import IO, TYPE_CHECKING, Any
 
@@ -69,9 +72,7 @@ class Training:
             if not self.is_claimed:
                 self._remove_if_empty()
             elif not ((in_words(error) or isinstance(error, BrokenPipeError)) and self._give_back()):
-                log.exception("failed")
-                reason = in_words(error) or repr(error)
-                write_results(self.run.results_file, status="failed", error=reason, **made_with(PROJECT))
+                self._note_failure(error)
             raise
         finally:
             if self.lock:
@@ -176,6 +177,13 @@ class Training:
         shutil.rmtree(self.run.folder)
         return True
 
+    def _note_failure(self, error: BaseException) -> None:
+        """In the log and results.json, if they can be written."""
+        reason = in_words(error) or repr(error)
+        with suppress(OSError):
+            log.exception("failed")
+            write_results(self.run.results_file, status="failed", error=reason, **made_with(PROJECT))
+
     def _remove_if_empty(self) -> None:
         """Hydra makes the folder before it calls us."""
         folder = self.run.folder
@@ -187,13 +195,18 @@ class Training:
         if (self.is_claimed and self._give_back()) or not self.run.folder.exists():
             print("Stopped before anything was learnt.", file=sys.stderr)
         elif is_first_process():
-            print(f"Stopped. To go on: {_command()}", file=sys.stderr)
             log.warning("stopped with exit code %s", stop_code())
+            requeued = " Slurm starts it again." if stop_code() == 128 + signal.SIGUSR1 and _requeued() else ""
+            print(f"Stopped.{requeued} To go on: {_command()}", file=sys.stderr)
 
 
 def build_trainer(cfg: DictConfig, **options: Any) -> L.Trainer:
     """Lightning's Trainer; its own bar and summary would come beside ours."""
-    return build(cfg.trainer, "trainer", enable_progress_bar=False, enable_model_summary=False, **options)
+    trainer = build(cfg.trainer, "trainer", enable_progress_bar=False, enable_model_summary=False, **options)
+    # Ours know when it is safe to stop. Lightning's stop between a step and its validation, and wait for other devices
+    # inside a signal's handler, which may be for ever.
+    trainer._signal_connector.register_signal_handlers = lambda: None
+    return trainer
 
 
 def _scored(trainer: L.Trainer, verb: str, best: Path) -> dict[str, float]:
@@ -216,6 +229,24 @@ def _command() -> str:
     hydra_cfg = HydraConfig.get()
     is_sweep = hydra_cfg.mode == RunMode.MULTIRUN
     folder = Path(hydra_cfg.sweep.dir if is_sweep else hydra_cfg.run.dir)
-    if folder.parts[0] == "outputs" and not any(a.lstrip("+").startswith("name=") for a in arguments):
+    if folder.parts[0] == "outputs" and not _has_name():
         arguments.append(f"name={folder.relative_to('outputs')}")
     return f"python -m src.train {shlex.join(arguments)}"
+
+
+def _requeued() -> bool:
+    """Whether Slurm, which has said that the job's time is nearly up, will start it again: its command goes on."""
+    job = os.environ.get("SLURM_ARRAY_JOB_ID", os.environ.get("SLURM_JOB_ID"))
+    if job is None or not _has_name():
+        return False
+    task = os.environ.get("SLURM_ARRAY_TASK_ID")
+    try:
+        done = subprocess.run(["scontrol", "requeue", f"{job}_{task}" if task else job], check=False)
+    except OSError:
+        return False
+    return done.returncode == 0
+
+
+def _has_name() -> bool:
+    """Whether the same command finds the same folder."""
+    return any(a.lstrip("+").startswith(("name=", "hydra.run.dir=", "hydra.sweep.dir=")) for a in sys.argv[1:])

@@ -11,7 +11,7 @@ import lightning as L
 from lightning.pytorch.callbacks import Checkpoint
 from lightning.pytorch.trainer.states import TrainerFn
 
-from src.files.atomic import written_whole
+from src.files.atomic import naming, written_whole
 from src.module import SupervisedModule
 
 Row = dict[str, float]
@@ -66,7 +66,7 @@ class History(Checkpoint):
         if not row.keys() <= set(self.columns):  # a module of the user's own does not say before what it logs
             self._write_all([*read_history(self.path), row])
         else:
-            with self.path.open("a", newline="") as file:
+            with naming(self.path), self.path.open("a", newline="") as file:
                 csv.DictWriter(file, self.columns, restval="").writerow(row)
 
     def _write_all(self, rows: list[Row]) -> None:

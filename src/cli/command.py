@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import functools
+import logging
 import os
 import signal
 import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from pathlib import Path
 from typing import Any
 
 import hydra
@@ -20,6 +22,7 @@ from src.cli.errors import explain
 from src.config.compose import CONF, VERSION
 from src.console.messages import UserError
 from src.console.signals import stop_code, stoppable
+from src.files.atomic import naming
 
 
 def entry_point(task: Callable[[DictConfig], Any]) -> Callable[[], None]:
@@ -61,15 +64,25 @@ class ExplainedError(Exception):
 @contextmanager
 def command() -> Iterator[None]:
     """Inside it an error ends the program: what the user did wrong as a line, the rest with its traceback."""
+    logging.raiseExceptions = False  # a log that cannot be written is no second error
     os.environ["HYDRA_FULL_ERROR"] = "1"  # Hydra then raises what it would explain itself
     with stoppable(ends_process=True):
         try:
             yield
-            sys.stdout.flush()
+            if sys.stdout is not None:  # closed, as by `>&-`
+                with naming(Path("standard output")):
+                    sys.stdout.flush()
         except BrokenPipeError:  # `| head`
-            os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+            _leave_stdout()
             sys.exit(128 + signal.SIGPIPE)
         except Exception as error:
+            if isinstance(error, OSError) and error.filename == "standard output":
+                _leave_stdout()
             if stop_code() is None and not isinstance(error, ExplainedError):
                 explain(error)
             sys.exit(stop_code() or 1)  # a signal may come out as any error
+
+
+def _leave_stdout() -> None:
+    """What was not written cannot be, and Python would try again when it ends."""
+    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())

@@ -24,13 +24,17 @@ from omegaconf.errors import (
 
 from src.config.compose import CONF, compose, flat
 from src.console.messages import in_words, nearest
+from src.console.screen import is_first_process
 
-FULL_ERROR = os.environ.get("HYDRA_FULL_ERROR") == "1"  # as the user has set it: src.cli.command sets it too
+# As the user has set it: src.cli.command sets it too, also for processes on other devices.
+FULL_ERROR = os.environ.get("HYDRA_FULL_ERROR") == "1" and is_first_process()
 
 
 def explain(error: Exception) -> None:
     """Tell the user on stderr what went wrong."""
     words = in_words(error) or config_error(error)
+    if words is not None and not is_first_process():
+        return  # the first one says the same
     if words is None or FULL_ERROR:
         traceback.print_exception(error)
     if words is not None:

@@ -3,10 +3,14 @@
 from __future__ import annotations
 
 import difflib
+import errno
 import re
 import traceback
 from collections.abc import Iterable, Mapping
 from pathlib import Path
+
+FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)  # of the disk, of the user's share of it, of one file
+OUT_OF_MEMORY = re.compile("out of memory|can't allocate memory|not enough memory", re.IGNORECASE)
 
 
 class UserError(ValueError):
@@ -54,8 +58,25 @@ def in_words(error: BaseException) -> str | None:
     """What the user did wrong, in a line or two; None if it is no fault of theirs."""
     if isinstance(error, UserError):  # torch puts the whole traceback into that of an error in a loading process
         return str(error).rpartition("UserError: ")[2].strip() if "in DataLoader worker" in str(error) else str(error)
+    if isinstance(error, OSError) and error.errno in FULL:
+        place = f"{error.filename} cannot be written" if error.filename is not None else "A file cannot be written"
+        return f"{place}: {error.strerror}. Make room (or raise the limit), and repeat the command: a run goes on."
     if isinstance(error, OSError) and error.filename is not None:
         return f"{error.filename}: {error.strerror}."
+    if isinstance(error, MemoryError) or (isinstance(error, RuntimeError) and OUT_OF_MEMORY.search(str(error))):
+        return _out_of_memory(error)
     if type(error).__name__ == "MisconfigurationException":  # Lightning's, of what cannot be configured
         return str(error)
     return None
+
+
+def _out_of_memory(error: BaseException) -> str:
+    """With how much was asked for, where torch says so."""
+    asked = re.search(r"allocate ([\d.]+ ?\w*)", str(error))
+    amount = f", {_readable(asked[1])} more were asked for" if asked else ""
+    return f"Out of memory{amount} ({where(error)}). Make the net or data.batch_size smaller."
+
+
+def _readable(amount: str) -> str:
+    number = amount.removesuffix(" bytes")
+    return f"{int(number) / 1e9:,.1f} GB" if number.isdigit() else amount

@@ -26,19 +26,31 @@ def written_whole(path: Path, sync: bool = False, keep: Path | None = None) -> I
     partial = path.with_name(f".partial.{path.name}")
     _remove(partial)
     try:
-        yield partial
-        stop_if_asked()
-        if sync:
-            _sync(partial)
-        if keep and path.exists():
-            path.replace(keep)
-        if path.is_dir():
-            shutil.rmtree(path)
-        partial.replace(path)
-        if sync:
-            _sync(path.parent)
+        with naming(path):
+            yield partial
+            stop_if_asked()
+            if sync:
+                _sync(partial)
+            if keep and path.exists():
+                path.replace(keep)
+            if path.is_dir():
+                shutil.rmtree(path)
+            partial.replace(path)
+            if sync:
+                _sync(path.parent)
     finally:
         _remove(partial)
+
+
+@contextmanager
+def naming(path: Path) -> Iterator[None]:
+    """Inside it an error of the system that names no file, such as that of a full disk, names this one."""
+    try:
+        yield
+    except OSError as error:
+        if error.filename is None:
+            error.filename = str(path)
+        raise
 
 
 def write_text(path: Path, text: str) -> None:

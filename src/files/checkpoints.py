@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 import pickle
+import shutil
 import zipfile
 from pathlib import Path
 from typing import Any
 
 import torch
 from lightning.pytorch.plugins.io import TorchCheckpointIO
+from torch.utils._pytree import tree_leaves
 
-from src.console.messages import UserError, first_line
+from src.console.messages import FULL, UserError, first_line
 from src.files.atomic import written_whole
 
 LAST, PREVIOUS = "last.ckpt", "previous.ckpt"
@@ -26,10 +28,26 @@ class AtomicCheckpointIO(TorchCheckpointIO):
         path = Path(path)
         path.parent.mkdir(parents=True, exist_ok=True)
         with written_whole(path, sync=True, keep=path.with_name(PREVIOUS) if path.name == LAST else None) as partial:
-            torch.save(checkpoint, partial)
+            try:
+                with partial.open("wb") as file:
+                    torch.save(checkpoint, file)
+            except (OSError, RuntimeError) as error:
+                _tell_lack_of_room(error if isinstance(error, OSError) else error.__context__, checkpoint, path)
+                raise
 
     def load_checkpoint(self, path: Any, map_location: Any = "cpu", weights_only: bool | None = True) -> dict[str, Any]:
         return load_checkpoint(path)
+
+
+def _tell_lack_of_room(error: BaseException | None, checkpoint: dict[str, Any], path: Path) -> None:
+    """Raise UserError, with the bytes that are needed and free, if that is why a checkpoint could not be written."""
+    if isinstance(error, OSError) and error.errno in FULL:
+        needed = sum(leaf.nbytes for leaf in tree_leaves(checkpoint) if isinstance(leaf, torch.Tensor))
+        free = shutil.disk_usage(path.parent).free
+        raise UserError(
+            f"{path} cannot be written: {error.strerror}. It needs about {needed / 1e6:.1f} MB, {free / 1e6:.1f} MB "
+            "are free. Make room (or raise the limit), and repeat the command: the run goes on."
+        ) from error
 
 
 def check_zip(path: str | Path) -> None:
