@@ -9,12 +9,15 @@ import subprocess
 import sys
 import time
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pandas as pd
 import pytest
 import torch
 from PIL import Image
+from torchmetrics import Metric
+from torchmetrics.classification import MulticlassAccuracy
 
 from src.run import Run
 from tests.conftest import PROJECT
@@ -234,3 +237,43 @@ def test_an_interval_holds_the_score_and_shrinks_with_more_examples():
     # A share p of N examples has the deviation sqrt(p (1 - p) / N); 95 % lie within 1.96 of it.
     assert widths[1] == pytest.approx(2 * 1.96 * (0.8 * 0.2 / 10_000) ** 0.5, rel=0.15)
     assert widths[0] > 5 * widths[1]
+
+
+class Share:
+    """A task that is scored by one number."""
+
+    def metrics(self) -> dict[str, Metric]:
+        return {"accuracy": MulticlassAccuracy(2, average="micro", validate_args=False)}
+
+
+def test_an_interval_is_of_95_percent():
+    from src.learning.intervals import intervals
+
+    y = torch.ones(1000, dtype=torch.long)
+    predictions = torch.tensor([[0.0, 1.0]]).repeat(1000, 1)
+    predictions[:200] = torch.tensor([1.0, 0.0])
+    task: Any = Share()
+    low, high = intervals(task, predictions, y)["accuracy"]
+    assert high - low == pytest.approx(2 * 1.96 * (0.8 * 0.2 / 1000) ** 0.5, rel=0.07)
+    assert (low + high) / 2 == pytest.approx(0.8, abs=0.005)
+
+
+@pytest.mark.parametrize("ending", ["csv", "jsonl", "parquet"])
+def test_a_file_in_many_parts_has_one_header_and_all_rows(house, call, ending):
+    """With batches of 7, each row has the answer that it has in a batch of all."""
+    assert call("predict", "outputs/house", "house.csv", "-o", f"whole.{ending}") == 0
+    assert call("predict", "outputs/house", "house.csv", "-o", f"parts.{ending}", "data.batch_size=7") == 0
+    read = {"csv": pd.read_csv, "jsonl": lambda path: pd.read_json(path, lines=True), "parquet": pd.read_parquet}
+    whole, parts = (read[ending](f"{name}.{ending}") for name in ("whole", "parts"))
+    assert len(parts) == 300
+    pd.testing.assert_frame_equal(whole, parts, rtol=1e-4)
+
+
+def test_answers_that_are_no_inputs_are_not_written_over(train, call, capsys):
+    """Not where the run knows their column either, since it was told to leave it out."""
+    houses("house.csv", 60, predicted_price=1.0)
+    train(*TABLE[:2], "data.drop=[id,predicted_price]", "data.target=price", "name=again", *SHORT)
+    capsys.readouterr()
+    assert call("predict", "outputs/again", "house.csv", "-o", "answers.csv") == 1
+    assert "The input has a column predicted_price already" in capsys.readouterr().err
+    assert not Path("answers.csv").exists()

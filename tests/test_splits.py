@@ -65,6 +65,16 @@ def test_the_folds_test_every_example_once(labels):
         assert len(parts["val"]) == round(len(parts["train"]) / 3)  # as 0.2 is to 0.6
 
 
+@pytest.mark.parametrize("fold", [0, 1, 2])
+def test_each_fold_has_its_share_of_each_class(fold):
+    data = data_module("data=wine", stratify=True, folds=3, fold=fold)
+    everything: Any = data.dataset
+    counts = everything.y.bincount()
+    for split, subset in data.splits.items():
+        share = len(subset) / len(everything)
+        assert ((everything.y[subset.indices.long()].bincount() - share * counts).abs() <= 1.5).all(), split
+
+
 def test_ready_made_splits_are_kept_and_the_rest_comes_from_train():
     test = torch.arange(80, 100)
     parts = random_split(100, THREE, 0, ready={"train": torch.arange(80), "test": test})

@@ -288,6 +288,32 @@ def test_a_table_on_disk_gives_what_one_in_memory_gives(monkeypatch):
     assert len([*Path("cache/tables").glob("*/features.bin")]) == 2  # another file, another conversion
 
 
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"target": "rooms"},
+        {"target": ["price", "rooms"]},
+        {"drop": ["city"]},
+        {"categorical": ["old"]},
+        {"missing": "drop"},
+        {"date_format": "%Y-%m-%d"},
+        {"group_column": "city"},
+    ],
+    ids=str,
+)
+def test_a_table_on_disk_is_read_anew_for_another_purpose(change):
+    """An older conversion of the same file is not taken for it."""
+    text = MIXED.replace("5,Paris", ",Paris")
+    options: dict[str, Any] = {"target": "price", "missing": "impute", "in_memory": False, "cache": "cache"}
+    table_of(text, **options)
+    disk, memory = table_of(None, **options | change), table_of(None, **options | change | {"in_memory": True})
+    rows = list(range(len(memory)))
+    assert len(disk) == len(memory)
+    for a, b in zip(disk.__getitems__(rows), memory.__getitems__(rows), strict=True):
+        assert torch.equal(a, b)
+    assert (disk.reader, disk.targets) == (memory.reader, memory.targets)
+
+
 CONVERT = """
 import sys
 sys.path.insert(0, {project!r})
