@@ -136,7 +136,9 @@ def test_schedulers_know_the_length_of_the_run(train):
     train(*WINE, "name=cosine", "scheduler=cosine")
     train(*WINE, "name=by_epoch", "scheduler=cosine", "scheduler.interval=epoch")
     train(*WINE, "name=one_cycle", "scheduler=one_cycle")
+    train(*WINE, "name=rarely", "scheduler=cosine", "scheduler.frequency=2")
     assert learning_rates("cosine")[-1] == pytest.approx(0, abs=1e-9)
+    assert learning_rates("rarely") == pytest.approx(learning_rates("cosine"))
     assert learning_rates("by_epoch") == pytest.approx(
         [0.004 * (1 + np.cos(np.pi * e / 4)) / 2 for e in range(1, 4)] + [0], abs=1e-4
     )

@@ -12,8 +12,10 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
+from matplotlib.figure import Figure
 from torch import Tensor
 
+from src.callbacks.history import history_of, read_history
 from src.plots.animation import FRAMES
 from src.plots.confusion import Confusion
 from src.plots.fit import Fit
@@ -46,6 +48,19 @@ def test_they_are_those_that_suit_the_data(train, overrides, drawn):
     for path in plots.iterdir():
         with Image.open(path) as picture:
             assert min(picture.size) > 300
+
+
+def test_the_learning_curve_has_every_epoch_and_marks_the_best(train, monkeypatch):
+    drawn: dict[str, Figure] = {}
+    monkeypatch.setattr(Figure, "savefig", lambda self, path, **_: drawn.update({Path(path).stem: self}))
+    settings = ["data=wine", "net.hidden=[4]", "trainer.max_epochs=3", "mode=max"]  # so the first epoch is the best
+    rows = read_history(history_of(train(*settings)["run"]))
+    for axes, metric in zip(drawn["learning_curve"].axes, ("loss", "accuracy"), strict=True):
+        of_train, of_val, best = axes.lines
+        for line, split in ((of_train, "train"), (of_val, "val")):
+            values = [(row["epoch"], row[f"{split}/{metric}"]) for row in rows]
+            assert (line.get_label(), np.asarray(line.get_xydata()).tolist()) == (split, [list(v) for v in values])
+        assert (best.get_label(), np.unique(best.get_xdata()).tolist()) == ("best val/loss", [0])
 
 
 def module_and_data(finished, *overrides: str):
@@ -119,6 +134,8 @@ def test_the_curve_is_what_the_module_answers(finished):
     x, y = (Tensor(values).unsqueeze(1) for values in axes.lines[0].get_data())
     with torch.no_grad():
         assert torch.allclose(module(x), y)
+        at_0, at_1 = module(torch.tensor([[0.0], [1.0]]))[:, 0].tolist()
+    assert axes.lines[0].get_label() == f"{at_0:.5f} {at_1 - at_0:+.5f} x"
     points = sum(len(np.asarray(scatter.get_offsets())) for scatter in axes.collections)
     assert points == 100
 

@@ -19,8 +19,12 @@ from PIL import Image
 from torchmetrics import Metric
 from torchmetrics.classification import MulticlassAccuracy
 
+from src.formats.tables import table_written_whole
+from src.learning.intervals import intervals
 from src.run import Run
+from src.tasks import Classification
 from tests.conftest import PROJECT
+from tests.sources import description
 
 
 def houses(path: str, rows: int, seed: int = 0, **columns: float) -> pd.DataFrame:
@@ -94,6 +98,17 @@ def test_numbers_are_numbers_in_json(house, call):
     assert first["rooms"] == int(first["rooms"])
     assert isinstance(first["predicted_price"], float)
     assert "e+" not in Path("answers.jsonl").read_text()
+
+
+def test_what_is_missing_is_null_in_json():
+    with table_written_whole(Path("a.jsonl"), Path("none")) as write:
+        write(pd.DataFrame({"a": [0.5, np.nan], "b": ["x", None]}))
+
+    def refuse(name: str) -> None:
+        raise AssertionError(f"{name} is no JSON")
+
+    lines = [json.loads(line, parse_constant=refuse) for line in Path("a.jsonl").read_text().splitlines()]
+    assert lines == [{"a": 0.5, "b": "x"}, {"a": None, "b": None}]
 
 
 def test_several_targets_have_an_answer_each(train, call):
@@ -220,10 +235,6 @@ def test_a_run_is_scored_from_another_folder(house, call, capsys, tmp_path_facto
 
 
 def test_an_interval_holds_the_score_and_shrinks_with_more_examples():
-    from src.learning.intervals import intervals
-    from src.tasks import Classification
-    from tests.sources import description
-
     binary = Classification(description(classes=["no", "yes"]))
     generator = torch.Generator().manual_seed(0)
     widths = []
@@ -247,8 +258,6 @@ class Share:
 
 
 def test_an_interval_is_of_95_percent():
-    from src.learning.intervals import intervals
-
     y = torch.ones(1000, dtype=torch.long)
     predictions = torch.tensor([[0.0, 1.0]]).repeat(1000, 1)
     predictions[:200] = torch.tensor([1.0, 0.0])
@@ -256,6 +265,15 @@ def test_an_interval_is_of_95_percent():
     low, high = intervals(task, predictions, y)["accuracy"]
     assert high - low == pytest.approx(2 * 1.96 * (0.8 * 0.2 / 1000) ** 0.5, rel=0.07)
     assert (low + high) / 2 == pytest.approx(0.8, abs=0.005)
+
+
+def test_an_interval_is_of_the_draws_that_determine_the_metric():
+    """Of few examples some draws are of one class, so that they have no AUROC."""
+    y = torch.tensor([0, 1, 0, 1, 0, 0])
+    second = torch.tensor([0.1, 0.9, 0.6, 0.5, 0.2, 0.3])
+    binary = Classification(description(classes=["no", "yes"]))
+    low, high = intervals(binary, torch.stack([1 - second, second], dim=1), y, resamples=100)["auroc"]
+    assert 0 <= low < high <= 1
 
 
 @pytest.mark.parametrize("ending", ["csv", "jsonl", "parquet"])

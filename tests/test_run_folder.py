@@ -14,6 +14,8 @@ import pytest
 import torch
 from hydra.experimental.callback import Callback
 
+from src.files.results import write_results
+
 TINY = ("data=wine", "net.hidden=[8]", "trainer.max_epochs=2")
 
 
@@ -99,6 +101,16 @@ def test_a_run_that_is_being_trained_is_refused(python, folder):
         done = python("src.train", *TINY, "name=busy")
     assert done.returncode == 1
     assert "outputs/busy is being trained by another process" in done.stderr
+
+
+def test_a_score_that_is_not_known_is_null_in_the_results():
+    write_results(Path("results.json"), status="finished", r2=float("nan"), loss=float("inf"), mae=0.5)
+
+    def refuse(name: str) -> None:
+        raise AssertionError(f"{name} is no JSON")
+
+    results = json.loads(Path("results.json").read_text(), parse_constant=refuse)
+    assert results == {"status": "finished", "r2": None, "loss": None, "mae": 0.5}
 
 
 def test_a_sweep_has_a_folder_for_each_job(call, capsys):

@@ -86,6 +86,22 @@ def test_ready_made_splits_are_kept_and_the_rest_comes_from_train():
     assert (len(folded["train"]), len(folded["val"])) == (60, 20)
 
 
+def test_classes_and_groups_are_those_of_the_rows_that_are_left_to_split():
+    """Ready-made training examples need not be the first."""
+    train = torch.arange(60, 100)
+    labels = torch.tensor([0] * 60 + [1] * 20 + [2] * 20)
+    parts = random_split(100, THREE, 0, labels=labels, ready={"train": train})
+    assert [labels[part.long()].bincount(minlength=3).tolist() for part in parts.values()] == [
+        [0, 12, 12],
+        [0, 4, 4],
+        [0, 4, 4],
+    ]
+    groups = torch.arange(100) // 4
+    parts = random_split(100, THREE, 0, groups=groups, ready={"train": train})
+    assert together(parts) == train.tolist()
+    assert sum(len(groups[part.long()].unique()) for part in parts.values()) == 10
+
+
 def labelled(size: int) -> InMemory:
     y = torch.arange(size) % 2
     y[0] = 2
