@@ -266,6 +266,7 @@ def test_training_from_python_gives_the_run_and_leaves_no_state(folder):
     assert isinstance(run, Run)
     assert run.results == json.loads(Path("outputs/python/results.json").read_text())
     assert train(*WINE).folder != train(*WINE, "trainer.deterministic=true").folder
+    assert state() == before
     assert train(*WINE, "name=python").results == run.results  # finished: it is not trained again
     for overrides, says in ((("nett=mlp",), "Did you mean 'net'"), (("net.hidden=[0]",), "net.hidden=[0]: a layer")):
         with pytest.raises(UserError, match=says.replace("[", r"\[")):
