@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import signal
 import subprocess
 import sys
@@ -208,7 +209,9 @@ def test_new_data_are_scored_as_a_whole(house, call, capsys):
     assert call("evaluate", "outputs/house", "data.path=sold.csv", "--resamples", "200") == 0
     said = capsys.readouterr()
     assert "All 80 examples of sold.csv are scored." in said.err
-    assert "95 % between" in said.out
+    found = re.findall(r"(\S+) +(\S+)   95 % between (\S+) and (\S+)", said.out)
+    assert [name for name, *_ in found] == ["test/r2", "test/rmse", "test/mae", "test/mse"]
+    assert all(float(low) < float(value) < float(high) for _, value, low, high in found)
     assert call("predict", "outputs/house", "sold.csv", "-o", "answers.csv") == 0
     answers = pd.read_csv("answers.csv")
     mae = (answers.price - answers.predicted_price).abs().mean()
