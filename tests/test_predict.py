@@ -117,7 +117,10 @@ def test_several_targets_have_an_answer_each(train, call):
     table.assign(tax=table.price / 10).to_csv("house.csv", index=False)
     train(*TABLE, "data.target=[price,tax]", "name=two", *SHORT)
     assert call("predict", "outputs/two", "house.csv", "-o", "answers.csv") == 0
-    assert list(pd.read_csv("answers.csv").columns[-2:]) == ["predicted_price", "predicted_tax"]
+    answers = pd.read_csv("answers.csv")
+    assert list(answers.columns[-2:]) == ["predicted_price", "predicted_tax"]
+    for name in ("price", "tax"):
+        assert answers[f"predicted_{name}"].mean() == pytest.approx(answers[name].mean(), rel=0.5)
 
 
 def test_pictures_are_named(train, call, folder):
