@@ -214,10 +214,11 @@ def test_what_is_frozen_stays_as_it_was_and_the_rest_learns(train, capsys):
     net = {name.removeprefix("net."): w for name, w in weights("all").items() if name.startswith("net.")}
     torch.save(net, "start.pt")
     capsys.readouterr()
-    train(*WINE, "weights=start.pt", "freeze=[1.*]", "name=tuned")
+    train(*WINE, "weights=start.pt", "freeze=[1.w*,1.bias]", "name=tuned")
     assert "MLP: 139 parameters, of which 27 learn" in capsys.readouterr().out
     tuned = weights("tuned")
     assert torch.equal(tuned["net.1.weight"], net["1.weight"])
+    assert torch.equal(tuned["net.1.bias"], net["1.bias"])
     assert not torch.equal(tuned["net.4.weight"], net["4.weight"])
 
 
