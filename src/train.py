@@ -31,7 +31,9 @@ def fit(cfg: DictConfig) -> Run:
         data = build(cfg.data, "data")
         L.seed_everything(cfg.seed, workers=True, verbose=False)
         module, trainer = build(cfg.module, "module"), training.trainer()
-        trainer.fit(module, data, ckpt_path=training.resume_from)
+        trainer.ckpt_path = training.resume_from  # as an argument of `fit` the module's `setup` would not see it
+        trainer.fit(module, data)
+        trainer.ckpt_path = None
         training.finish(trainer)
     return run
 

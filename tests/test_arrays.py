@@ -185,6 +185,23 @@ def test_rows_of_a_file_are_its_rows(order):
     assert torch.equal(x, torch.from_numpy(X[[5, 59, 0]]))
 
 
+@pytest.mark.parametrize("path", ["x.npy", "a.npz"])
+def test_a_wrong_value_far_down_is_counted_from_the_first(path, monkeypatch):
+    monkeypatch.setattr("src.datasets.arrays.inputs.CHECKED", 7 * X[0].astype("float64").nbytes)
+    np.save("x.npy", with_value(np.nan))
+    np.save("y.npy", NUMBERS)
+    np.savez("a.npz", x=with_value(np.nan), y=NUMBERS)
+    with pytest.raises(UserError, match=r"row 40 of x \(from 0\) holds a value that is nan"):
+        dataset_of(path).fit(torch.arange(3))
+
+
+def test_a_loading_process_reads_the_same_rows():
+    np.save("x.npy", X)
+    np.save("y.npy", NUMBERS)
+    data = dataset_of("x.npy")
+    assert torch.equal(pickle.loads(pickle.dumps(data)).__getitems__([3, 59, 4])[0], torch.from_numpy(X[[3, 59, 4]]))
+
+
 def _resident() -> float:
     """Bytes of memory that this process has now; where the system does not say, the most that it ever had."""
     if Path("/proc/self/statm").exists():

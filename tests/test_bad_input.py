@@ -153,6 +153,10 @@ def test_a_gpu_that_is_not_there(call, capsys, monkeypatch):
         ),
         (["outputs/tiny", "optimizer.lr=3"], "optimizer.lr=3: only data and trainer of a finished run can change."),
         (["outputs/tiny", "data.split_seed=3"], "would be scored on examples that it has learnt from."),
+        (
+            ["outputs/tiny", "data.fractions=[0.4,0.45,0.15]", "--split", "val"],
+            "would be scored on examples that it has learnt from.",
+        ),
         (["outputs/tiny", "data=digits"], "digits.csv.gz has no column alcohol, which the run needs."),
         (["outputs/tiny", "trainer=gpuu"], f"trainer=gpuu: there are {choices('trainer')}."),
         (

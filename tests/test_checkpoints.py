@@ -134,3 +134,17 @@ def test_a_write_that_breaks_off_leaves_the_old_checkpoint(folder, monkeypatch):
         AtomicCheckpointIO().save_checkpoint({}, path)
     assert torch.equal(load_checkpoint(path)["state_dict"]["w"], torch.ones(2))
     assert [p.name for p in folder.iterdir()] == ["last.ckpt"]
+
+
+def test_a_checkpoint_is_on_the_disk_before_it_has_its_name(folder, monkeypatch):
+    """Else a power cut could leave the name with nothing behind it; and the name is on the disk in the end."""
+    path, synced = folder / "last.ckpt", []
+    fsync = os.fsync
+
+    def note(descriptor: int) -> None:
+        fsync(descriptor)
+        synced.append((os.fstat(descriptor).st_ino, path.exists()))
+
+    monkeypatch.setattr(os, "fsync", note)
+    AtomicCheckpointIO().save_checkpoint({"state_dict": {"w": torch.ones(2)}, "DataModule": {}}, path)
+    assert synced == [(path.stat().st_ino, False), (folder.stat().st_ino, True)]

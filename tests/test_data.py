@@ -10,6 +10,7 @@ import torch
 from sklearn import datasets
 from torch.utils.data import Dataset
 
+from src.callbacks.history import history_of, read_history
 from src.console.messages import UserError
 from src.datamodule import DataModule
 from src.datasets.sampling import EpochSampler
@@ -103,6 +104,14 @@ def test_a_part_of_an_epoch_can_be_skipped_once():
     assert len(sampler) == 100_000
 
 
+@pytest.mark.parametrize("seed", [None, 0])
+@pytest.mark.parametrize("devices", [1, 2])
+def test_no_example_of_many_is_lost(seed, devices):
+    size = 2 * 65536 * devices + 7
+    dealt = [list(EpochSampler(size, seed, 0, rank, devices, even=False)) for rank in range(devices)]
+    assert sorted(index for indices in dealt for index in indices) == list(range(size))
+
+
 class Disk(Dataset):
     """One example at a time, as from files; y is a number without a name."""
 
@@ -170,6 +179,13 @@ def test_data_in_memory_are_fetched_in_whole_batches(monkeypatch):
     asked.clear()
     assert sum(len(y) for _, y in loader) == sum(asked) == 124
     assert len(asked) == 3
+
+
+@pytest.mark.parametrize(("drop_last", "steps"), [("false", 3), ("true", 2)])
+def test_a_last_smaller_training_batch_can_be_left_out(train, drop_last, steps):
+    settings = ["data=wine", "data.batch_size=50", "net.hidden=[4]", "trainer.max_epochs=1"]
+    run = train(*settings, f"data.drop_last={drop_last}")["run"]
+    assert read_history(history_of(run))[0]["step"] == steps  # of 124 examples
 
 
 def test_workers_and_their_persistence_follow_from_the_dataset():

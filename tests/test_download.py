@@ -14,6 +14,7 @@ import pytest
 
 from src.console.messages import UserError
 from src.files import download as module
+from src.files.cache import cache_folder
 from src.files.download import download
 from tests.conftest import served
 
@@ -168,3 +169,13 @@ def test_other_addresses_are_refused(url, folder):
 def test_an_address_that_is_none_is_told(folder):
     with pytest.raises(UserError, match="cannot be downloaded: nonnumeric port"):
         download("http://localhost:port/x.csv", folder)
+
+
+def test_the_cache_is_where_the_system_has_its_caches(folder, monkeypatch):
+    monkeypatch.setenv("HOME", str(folder))
+    monkeypatch.delenv("XDG_CACHE_HOME", raising=False)
+    assert cache_folder(None) == folder / ".cache" / "kindling"
+    monkeypatch.setenv("XDG_CACHE_HOME", str(folder / "caches"))
+    assert cache_folder(None) == folder / "caches" / "kindling"
+    assert cache_folder("~/own") == folder / "own"
+    assert (folder / "own").is_dir()

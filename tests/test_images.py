@@ -359,6 +359,8 @@ def test_colours_change_within_their_strength():
     assert 79 < min(means) < 85
     assert 115 < max(means) < 121
     assert torch.equal(recoloured(x, 0.0, generator()), x)
+    white = [recoloured(2 * x + 55, 1.0, generator(seed)).unique().tolist() for seed in range(100)]
+    assert 30 < white.count([255]) < 70  # what would be brighter than white is white
     grey = recoloured(torch.randint(0, 256, (1, 4, 4), generator=generator()).to(torch.uint8), 0.5, generator())
     assert grey.shape == (1, 4, 4)
 

@@ -12,6 +12,7 @@ import torch
 from sklearn import metrics
 from torch import nn
 
+from src.callbacks.history import history_of, read_history
 from src.learning.metrics import EpochMetrics
 from src.nets import MLP
 from src.nets.standardize import Standardize
@@ -48,6 +49,14 @@ def test_standardization_is_learnt_from_the_training_split_only(train):
     np.testing.assert_allclose(module.input_scale.mean, x.mean(0), rtol=1e-5)
     everything: Any = data.splits["train"].dataset
     assert not np.allclose(module.input_scale.mean, everything.x.mean(0), rtol=1e-5)
+
+
+def test_without_standardization_net_and_loss_see_the_numbers_as_they_are(train):
+    train("data=diabetes", "net=linear", "standardize=false", "name=raw", "trainer.max_epochs=1")
+    module: Any = Run("outputs/raw").load()
+    for scale in (module.input_scale, module.task.target_scale):
+        assert (scale.mean == 0).all()
+        assert (scale.std == 1).all()
 
 
 def classification(classes: int) -> Task:
@@ -135,7 +144,9 @@ def test_schedulers_know_the_length_of_the_run(train):
     train(*WINE, "name=cosine", "scheduler=cosine")
     train(*WINE, "name=by_epoch", "scheduler=cosine", "scheduler.interval=epoch")
     train(*WINE, "name=one_cycle", "scheduler=one_cycle")
+    train(*WINE, "name=rarely", "scheduler=cosine", "scheduler.frequency=2")
     assert learning_rates("cosine")[-1] == pytest.approx(0, abs=1e-9)
+    assert learning_rates("rarely") == pytest.approx(learning_rates("cosine"))
     assert learning_rates("by_epoch") == pytest.approx(
         [0.004 * (1 + np.cos(np.pi * e / 4)) / 2 for e in range(1, 4)] + [0], abs=1e-4
     )
@@ -144,16 +155,31 @@ def test_schedulers_know_the_length_of_the_run(train):
     assert rates[-1] < 0.05 * max(rates)
 
 
-def test_step_and_plateau_lower_the_rate(train):
+def test_step_lowers_the_rate(train):
     train(*WINE, "name=step", "scheduler=step", "scheduler.step_size=2")
     assert learning_rates("step")[-1] == pytest.approx(0.004 * 0.1**2)
-    # Nothing is learnt with lr 0, so every second epoch is one too many without a better score.
-    train(*WINE, "name=plateau", "scheduler=plateau", "scheduler.patience=1", "optimizer.lr=1e-9")
-    assert learning_rates("plateau")[0] == 1e-9
 
 
-def test_an_epoch_without_validation_has_no_validation_scores_and_no_step_of_plateau(train):
-    train(*WINE, "name=w", "trainer.check_val_every_n_epoch=2", "scheduler=plateau", "scheduler.patience=0")
+@pytest.mark.parametrize(
+    ("overrides", "lowered"),
+    [
+        ([], [0, 1, 2, 3]),
+        (["scheduler.patience=1"], [0, 0, 1, 1]),
+        (["scheduler.frequency=2"], [0, 0, 0, 1]),
+        (["trainer.check_val_every_n_epoch=2"], [0, 0, 0, 1]),
+        (["trainer.check_val_every_n_epoch=2", "scheduler.monitor=train/loss"], [0, 1, 2, 3]),
+    ],
+    ids=["each", "patience", "frequency", "without validation", "a score of training"],
+)
+def test_plateau_lowers_the_rate_where_a_score_is_no_better(train, overrides, lowered):
+    """With so small a rate none ever is, after the first."""
+    settings = ["scheduler=plateau", "scheduler.patience=0", "optimizer.lr=1e-9"]
+    train(*WINE, "name=plateau", "net.dropout=0.0", "+scheduler.eps=0.0", *settings, *overrides)
+    assert learning_rates("plateau") == pytest.approx([1e-9 * 0.3**times for times in lowered], abs=1e-13)
+
+
+def test_an_epoch_without_validation_has_no_validation_scores(train):
+    train(*WINE, "name=w", "trainer.check_val_every_n_epoch=2")
     with Path("outputs/w/logs/metrics.csv").open() as file:
         assert [bool(row["val/loss"]) for row in csv.DictReader(file)] == [False, True, False, True]
 
@@ -308,3 +334,37 @@ def test_a_run_on_all_examples_has_training_scores_only(train, capsys):
     results = train(*WINE, *settings)
     assert {name.partition("/")[0] for name in results if "/" in name} == {"train"}
     assert "train/accuracy" in capsys.readouterr().out
+
+
+def history(name: str) -> list[dict[str, float]]:
+    return read_history(history_of(f"outputs/{name}"))
+
+
+def test_the_best_epoch_is_scored_not_the_last(train):
+    """The worst by loss, so that it is the first."""
+    results = train(*WINE, "mode=max", "name=w")
+    first, *_ = history("w")
+    assert {name: results[name] for name in first if "/" in name} == {k: v for k, v in first.items() if "/" in k}
+    module, test = Run("outputs/w").load(), Run("outputs/w").data().splits["test"]
+    x, y = test.__getitems__(list(range(len(test))))
+    with torch.no_grad():
+        assert results["test/loss"] == pytest.approx(nn.functional.nll_loss(module(x).log(), y).item(), rel=1e-4)
+
+
+def test_a_larger_accuracy_is_better_wherever_it_is_monitored(train):
+    results = train(*WINE, "monitor=val/accuracy", "scheduler=plateau", "name=w")
+    accuracies = [row["val/accuracy"] for row in history("w")]
+    assert min(accuracies) < max(accuracies) == results["val/accuracy"]
+    state = torch.load("outputs/w/checkpoints/last.ckpt", weights_only=True)
+    [early_stopping] = [part for part in state["callbacks"].values() if "wait_count" in part]
+    assert early_stopping["best_score"].item() == pytest.approx(max(accuracies))
+    assert state["lr_schedulers"][0]["best"] == pytest.approx(max(accuracies))
+
+
+def test_compile_compiles_the_net(train, monkeypatch):
+    compiled = []
+    monkeypatch.setattr(nn.Module, "compile", lambda self: compiled.append(type(self)))
+    train(*WINE, "trainer.max_epochs=1")
+    assert compiled == []
+    train(*WINE, "trainer.max_epochs=1", "compile=true")
+    assert compiled == [MLP]

@@ -12,8 +12,10 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
+from matplotlib.figure import Figure
 from torch import Tensor
 
+from src.callbacks.history import history_of, read_history
 from src.plots.animation import FRAMES
 from src.plots.confusion import Confusion
 from src.plots.fit import Fit
@@ -48,6 +50,19 @@ def test_they_are_those_that_suit_the_data(train, overrides, drawn):
             assert min(picture.size) > 300
 
 
+def test_the_learning_curve_has_every_epoch_and_marks_the_best(train, monkeypatch):
+    drawn: dict[str, Figure] = {}
+    monkeypatch.setattr(Figure, "savefig", lambda self, path, **_: drawn.update({Path(path).stem: self}))
+    settings = ["data=wine", "net.hidden=[4]", "trainer.max_epochs=3", "mode=max"]  # so the first epoch is the best
+    rows = read_history(history_of(train(*settings)["run"]))
+    for axes, metric in zip(drawn["learning_curve"].axes, ("loss", "accuracy"), strict=True):
+        of_train, of_val, best = axes.lines
+        for line, split in ((of_train, "train"), (of_val, "val")):
+            values = [(row["epoch"], row[f"{split}/{metric}"]) for row in rows]
+            assert (line.get_label(), np.asarray(line.get_xydata()).tolist()) == (split, [list(v) for v in values])
+        assert (best.get_label(), np.unique(best.get_xdata()).tolist()) == ("best val/loss", [0])
+
+
 def module_and_data(finished, *overrides: str):
     run = Run(finished(*overrides, ONE, "name=r")["run"])
     module = run.load()
@@ -57,12 +72,15 @@ def module_and_data(finished, *overrides: str):
 def test_the_confusion_matrix_counts_true_by_predicted(finished):
     module, data = module_and_data(finished, "data=wine")
     confusion = Confusion()
-    for true, predicted in [([0, 0, 1], [0, 2, 1]), ([2, 2, 2], [2, 2, 0])]:
+    for true, predicted in [([0, 0, 1], [0, 2, 1]), ([2, 2, 2], [2, 2, 1])]:
         confusion.add(torch.zeros(3, 13), torch.tensor(true), torch.eye(3)[predicted])
     [axes, _] = confusion.draw(module, data, "test", {"test/accuracy": 4 / 6}).axes
     cells = {(text.get_position()[::-1]): text.get_text() for text in axes.texts}
-    assert cells == {(0, 0): "1", (0, 2): "1", (1, 1): "1", (2, 2): "2", (2, 0): "1"}
-    assert [label.get_text() for label in axes.get_yticklabels()] == ["1", "2", "3"]
+    assert cells == {(0, 0): "1", (0, 2): "1", (1, 1): "1", (2, 2): "2", (2, 1): "1"}
+    shares = np.asarray(axes.images[0].get_array())  # of the true class
+    np.testing.assert_allclose(shares, [[1 / 2, 0, 1 / 2], [0, 1, 0], [0, 1 / 3, 2 / 3]], rtol=1e-6)
+    for labels in (axes.get_xticklabels(), axes.get_yticklabels()):
+        assert [label.get_text() for label in labels] == ["1", "2", "3"]
     assert axes.get_title() == "cultivar: accuracy 0.667 on 6 test examples"
     assert (axes.get_xlabel(), axes.get_ylabel()) == ("predicted", "true")
 
@@ -116,6 +134,8 @@ def test_the_curve_is_what_the_module_answers(finished):
     x, y = (Tensor(values).unsqueeze(1) for values in axes.lines[0].get_data())
     with torch.no_grad():
         assert torch.allclose(module(x), y)
+        at_0, at_1 = module(torch.tensor([[0.0], [1.0]]))[:, 0].tolist()
+    assert axes.lines[0].get_label() == f"{at_0:.5f} {at_1 - at_0:+.5f} x"
     points = sum(len(np.asarray(scatter.get_offsets())) for scatter in axes.collections)
     assert points == 100
 

@@ -4,20 +4,28 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import signal
 import subprocess
 import sys
 import time
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pandas as pd
 import pytest
 import torch
 from PIL import Image
+from torchmetrics import Metric
+from torchmetrics.classification import MulticlassAccuracy
 
+from src.formats.tables import table_written_whole
+from src.learning.intervals import intervals
 from src.run import Run
+from src.tasks import Classification
 from tests.conftest import PROJECT
+from tests.sources import description
 
 
 def houses(path: str, rows: int, seed: int = 0, **columns: float) -> pd.DataFrame:
@@ -93,12 +101,26 @@ def test_numbers_are_numbers_in_json(house, call):
     assert "e+" not in Path("answers.jsonl").read_text()
 
 
+def test_what_is_missing_is_null_in_json():
+    with table_written_whole(Path("a.jsonl"), Path("none")) as write:
+        write(pd.DataFrame({"a": [0.5, np.nan], "b": ["x", None]}))
+
+    def refuse(name: str) -> None:
+        raise AssertionError(f"{name} is no JSON")
+
+    lines = [json.loads(line, parse_constant=refuse) for line in Path("a.jsonl").read_text().splitlines()]
+    assert lines == [{"a": 0.5, "b": "x"}, {"a": None, "b": None}]
+
+
 def test_several_targets_have_an_answer_each(train, call):
     table = houses("house.csv", 200)
     table.assign(tax=table.price / 10).to_csv("house.csv", index=False)
     train(*TABLE, "data.target=[price,tax]", "name=two", *SHORT)
     assert call("predict", "outputs/two", "house.csv", "-o", "answers.csv") == 0
-    assert list(pd.read_csv("answers.csv").columns[-2:]) == ["predicted_price", "predicted_tax"]
+    answers = pd.read_csv("answers.csv")
+    assert list(answers.columns[-2:]) == ["predicted_price", "predicted_tax"]
+    for name in ("price", "tax"):
+        assert answers[f"predicted_{name}"].mean() == pytest.approx(answers[name].mean(), rel=0.5)
 
 
 def test_pictures_are_named(train, call, folder):
@@ -190,7 +212,9 @@ def test_new_data_are_scored_as_a_whole(house, call, capsys):
     assert call("evaluate", "outputs/house", "data.path=sold.csv", "--resamples", "200") == 0
     said = capsys.readouterr()
     assert "All 80 examples of sold.csv are scored." in said.err
-    assert "95 % between" in said.out
+    found = re.findall(r"(\S+) +(\S+)   95 % between (\S+) and (\S+)", said.out)
+    assert [name for name, *_ in found] == ["test/r2", "test/rmse", "test/mae", "test/mse"]
+    assert all(float(low) < float(value) < float(high) for _, value, low, high in found)
     assert call("predict", "outputs/house", "sold.csv", "-o", "answers.csv") == 0
     answers = pd.read_csv("answers.csv")
     mae = (answers.price - answers.predicted_price).abs().mean()
@@ -217,10 +241,6 @@ def test_a_run_is_scored_from_another_folder(house, call, capsys, tmp_path_facto
 
 
 def test_an_interval_holds_the_score_and_shrinks_with_more_examples():
-    from src.learning.intervals import intervals
-    from src.tasks import Classification
-    from tests.sources import description
-
     binary = Classification(description(classes=["no", "yes"]))
     generator = torch.Generator().manual_seed(0)
     widths = []
@@ -234,3 +254,50 @@ def test_an_interval_holds_the_score_and_shrinks_with_more_examples():
     # A share p of N examples has the deviation sqrt(p (1 - p) / N); 95 % lie within 1.96 of it.
     assert widths[1] == pytest.approx(2 * 1.96 * (0.8 * 0.2 / 10_000) ** 0.5, rel=0.15)
     assert widths[0] > 5 * widths[1]
+
+
+class Share:
+    """A task that is scored by one number."""
+
+    def metrics(self) -> dict[str, Metric]:
+        return {"accuracy": MulticlassAccuracy(2, average="micro", validate_args=False)}
+
+
+def test_an_interval_is_of_95_percent():
+    y = torch.ones(1000, dtype=torch.long)
+    predictions = torch.tensor([[0.0, 1.0]]).repeat(1000, 1)
+    predictions[:200] = torch.tensor([1.0, 0.0])
+    task: Any = Share()
+    low, high = intervals(task, predictions, y)["accuracy"]
+    assert high - low == pytest.approx(2 * 1.96 * (0.8 * 0.2 / 1000) ** 0.5, rel=0.07)
+    assert (low + high) / 2 == pytest.approx(0.8, abs=0.005)
+
+
+def test_an_interval_is_of_the_draws_that_determine_the_metric():
+    """Of few examples some draws are of one class, so that they have no AUROC."""
+    y = torch.tensor([0, 1, 0, 1, 0, 0])
+    second = torch.tensor([0.1, 0.9, 0.6, 0.5, 0.2, 0.3])
+    binary = Classification(description(classes=["no", "yes"]))
+    low, high = intervals(binary, torch.stack([1 - second, second], dim=1), y, resamples=100)["auroc"]
+    assert 0 <= low < high <= 1
+
+
+@pytest.mark.parametrize("ending", ["csv", "jsonl", "parquet"])
+def test_a_file_in_many_parts_has_one_header_and_all_rows(house, call, ending):
+    """With batches of 7, each row has the answer that it has in a batch of all."""
+    assert call("predict", "outputs/house", "house.csv", "-o", f"whole.{ending}") == 0
+    assert call("predict", "outputs/house", "house.csv", "-o", f"parts.{ending}", "data.batch_size=7") == 0
+    read = {"csv": pd.read_csv, "jsonl": lambda path: pd.read_json(path, lines=True), "parquet": pd.read_parquet}
+    whole, parts = (read[ending](f"{name}.{ending}") for name in ("whole", "parts"))
+    assert len(parts) == 300
+    pd.testing.assert_frame_equal(whole, parts, rtol=1e-4)
+
+
+def test_answers_that_are_no_inputs_are_not_written_over(train, call, capsys):
+    """Not where the run knows their column either, since it was told to leave it out."""
+    houses("house.csv", 60, predicted_price=1.0)
+    train(*TABLE[:2], "data.drop=[id,predicted_price]", "data.target=price", "name=again", *SHORT)
+    capsys.readouterr()
+    assert call("predict", "outputs/again", "house.csv", "-o", "answers.csv") == 1
+    assert "The input has a column predicted_price already" in capsys.readouterr().err
+    assert not Path("answers.csv").exists()

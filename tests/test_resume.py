@@ -104,3 +104,28 @@ def test_a_start_that_is_stopped_before_it_learnt_leaves_nothing(folder):
     assert process.returncode == 143
     assert "Stopped before anything was learnt." in said
     assert not Path("outputs/early").exists()
+
+
+TINY = ("data=wine", "net.hidden=[8]", "name=tiny")
+
+
+def test_a_run_that_was_killed_after_it_had_stopped_early_learns_no_more(train):
+    settings = (*TINY, "optimizer.lr=1e-12", "callbacks.early_stopping.patience=2", "trainer.max_epochs=20")
+    before = train(*settings)["epochs"]
+    assert before < 20
+    Path("outputs/tiny/results.json").unlink()
+    rows = epochs("tiny")
+    assert train(*settings)["epochs"] == before
+    assert epochs("tiny") == rows
+
+
+def test_a_run_that_goes_on_needs_the_weights_no_more_that_it_started_from(train, capsys):
+    train(*TINY, "trainer.max_epochs=1")
+    torch.save(torch.load("outputs/tiny/checkpoints/best.ckpt", weights_only=True)["state_dict"], "start.pt")
+    settings = (*TINY[:-1], "name=tuned", "trainer.max_epochs=2", "weights=start.pt")
+    train(*settings)
+    before = checkpoint("tuned", "last")
+    Path("outputs/tuned/results.json").unlink()
+    Path("start.pt").unlink()
+    train(*settings)
+    assert all(torch.equal(before[name], weight) for name, weight in checkpoint("tuned", "last").items())

@@ -8,9 +8,13 @@ import json
 import subprocess
 import sys
 from pathlib import Path
+from typing import Any, ClassVar
 
 import pytest
 import torch
+from hydra.experimental.callback import Callback
+
+from src.files.results import write_results
 
 TINY = ("data=wine", "net.hidden=[8]", "trainer.max_epochs=2")
 
@@ -99,10 +103,37 @@ def test_a_run_that_is_being_trained_is_refused(python, folder):
     assert "outputs/busy is being trained by another process" in done.stderr
 
 
+def test_a_score_that_is_not_known_is_null_in_the_results():
+    write_results(Path("results.json"), status="finished", r2=float("nan"), loss=float("inf"), mae=0.5)
+
+    def refuse(name: str) -> None:
+        raise AssertionError(f"{name} is no JSON")
+
+    results = json.loads(Path("results.json").read_text(), parse_constant=refuse)
+    assert results == {"status": "finished", "r2": None, "loss": None, "mae": 0.5}
+
+
 def test_a_sweep_has_a_folder_for_each_job(call, capsys):
     assert call("train", "-m", *TINY, "name=study", "seed=0,1") == 0
     seeds = [json.loads(Path(f"outputs/study/{job}/results.json").read_text())["seed"] for job in (0, 1)]
     assert seeds == [0, 1]
+
+
+class Sweeper(Callback):
+    """Sees of each job what a sweeper sees that optimizes."""
+
+    values: ClassVar[list[float]] = []
+
+    def on_job_end(self, config: Any, job_return: Any, **_: Any) -> None:
+        self.values.append(job_return.return_value)
+
+
+def test_a_sweep_optimizes_the_monitor_never_a_score_of_the_test(call):
+    Sweeper.values.clear()
+    sees = f"+hydra.callbacks.sweeper._target_={__name__}.Sweeper"
+    assert call("train", "-m", *TINY, "name=study", "monitor=val/auroc,val/loss", sees) == 0
+    results = [json.loads(Path(f"outputs/study/{job}/results.json").read_text()) for job in (0, 1)]
+    assert Sweeper.values == [results[0]["val/auroc"], results[1]["val/loss"]]
 
 
 def test_a_failed_job_does_not_stop_its_sweep(call, capsys):

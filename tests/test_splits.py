@@ -65,6 +65,16 @@ def test_the_folds_test_every_example_once(labels):
         assert len(parts["val"]) == round(len(parts["train"]) / 3)  # as 0.2 is to 0.6
 
 
+@pytest.mark.parametrize("fold", [0, 1, 2])
+def test_each_fold_has_its_share_of_each_class(fold):
+    data = data_module("data=wine", stratify=True, folds=3, fold=fold)
+    everything: Any = data.dataset
+    counts = everything.y.bincount()
+    for split, subset in data.splits.items():
+        share = len(subset) / len(everything)
+        assert ((everything.y[subset.indices.long()].bincount() - share * counts).abs() <= 1.5).all(), split
+
+
 def test_ready_made_splits_are_kept_and_the_rest_comes_from_train():
     test = torch.arange(80, 100)
     parts = random_split(100, THREE, 0, ready={"train": torch.arange(80), "test": test})
@@ -74,6 +84,22 @@ def test_ready_made_splits_are_kept_and_the_rest_comes_from_train():
     folded = random_split(100, THREE, 0, ready={"train": torch.arange(80), "test": test}, fold=(1, 4))
     assert torch.equal(folded["test"], test)
     assert (len(folded["train"]), len(folded["val"])) == (60, 20)
+
+
+def test_classes_and_groups_are_those_of_the_rows_that_are_left_to_split():
+    """Ready-made training examples need not be the first."""
+    train = torch.arange(60, 100)
+    labels = torch.tensor([0] * 60 + [1] * 20 + [2] * 20)
+    parts = random_split(100, THREE, 0, labels=labels, ready={"train": train})
+    assert [labels[part.long()].bincount(minlength=3).tolist() for part in parts.values()] == [
+        [0, 12, 12],
+        [0, 4, 4],
+        [0, 4, 4],
+    ]
+    groups = torch.arange(100) // 4
+    parts = random_split(100, THREE, 0, groups=groups, ready={"train": train})
+    assert together(parts) == train.tolist()
+    assert sum(len(groups[part.long()].unique()) for part in parts.values()) == 10
 
 
 def labelled(size: int) -> InMemory:

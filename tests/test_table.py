@@ -239,6 +239,26 @@ def test_what_is_filled_in_is_learnt_from_the_training_rows_alone():
     assert table[7][0].tolist() == [3, 0, 0]  # no training row has w
 
 
+def test_what_is_learnt_is_learnt_from_all_blocks_of_rows(monkeypatch):
+    monkeypatch.setattr("src.datasets.tables.numeric.BLOCK", 3)
+    lines = [f"{i if i else ''},2020-01-{10 + i}{'T18:30' if i == 1 else ''},{i + 0.5}" for i in range(20)]
+    table = table_of("\n".join(["a,day,y", *lines]), missing="impute", target="y")
+    assert size(table) == 1 + 7  # of the second row alone the day has a time
+    assert table[0][0][0] == 5  # the mean of 1 to 9
+
+
+def test_rows_without_a_target_are_left_out_whatever_becomes_of_the_others(capsys):
+    table = table_of("a,y\n1,0.5\n2,\n,3.5\n4,6.5\n6,1.5\n", missing="impute", target="y")
+    assert table.y[:, 0].tolist() == [0.5, 3.5, 6.5, 1.5]
+    assert "missing=impute: 1 of 5 rows were left out." in capsys.readouterr().err
+
+
+def test_a_row_of_another_file_is_counted_in_that_file():
+    Path("more.csv").write_text("a,y\n1,0.5\n2,0.25\nmany,3.5\n")
+    with pytest.raises(UserError, match=r"more\.csv, row 3: a is 'many'"):
+        table_of(ROWS, target="y", test_path="more.csv")
+
+
 def test_rows_with_missing_values_can_be_left_out(capsys):
     table = table_of("a,y\n1,0.5\n,1.5\n3,\n4,3.5\n5,6.5\n6,1.5\n", missing="drop", target="y")
     assert table.y[:, 0].tolist() == [0.5, 3.5, 6.5, 1.5]
@@ -286,6 +306,32 @@ def test_a_table_on_disk_gives_what_one_in_memory_gives(monkeypatch):
     assert place.stat().st_mtime_ns == made  # the second start does not convert
     table_of(text + "1,Oslo,true,7,1999-02-28,3.25\n", **on_disk)
     assert len([*Path("cache/tables").glob("*/features.bin")]) == 2  # another file, another conversion
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"target": "rooms"},
+        {"target": ["price", "rooms"]},
+        {"drop": ["city"]},
+        {"categorical": ["old"]},
+        {"missing": "drop"},
+        {"date_format": "%Y-%m-%d"},
+        {"group_column": "city"},
+    ],
+    ids=str,
+)
+def test_a_table_on_disk_is_read_anew_for_another_purpose(change):
+    """An older conversion of the same file is not taken for it."""
+    text = MIXED.replace("5,Paris", ",Paris")
+    options: dict[str, Any] = {"target": "price", "missing": "impute", "in_memory": False, "cache": "cache"}
+    table_of(text, **options)
+    disk, memory = table_of(None, **options | change), table_of(None, **options | change | {"in_memory": True})
+    rows = list(range(len(memory)))
+    assert len(disk) == len(memory)
+    for a, b in zip(disk.__getitems__(rows), memory.__getitems__(rows), strict=True):
+        assert torch.equal(a, b)
+    assert (disk.reader, disk.targets) == (memory.reader, memory.targets)
 
 
 CONVERT = """
@@ -440,6 +486,14 @@ def test_new_rows_that_do_not_fit_are_named(finished, call, capsys, case):
     assert call("predict", "outputs/r", "new.csv", "-o", "answers.csv") == 1
     assert says in capsys.readouterr().err
     assert not Path("answers.csv").exists()
+
+
+def test_a_row_far_down_is_counted_from_the_first(finished, call, capsys, monkeypatch):
+    monkeypatch.setattr("src.datasets.tables.reader.ROWS", 3)
+    rows = MIXED.splitlines()
+    Path("new.csv").write_text("\n".join([*rows[:7], rows[7].replace("1,Oslo", ",Oslo"), rows[8]]) + "\n")
+    assert call("predict", "outputs/r", "new.csv", "-o", "answers.csv", "data.batch_size=2") == 1
+    assert "new.csv, row 7: rooms is missing" in capsys.readouterr().err
 
 
 def test_labels_that_the_run_does_not_know_are_not_scored(train, call, capsys):

@@ -14,6 +14,7 @@ import pytest
 import torch
 from sklearn import metrics as sklearn_metrics
 from sklearn.utils.class_weight import compute_class_weight
+from torch.nn import functional
 from torch.utils.data import Dataset
 
 from src.console.messages import UserError
@@ -155,6 +156,25 @@ def test_balanced_weights_are_those_of_scikit_learn(train):
     assert module.loss.weight.tolist() == pytest.approx(expected.tolist())
 
 
+def test_two_classes_are_weighed_as_more_are():
+    generator = torch.Generator().manual_seed(0)
+    outputs, y = torch.randn(20, 1, generator=generator), torch.arange(20) % 3 // 2
+    weight = torch.tensor([1.0, 7.0])
+    expected = functional.cross_entropy(torch.cat([torch.zeros_like(outputs), outputs], dim=1), y, weight)
+    ours = Classification(description(classes=["a", "b"])).loss(outputs, y, weight)
+    assert ours.item() == pytest.approx(expected.item())
+
+
+def test_the_weight_of_a_label_is_that_of_its_ones():
+    task, predictions, truth = labels()
+    ones = truth.sum(dim=0)
+    weight = task.balanced_weight(truth.split(64))
+    assert weight[:2].tolist() == pytest.approx(((200 - ones) / ones)[:2].tolist())  # the third never applies
+    p = predictions.clamp(0.01, 0.99)
+    losses = -(weight * truth * p.log() + (1 - truth) * (1 - p).log())
+    assert task.loss(p.logit(), task.target(truth), weight).item() == pytest.approx(losses.mean().item(), rel=1e-5)
+
+
 @pytest.mark.parametrize("loss", ["task", "smooth_labels"])
 def test_a_heavier_class_is_predicted_more_often(train, loss):
     def share(name: str, *weight: str) -> float:
@@ -194,10 +214,11 @@ def test_what_is_frozen_stays_as_it_was_and_the_rest_learns(train, capsys):
     net = {name.removeprefix("net."): w for name, w in weights("all").items() if name.startswith("net.")}
     torch.save(net, "start.pt")
     capsys.readouterr()
-    train(*WINE, "weights=start.pt", "freeze=[1.*]", "name=tuned")
+    train(*WINE, "weights=start.pt", "freeze=[1.w*,1.bias]", "name=tuned")
     assert "MLP: 139 parameters, of which 27 learn" in capsys.readouterr().out
     tuned = weights("tuned")
     assert torch.equal(tuned["net.1.weight"], net["1.weight"])
+    assert torch.equal(tuned["net.1.bias"], net["1.bias"])
     assert not torch.equal(tuned["net.4.weight"], net["4.weight"])
 
 
@@ -232,6 +253,7 @@ def test_training_from_python_gives_the_run_and_leaves_no_state(folder):
             torch.get_rng_state().tolist(),
             random.getstate(),
             torch.get_num_threads(),
+            torch.are_deterministic_algorithms_enabled(),
             dict(os.environ),
             list(warnings.filters),
             signal.getsignal(signal.SIGINT),
@@ -244,7 +266,8 @@ def test_training_from_python_gives_the_run_and_leaves_no_state(folder):
     assert state() == before
     assert isinstance(run, Run)
     assert run.results == json.loads(Path("outputs/python/results.json").read_text())
-    assert train(*WINE).folder != train(*WINE).folder
+    assert train(*WINE).folder != train(*WINE, "trainer.deterministic=true").folder
+    assert state() == before
     assert train(*WINE, "name=python").results == run.results  # finished: it is not trained again
     for overrides, says in ((("nett=mlp",), "Did you mean 'net'"), (("net.hidden=[0]",), "net.hidden=[0]: a layer")):
         with pytest.raises(UserError, match=says.replace("[", r"\[")):

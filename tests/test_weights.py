@@ -85,6 +85,16 @@ def test_a_last_layer_for_other_classes_stays_and_is_named(capsys):
     assert capsys.readouterr().out == f"w.pt: 2 of the net's 4 tensors; as they were: {stayed}\n"
 
 
+def test_a_tensor_of_the_same_size_in_another_shape_stays(capsys):
+    net, other = small(), small()
+    first = net.get_parameter("1.weight").clone()
+    torch.save(other.state_dict() | {"1.weight": other.get_parameter("1.weight").T.contiguous()}, "w.pt")
+    load_weights(net, "w.pt")
+    assert torch.equal(net.get_parameter("1.weight"), first)
+    assert torch.equal(net.get_parameter("4.weight"), other.get_parameter("4.weight"))
+    assert "as they were: 1.weight (8 x 4, in the file 4 x 8)" in capsys.readouterr().out
+
+
 def test_many_that_stay_are_one_line(capsys):
     net = config_net("mlp", (4,), 3, hidden=[8] * 5)
     torch.save({"1.weight": net.get_parameter("1.weight")}, "w.pt")
