@@ -91,15 +91,18 @@ class Training:
         """Score the best epoch on val and test, and write results.json: those metrics, and the epoch's of training."""
         from src.callbacks.checkpoints import BestCheckpoint
         from src.callbacks.history import history_of, read_history
+        from src.files.checkpoints import checksum
 
         metrics = {k: v for split in ("validate", "test") for k, v in _scored(trainer, split, self.run.best).items()}
         if not is_first_process():
             return
         rows = read_history(history_of(self.run.folder))
         best = next(c for c in trainer.checkpoint_callbacks if isinstance(c, BestCheckpoint))
-        [row] = [row for row in rows if row["epoch"] == best.best_epoch]
+        row = next((row for row in rows if row["epoch"] == best.best_epoch), {})  # none if the history was damaged
         metrics = {name: value for name, value in row.items() if name.startswith("train/")} | metrics
-        ended = {"epochs": len(rows), "seconds": rows[-1]["seconds"], "seed": self.cfg.seed}
+        seconds = rows[-1]["seconds"] if rows else None
+        ended = {"epochs": trainer.current_epoch, "seconds": seconds, "seed": self.cfg.seed}
+        ended["checkpoint"] = checksum(self.run.best)
         write_results(self.run.results_file, status="finished", **metrics, **ended, **made_with(PROJECT))
 
     def _check_module(self) -> None:
@@ -110,7 +113,7 @@ class Training:
         module_class = locate("module", target)
         if not (isinstance(module_class, type) and issubclass(module_class, LightningModule)):
             raise UserError(f"module._target_={target} is no LightningModule.")
-        takes, takes_any = parameters_of(target)
+        takes, takes_any = parameters_of("module", target)
         for override in HydraConfig.get().overrides.task:
             part = override.lstrip("+~").partition("=")[0].partition(".")[0]
             if part in PARTS and part not in takes and not takes_any:
@@ -142,8 +145,9 @@ class Training:
 
     def _compare(self) -> None:
         """Raise UserError if the folder's run has another config."""
-        old, new = flat(self.run.config()), flat(self.cfg)
-        differing = [key for key in {**old, **new} if key != "name" and old.get(key, "") != new.get(key, "")]
+        old, new = flat(self.run.written_config()), flat(self.cfg)
+        keys = {**old, **new}.keys() - {"name", "trusted"}
+        differing = [key for key in {**old, **new} if key in keys and old.get(key, "") != new.get(key, "")]
         if differing:
             was = ", ".join(f"{key}={old.get(key)} (now {new.get(key)})" for key in differing[:5])
             raise UserError(f"{self.run} holds a run with {was}. Choose another name=, or repeat that run's command.")
