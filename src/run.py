@@ -55,7 +55,7 @@ class Run:
     @property
     def results(self) -> dict[str, Any]:
         """What results.json says; empty if the run has not ended. Raises UserError if it is damaged."""
-        return read_results(self.results_file)
+        return read_results(Path(str(self)) / self.results_file.name)
 
     @property
     def is_finished(self) -> bool:
@@ -122,6 +122,7 @@ class Run:
         return cfg
 
     def _damaged(self, path: Path, why: str) -> UserError:
+        path = Path(str(self)) / path.relative_to(self.folder)
         return UserError(f"{path} is damaged: {why}. Put back a copy of it, or train the run again with another name=.")
 
     def _group(self, cfg: DictConfig, key: str, override: str) -> DictConfig:

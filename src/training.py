@@ -131,7 +131,7 @@ class Training:
         except OSError as error:
             raise UserError(f"{run} is being trained by another process. Choose another name=.") from error
         self.is_new = not run.config_file.exists()
-        if run.last.exists() or run.is_finished:
+        if run.is_finished or run.last.exists():  # in this order: damaged results are told before it is claimed
             self._compare()
         else:
             parts = {

@@ -31,10 +31,12 @@ def read_results(path: Path) -> dict[str, Any]:
         return {}
     try:
         results = json.loads(path.read_text(encoding="utf-8"))
+        if not isinstance(results, dict):
+            raise ValueError("it holds no keys")
         metrics = [value for name, value in results.items() if "/" in name]
         if not all(value is None or isinstance(value, (int, float)) for value in metrics):
             raise ValueError("a metric is no number")
-    except (ValueError, AttributeError, RecursionError) as error:  # no JSON, no UTF-8, no dict
+    except (ValueError, RecursionError) as error:  # no JSON, no UTF-8
         hint = "Delete it and repeat the run's command: what was learnt is in its checkpoints, and is scored again."
         raise UserError(f"{path} is damaged: {first_line(error)}. {hint}") from error
     return results
