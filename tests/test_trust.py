@@ -80,31 +80,57 @@ IN_A_CHECKPOINT = {
     "where Hydra is told not to look": ("net", net(_recursive_=False, dropout=TOUCH)),
     "as a partial": ("net", net(dropout={**TOUCH, "_partial_": True})),
     "inside of a layer": ("net", {"_target_": "torch.nn.Sequential", "_args_": [LAYER, {**LAYER, "inplace": TOUCH}]}),
-    "built-in": ("net", {"_target_": "builtins.eval", "_args_": [f"open('{MARK}', 'w')"]}),
-    "by the os": ("net", {"_target_": "os.system", "command": f"touch {MARK}"}),
-    "by way of another module": ("net", {"_target_": "src.nets.resnet.torch.utils.collect_env.run", **TOUCH}),
-    "by way of a module of the project": ("net", {"_target_": "src.datamodule.torch.hub.load", "repo": "."}),
-    "by way of a class": ("net", {"_target_": "src.nets.MLP.forward.__globals__", "x": 1}),
-    "a pickle that torch would run": ("net", {"_target_": "torch.load", "f": "evil.pt", "weights_only": False}),
-    "code from a folder": ("net", {"_target_": "torch.hub.load", "repo_or_dir": ".", "source": "local", "model": "m"}),
-    "Hydra's own function": ("net", {"_target_": "hydra.utils.get_method", "path": "os.system"}),
-    "Hydra's other function": ("net", {"_target_": "hydra.utils.instantiate", "config": TOUCH}),
-    "a function of the project": ("net", {"_target_": "src.files.atomic.write_text", "path": str(MARK), "text": ""}),
-    "a function of a package that is known": ("net", {"_target_": "lightning.pytorch.cli.instantiate_module"}),
-    "a class of another kind": ("net", {"_target_": "lightning.pytorch.loggers.CSVLogger", "save_dir": str(MARK)}),
-    "a file in the current folder": ("net", {"_target_": "evil.Net"}),
-    "a file called like the examples": ("net", {"_target_": "examples.evil.Net"}),
+    "built-in": ("net", net(dropout={"_target_": "builtins.eval", "_args_": [f"open('{MARK}', 'w')"]})),
+    "by the os": ("net", net(dropout={"_target_": "os.system", "command": f"touch {MARK}"})),
+    "by way of another module": (
+        "net",
+        net(dropout={**TOUCH, "_target_": "src.nets.resnet.torch.nn.modules.module.torch.utils.collect_env.run"}),
+    ),
+    "by way of a module of the project": (
+        "net",
+        net(dropout={"_target_": "src.datamodule.torch.hub.load", "repo_or_dir": ".", "source": "local", "model": "m"}),
+    ),
+    "by way of a class": ("net", net(dropout={"_target_": "src.nets.MLP.forward.__globals__", "x": 1})),
+    "a pickle that torch would run": (
+        "net",
+        net(dropout={"_target_": "torch.load", "f": "evil.pt", "weights_only": False}),
+    ),
+    "code from a folder": (
+        "net",
+        net(dropout={"_target_": "torch.hub.load", "repo_or_dir": ".", "source": "local", "model": "m"}),
+    ),
+    "Hydra's own function": ("net", net(dropout={"_target_": "hydra.utils.get_method", "path": "os.system"})),
+    "Hydra's other function": ("net", net(dropout={"_target_": "hydra.utils.instantiate", "config": TOUCH})),
+    "a function of the project": (
+        "net",
+        net(dropout={"_target_": "src.files.atomic.write_text", "path": str(MARK), "text": ""}),
+    ),
+    "a function of a package that is known": (
+        "net",
+        net(dropout={"_target_": "lightning.pytorch.cli.instantiate_module"}),
+    ),
+    "a class of another kind": (
+        "net",
+        net(dropout={"_target_": "lightning.pytorch.loggers.CSVLogger", "save_dir": str(MARK)}),
+    ),
+    "a file in the current folder": ("net", net(dropout={"_target_": "evil.Net"})),
+    "a file called like the examples": ("net", net(dropout={"_target_": "examples.evil.Net"})),
     "a task": ("task", TOUCH),
     "a loss": ("loss", TOUCH),
     "a weight": ("loss", {"_target_": "torch.nn.CrossEntropyLoss", "weight": TOUCH}),
     "a metric": ("metrics", {"m": TOUCH}),
     "a metric that is imported to be looked at": ("metrics", {"m": {"_target_": "evil.Metric"}}),
-    "a metric that fetches code": ("metrics", {"m": {"_target_": "torchmetrics.multimodal.CLIPScore"}}),
+    "a metric of a room where some fetch code": (
+        "metrics",
+        {"m": {"_target_": "torchmetrics.image.UniversalImageQualityIndex"}},
+    ),
     "a spec that Hydra would make of a text": ("net", net(dropout="${oc.create:{_target_: evil.Net}}")),
     "a target that is no text": ("net", {"_target_": ["os.system"]}),
     "no target": ("net", {"hidden": [8]}),
     "an instantiator": ("_instantiator", "evil.Net"),
 }
+
+OTHERWISE = ("a spec that Hydra would make of a text", "a target that is no text", "no target", "an instantiator")
 
 
 @pytest.fixture
@@ -131,6 +157,7 @@ def test_a_checkpoint_runs_nothing(foreign, evil, monkeypatch, attack):
         with pytest.raises(UserError) as error:
             load()
         assert len(str(error.value).splitlines()) <= 2
+        assert attack in OTHERWISE or "could run any code" in str(error.value)
         assert not MARK.exists()
 
 
