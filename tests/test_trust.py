@@ -82,10 +82,7 @@ IN_A_CHECKPOINT = {
     "inside of a layer": ("net", {"_target_": "torch.nn.Sequential", "_args_": [LAYER, {**LAYER, "inplace": TOUCH}]}),
     "built-in": ("net", net(dropout={"_target_": "builtins.eval", "_args_": [f"open('{MARK}', 'w')"]})),
     "by the os": ("net", net(dropout={"_target_": "os.system", "command": f"touch {MARK}"})),
-    "by way of another module": (
-        "net",
-        net(dropout={**TOUCH, "_target_": "src.nets.resnet.torch.nn.modules.module.torch.utils.collect_env.run"}),
-    ),
+    "by way of another module": ("net", net(dropout={"_target_": "src.files.atomic.os.mkdir", "path": str(MARK)})),
     "by way of a module of the project": (
         "net",
         net(dropout={"_target_": "src.datamodule.torch.hub.load", "repo_or_dir": ".", "source": "local", "model": "m"}),
