@@ -15,7 +15,7 @@ from omegaconf import OmegaConf
 from src.cli.command import command
 from src.console.messages import UserError
 from src.console.screen import notice
-from src.run import Run, require
+from src.run import Run, asked_for, require
 
 if TYPE_CHECKING:
     from omegaconf import DictConfig
@@ -48,6 +48,7 @@ def evaluate(run: Run, split: str | None, overrides: list[str], resamples: int |
     from src.callbacks.collect import Collect
     from src.callbacks.progress import RunProgress
     from src.config.preflight import check_devices
+    from src.config.trust import trusted
     from src.console.quiet import quiet
     from src.learning.intervals import intervals
     from src.module import SupervisedModule
@@ -67,7 +68,8 @@ def evaluate(run: Run, split: str | None, overrides: list[str], resamples: int |
     has_intervals = isinstance(module, SupervisedModule) and resamples != 0
     collect = [Collect()] if has_intervals else []
     callbacks = [RunProgress(enabled=cfg.trainer.enable_progress_bar), *collect]
-    trainer = build_trainer(cfg, callbacks=callbacks, logger=False, default_root_dir=run.folder)
+    with trusted(run.trust):
+        trainer = build_trainer(cfg, callbacks=callbacks, logger=False, default_root_dir=run.folder)
     [metrics] = trainer.test(module, data.loader(split), verbose=False) or [{}]
     if not metrics:
         raise UserError("trainer.limit_test_batches=0 leaves nothing to score.")
@@ -93,7 +95,7 @@ def _data(run: Run, cfg: DictConfig) -> DataModule:
 def main() -> None:
     parser = argparse.ArgumentParser(prog="python -m src.evaluate", description=__doc__.partition("\n")[0])
     parser.add_argument("run", help="the run's folder, such as outputs/my_run")
-    parser.add_argument("changes", nargs="*", metavar="KEY=VALUE", help="changes to the config of the run")
+    parser.add_argument("changes", nargs="*", metavar="KEY=VALUE", help="changes to the config of the run; trust=true")
     parser.add_argument("--split", choices=["train", "val", "test"], help="what to score it on; default: test")
     resamples = "draws for the confidence intervals; default: 1000; 0: none"
     parser.add_argument("--resamples", type=int, metavar="N", help=resamples)
@@ -101,7 +103,8 @@ def main() -> None:
     with command():
         if arguments.resamples is not None and arguments.resamples < 0:
             raise UserError(f"--resamples {arguments.resamples}: at least 0.")
-        estimates = evaluate(Run(arguments.run), arguments.split, arguments.changes, arguments.resamples)
+        run, changes = asked_for(arguments.run, arguments.changes)
+        estimates = evaluate(run, arguments.split, changes, arguments.resamples)
         width = max(16, *(len(name) + 2 for name in estimates))
         for name, (value, interval) in estimates.items():
             between = f"   95 % between {interval[0]:.4f} and {interval[1]:.4f}" if interval else ""

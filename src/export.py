@@ -18,7 +18,7 @@ from src.cli.command import command
 from src.console.messages import UserError, nearest
 from src.files.atomic import written_whole
 from src.formats.nets import FORMATS, find_format
-from src.run import Run, require
+from src.run import Run, asked_for, require
 
 if TYPE_CHECKING:
     from lightning import LightningModule
@@ -100,18 +100,21 @@ def _difference(module: LightningModule, predict: Callable[[Tensor], Tensor], x:
 def main() -> None:
     parser = argparse.ArgumentParser(prog="python -m src.export", description=__doc__.partition("\n")[0])
     parser.add_argument("run", help="the run's folder, such as outputs/my_run")
-    choices = f"format={' | '.join(FORMATS)}; a key of data that has changed since"
+    choices = f"format={' | '.join(FORMATS)}; a key of data that has changed since; trust=true"
     parser.add_argument("choices", nargs="*", metavar="KEY=VALUE", help=choices)
     parser.add_argument("-o", "--output", metavar="FILE", help="default: in the run's folder, export/")
     arguments = parser.parse_intermixed_args()
     with command():
-        given = {choice: choice.partition("=")[0] for choice in arguments.choices}
+        run, choices = asked_for(arguments.run, arguments.choices)
+        given = {choice: choice.partition("=")[0] for choice in choices}
         for choice, key in given.items():
             if key != "format" and key.partition(".")[0] != "data":
-                raise UserError(f"{choice}: there are format and data.{nearest(key, ['format', 'data'])}")
+                raise UserError(
+                    f"{choice}: there are format, data and trust.{nearest(key, ['format', 'data', 'trust'])}"
+                )
         [name] = [choice.removeprefix("format=") for choice, key in given.items() if key == "format"][-1:] or ["pt2"]
         changes = [choice for choice, key in given.items() if key != "format"]
-        print(export(Run(arguments.run), name, arguments.output, changes))
+        print(export(run, name, arguments.output, changes))
 
 
 if __name__ == "__main__":

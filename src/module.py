@@ -4,15 +4,19 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
+from pathlib import Path
 from typing import Any, cast
 
 import lightning as L
+import torch
 from torch import Tensor, nn
 
 from src.config.build import build, named
+from src.config.trust import trusted
 from src.console.messages import UserError
 from src.datamodule import DataModule, datamodule_of, description_in
 from src.datasets.description import DataDescription
+from src.files.checkpoints import built, load_checkpoint, restored
 from src.learning.check import check_loss, check_metrics, check_net, predicting
 from src.learning.devices import of_all_devices
 from src.learning.loss import build_loss, is_balanced
@@ -64,6 +68,32 @@ class SupervisedModule(L.LightningModule):
         self.data: DataDescription | None = None
         self.has_val = self.is_validated = False
         self.epoch_begun: dict[str, Any] = {}
+
+    @classmethod
+    def load_from_checkpoint(
+        cls,
+        checkpoint_path: str | Path,
+        map_location: str | torch.device | None = None,
+        weights_only: bool = True,
+        trust: bool = False,
+    ) -> SupervisedModule:
+        """The module that a run has left in a checkpoint, ready to predict; Lightning's own would build anything.
+
+        Args:
+            map_location: the device that it is on; None: the CPU.
+            trust: whether to build whatever it names, which can run any code; else what src/config/trust.py allows.
+
+        Raises:
+            UserError: no checkpoint, a broken one or not of this module, or one that names what may not be built.
+        """
+        if not weights_only:
+            raise UserError(
+                "weights_only=False runs what a checkpoint says. Those of this project need weights_only=True."
+            )
+        with trusted(trust):
+            checkpoint = load_checkpoint(checkpoint_path)
+            module = restored(built(cls, checkpoint, checkpoint_path), checkpoint)
+        return module if map_location is None else module.to(map_location)
 
     def forward(self, x: Tensor) -> Tensor:
         """Predictions for raw x (B, *input_shape): of a regression values (B, K), else probabilities (B, C)."""

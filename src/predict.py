@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING
 from src.cli.command import command
 from src.console.messages import UserError
 from src.console.screen import progress
-from src.run import Run, require
+from src.run import Run, asked_for, require
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -44,7 +44,6 @@ def predict(run: Run, path: str, output: str, overrides: list[str] | None = None
     import torch
     from lightning.fabric import Fabric
 
-    from src.config.build import build
     from src.config.preflight import check_devices
     from src.console.quiet import quiet
     from src.formats.predictions import predictions_written_whole
@@ -58,7 +57,7 @@ def predict(run: Run, path: str, output: str, overrides: list[str] | None = None
     with predictions_written_whole(Path(output), Path(path), task) as write:
         fabric = Fabric(accelerator=cfg.trainer.accelerator, devices=1)
         fabric.to_device(module)
-        reader = build(run.description.reader, "data")
+        reader = run.reader()
         asked = cfg.data.batch_size != run.config().data.batch_size
         batch_size = cfg.data.batch_size if asked else _batch_size(run.description)
         count = 0
@@ -89,7 +88,9 @@ def main() -> None:
     parser = argparse.ArgumentParser(prog="python -m src.predict", description=__doc__.partition("\n")[0])
     parser.add_argument("run", help="the run's folder, such as outputs/my_run")
     parser.add_argument("input", help="a table, a folder of images, or arrays: like those that it was trained on")
-    parser.add_argument("changes", nargs="*", metavar="KEY=VALUE", help="data.batch_size, data.num_workers, trainer")
+    parser.add_argument(
+        "changes", nargs="*", metavar="KEY=VALUE", help="data.batch_size, data.num_workers, trainer; trust=true"
+    )
     parser.add_argument(
         "-o",
         "--output",
@@ -99,7 +100,8 @@ def main() -> None:
     )
     arguments = parser.parse_intermixed_args()
     with command():
-        count = predict(Run(arguments.run), arguments.input, arguments.output, arguments.changes)
+        run, changes = asked_for(arguments.run, arguments.changes)
+        count = predict(run, arguments.input, arguments.output, changes)
         print(f"{arguments.output}  {count} predictions")
 
 

@@ -12,14 +12,18 @@ from omegaconf import DictConfig
 from src.cli.command import entry_point
 from src.cli.session import composed
 from src.config.build import build
+from src.config.trust import trusted
 from src.run import Run
 from src.training import Training
 
 
 def fit(cfg: DictConfig) -> Run:
-    """Fit, go back to the best epoch, validate and test; all of it stays in the run's folder."""
+    """Fit, go back to the best epoch, validate and test; all of it stays in the run's folder.
+
+    What `cfg` names is the user's own, and is built; of what the folder of a run to go on with names, nothing is.
+    """
     training = Training(cfg)
-    with training.claimed() as run:
+    with trusted(), training.claimed() as run:
         if run.is_finished:
             print(f"{run} was finished before. Its metrics:")
             return run
@@ -31,9 +35,7 @@ def fit(cfg: DictConfig) -> Run:
         data = build(cfg.data, "data")
         L.seed_everything(cfg.seed, workers=True, verbose=False)
         module, trainer = build(cfg.module, "module"), training.trainer()
-        trainer.ckpt_path = training.resume_from  # as an argument of `fit` the module's `setup` would not see it
         trainer.fit(module, data)
-        trainer.ckpt_path = None
         training.finish(trainer)
     return run
 

@@ -104,24 +104,31 @@ class Training:
         return last
 
     def trainer(self) -> L.Trainer:
-        """The Trainer of the config, with its callbacks."""
+        """The Trainer of the config, with its callbacks, which goes on from the run's last state."""
         callbacks = [build(spec, f"callbacks.{name}") for name, spec in self.cfg.callbacks.items() if spec]
-        return build_trainer(self.cfg, callbacks=callbacks, default_root_dir=self.run.folder)
+        trainer = build_trainer(self.cfg, callbacks=callbacks, default_root_dir=self.run.folder)
+        trainer.ckpt_path = self.resume_from  # as an argument of `fit` the module's `setup` would not see it
+        return trainer
 
     def finish(self, trainer: L.Trainer) -> None:
         """Score the best epoch on val and test, and write results.json: those metrics, and the epoch's of training."""
         from src.callbacks.best import BestCheckpoint
         from src.callbacks.history import history_of, read_history
+        from src.files.checkpoints import checksum
 
+        self.run.trust = trainer.ckpt_path is None  # it is this process' own; else the best may be another's
+        trainer.ckpt_path = None
         metrics = {k: v for split in ("validate", "test") for k, v in _scored(trainer, split, self.run.best).items()}
         if not is_first_process():
             return
         rows = read_history(history_of(self.run.folder))
         best = next(c for c in trainer.checkpoint_callbacks if isinstance(c, BestCheckpoint))
-        [row] = [row for row in rows if row["epoch"] == best.best_epoch]
+        row = next((row for row in rows if row["epoch"] == best.best_epoch), {})  # none if the history was damaged
         metrics = {name: value for name, value in row.items() if name.startswith("train/")} | metrics
         self.run.previous.unlink(missing_ok=True)
-        ended = {"epochs": len(rows), "seconds": rows[-1]["seconds"], "seed": self.cfg.seed}
+        seconds = rows[-1]["seconds"] if rows else None
+        ended = {"epochs": trainer.current_epoch, "seconds": seconds, "seed": self.cfg.seed}
+        ended["checkpoint"] = checksum(self.run.best)
         write_results(self.run.results_file, status="finished", **metrics, **ended, **made_with(PROJECT))
 
     def _check_module(self) -> None:
@@ -132,7 +139,7 @@ class Training:
         module_class = locate("module", target)
         if not (isinstance(module_class, type) and issubclass(module_class, LightningModule)):
             raise UserError(f"module._target_={target} is no LightningModule.")
-        takes, takes_any = parameters_of(target)
+        takes, takes_any = parameters_of("module", target)
         for override in HydraConfig.get().overrides.task:
             part = override.lstrip("+~").partition("=")[0].partition(".")[0]
             if part in PARTS and part not in takes and not takes_any:
@@ -150,7 +157,7 @@ class Training:
         except OSError as error:
             raise UserError(f"{run} is being trained by another process. Choose another name=.") from error
         self.is_new = not run.config_file.exists()
-        if run.has_begun or run.is_finished:
+        if run.is_finished or run.has_begun:  # in this order: damaged results are told before it is claimed
             self._compare()
         else:
             parts = {
@@ -164,8 +171,9 @@ class Training:
 
     def _compare(self) -> None:
         """Raise UserError if the folder's run has another config."""
-        old, new = flat(self.run.config()), flat(self.cfg)
-        differing = [key for key in {**old, **new} if key != "name" and old.get(key, "") != new.get(key, "")]
+        old, new = flat(self.run.written_config()), flat(self.cfg)
+        keys = {**old, **new}.keys() - {"name", "trusted"}
+        differing = [key for key in {**old, **new} if key in keys and old.get(key, "") != new.get(key, "")]
         if differing:
             was = ", ".join(f"{key}={old.get(key)} (now {new.get(key)})" for key in differing[:5])
             raise UserError(f"{self.run} holds a run with {was}. Choose another name=, or repeat that run's command.")

@@ -12,6 +12,7 @@ from omegaconf import OmegaConf, open_dict
 
 from src.config.build import build
 from src.config.compose import compose
+from src.config.trust import trusted
 from src.datamodule import DataModule
 from src.datasets.description import DataDescription
 
@@ -41,6 +42,7 @@ def data_module(*overrides: str, **changes: Any) -> DataModule:
     cfg = compose(*overrides).data
     with open_dict(cfg):
         cfg.update(changes)
-    data = build(cfg, "data")
-    data.setup("fit")
+    with trusted():
+        data = build(cfg, "data")
+        data.setup("fit")
     return data

@@ -155,8 +155,8 @@ def test_indices_reach_an_embedding(train, call):
     np.savez("a.npz", x=x, y=(x[:, 0] > 9).astype(int))
     net = ("net=linear", "~net.hidden", "~net.activation", "~net.dropout", f"net._target_={__name__}.Words")
     train("data=arrays", "data.path=a.npz", "data.indices=true", *net, "trainer.max_epochs=1", "name=r")
-    assert call("predict", "outputs/r", "a.npz", "-o", "answers.csv") == 0
-    assert call("export", "outputs/r", "format=onnx") == 0
+    assert call("predict", "outputs/r", "a.npz", "-o", "answers.csv", "trust=true") == 0
+    assert call("export", "outputs/r", "format=onnx", "trust=true") == 0
 
 
 def test_arrays_answer_for_runs_of_other_data_too(train, call):

@@ -122,11 +122,11 @@ def own(target: str, *more: str) -> list[str]:
 
 def test_the_wiring_of_the_supervised_module_is_passed_on_where_it_is_taken(train, call, capsys):
     train(*own("tests.test_examples_own_module.WithForward", *PARAMETERS), "optimizer.lr=0.002", *SHORT[1:], "name=own")
-    assert Run("outputs/own").load().hparams["optimizer"]["lr"] == 0.002
+    assert Run("outputs/own", trust=True).load().hparams["optimizer"]["lr"] == 0.002
     Path("new.csv").write_text("a\n1\n")
     refused = {
-        "columns": ["predict", "outputs/own", "new.csv", "-o", "p.csv"],
-        "test_step": ["evaluate", "outputs/own"],
+        "columns": ["predict", "outputs/own", "new.csv", "-o", "p.csv", "trust=true"],
+        "test_step": ["evaluate", "outputs/own", "trust=true"],
     }
     for method, command in refused.items():
         capsys.readouterr()

@@ -225,7 +225,7 @@ def test_every_kind_of_net_can_be_exported(train, call, capsys, net):
     own = ("net=cnn",) if net == "cnn" else (*OWN_NET, f"net._target_={__name__}.{net.__name__}")
     train(*data, *own, "trainer.max_epochs=1", "name=r")
     for name in FILES:
-        difference = float(said(call, capsys, "outputs/r", f"format={name}").split()[-1])
+        difference = float(said(call, capsys, "outputs/r", "trust=true", f"format={name}").split()[-1])
         assert difference < 1e-6
 
 
@@ -236,10 +236,10 @@ def test_it_reads_numbers_as_the_data_hold_them(train, call, capsys, monkeypatch
     monkeypatch.setattr(synthetic, "parabola", lambda **_: InMemory(x, x[:, :1] / 20))
     own = (*OWN_NET, f"net._target_={__name__}.Words") if kind == "indices" else ("net=mlp",)
     train("data=parabola", *own, "trainer.max_epochs=1", "name=r")
-    assert said(call, capsys, "outputs/r").endswith("for 33 examples: 0.0e+00")
-    assert " for 33 examples: " in said(call, capsys, "outputs/r", "format=onnx")
+    assert said(call, capsys, "outputs/r", "trust=true").endswith("for 33 examples: 0.0e+00")
+    assert " for 33 examples: " in said(call, capsys, "outputs/r", "trust=true", "format=onnx")
     answers = torch.export.load("outputs/r/export/model.pt2").module()(x)
-    torch.testing.assert_close(answers, Run("outputs/r").load()(x))
+    torch.testing.assert_close(answers, Run("outputs/r", trust=True).load()(x))
 
 
 def test_tied_parameters_and_an_older_file_are_no_obstacle(train, call, capsys, monkeypatch):
@@ -260,8 +260,8 @@ def test_tied_parameters_and_an_older_file_are_no_obstacle(train, call, capsys, 
 WRONG = {
     "outputs/r format=onx": "format=onx: there are pt2, onnx, safetensors, state_dict. Did you mean 'onnx'?",
     "outputs/r format=safetensor": "Did you mean 'safetensors'?",
-    "outputs/r fromat=pt2": "fromat=pt2: there are format and data. Did you mean 'format'?",
-    "outputs/r optimizer.lr=1": "optimizer.lr=1: there are format and data.",
+    "outputs/r fromat=pt2": "fromat=pt2: there are format, data and trust. Did you mean 'format'?",
+    "outputs/r optimizer.lr=1": "optimizer.lr=1: there are format, data and trust.",
     "outputs/r data.pth=1": "'data.pth' is not a key of the config. Did you mean 'data.path'?",
     "outputs/r data.path=moved.csv": "data.path=moved.csv is not a file.",
     "outputs/r data.batch_size=0": "data.batch_size=0: a batch needs at least 1 example.",
@@ -318,24 +318,24 @@ def test_a_net_that_torch_cannot_follow_keeps_its_parameters(train, call, capsys
     train("data=wine", *OWN_NET, f"net._target_={__name__}.Branching", "trainer.max_epochs=1", "name=r")
     before = files("outputs")
     for name in ("pt2", "onnx"):
-        assert call("export", "outputs/r", f"format={name}") == 1
+        assert call("export", "outputs/r", "trust=true", f"format={name}") == 1
         error = capsys.readouterr().err
         assert f"format={name}: torch.export cannot follow this net, format=state_dict keeps its parameters." in error
         assert "Traceback" not in error
         assert files("outputs") == before
-    assert call("export", "outputs/r", "format=state_dict") == 0
+    assert call("export", "outputs/r", "trust=true", "format=state_dict") == 0
 
 
 def test_a_net_that_onnx_has_no_words_for_is_kept_by_torch(train, call, capsys):
     train("data=wine", *OWN_NET, f"net._target_={__name__}.Bessel", "trainer.max_epochs=1", "name=r")
     before = files("outputs")
-    assert call("export", "outputs/r", "format=onnx") == 1
+    assert call("export", "outputs/r", "trust=true", "format=onnx") == 1
     [*_, line] = capsys.readouterr().err.splitlines()
     assert line.startswith(
         "Error: format=onnx: ONNX has no words for this net, format=pt2 can keep it. No ONNX function"
     )
     assert files("outputs") == before
-    assert call("export", "outputs/r") == 0
+    assert call("export", "outputs/r", "trust=true") == 0
 
 
 def test_a_net_too_large_for_onnx_is_told_so(finished, call, capsys, monkeypatch):
@@ -349,7 +349,7 @@ def test_a_net_that_answers_at_random_is_not_exported(train, call, capsys):
     train("data=wine", *OWN_NET, f"net._target_={__name__}.Random", "trainer.max_epochs=1", "name=r")
     before = files("outputs")
     for name in FILES:
-        assert call("export", "outputs/r", f"format={name}") == 1
+        assert call("export", "outputs/r", "trust=true", f"format={name}") == 1
         assert "Does the net draw random numbers when it predicts?" in capsys.readouterr().err
     assert files("outputs") == before
 

@@ -5,16 +5,21 @@ from __future__ import annotations
 import csv
 import fcntl
 import json
+import os
+import shutil
 import subprocess
 import sys
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any, ClassVar
 
 import pytest
 import torch
 from hydra.experimental.callback import Callback
+from src.callbacks.last import LastCheckpoint
 
 from src.files.results import write_results
+from tests.conftest import PROJECT
 
 TINY = ("data=wine", "net.hidden=[8]", "trainer.max_epochs=2")
 
@@ -187,3 +192,149 @@ def test_a_start_that_was_killed_before_it_learnt_does_not_hold_its_name(train):
     Path("outputs/tiny/.hydra").mkdir(parents=True)
     Path("outputs/tiny/.hydra/config.yaml").write_text("seed: 3\n")
     assert train(*TINY, "name=tiny")["seed"] == 0
+
+
+def test_another_best_checkpoint_is_refused(finished, call, capsys):
+    finished(*TINY, "name=tiny")
+    finished(*TINY, "seed=1", "name=other")
+    best = Path("outputs/tiny/checkpoints/best.ckpt")
+    assert len(json.loads(Path("outputs/tiny/results.json").read_text())["checkpoint"]) == 64
+    Path("new.csv").write_text("a\n1\n")
+    mine = torch.load(best, weights_only=True)
+    mine["state_dict"] = {key: w * float("nan") for key, w in mine["state_dict"].items()}
+    for swap in (lambda: shutil.copy("outputs/other/checkpoints/best.ckpt", best), lambda: torch.save(mine, best)):
+        swap()
+        for command in ("evaluate", "export", "predict"):
+            assert call(command, "outputs/tiny", *(["new.csv", "-o", "p.csv"] if command == "predict" else [])) == 1
+            assert f"{best} is not the one that this run was scored with" in capsys.readouterr().err
+
+
+def test_a_run_from_before_checksums_is_read(finished, call):
+    results = finished(*TINY, "name=tiny")
+    file = Path("outputs/tiny/results.json")
+    file.write_text(json.dumps({key: value for key, value in results.items() if key not in ("checkpoint", "run")}))
+    assert call("evaluate", "outputs/tiny", "--resamples", "0") == 0
+
+
+def without(key: str) -> Callable[[Path], None]:
+    def damage(file: Path) -> None:
+        lines = file.read_text().splitlines(keepends=True)
+        start = next(i for i, line in enumerate(lines) if line.strip().startswith(f"{key}:"))
+        depth = len(lines[start]) - len(lines[start].lstrip())
+        end = next((i for i in range(start + 1, len(lines)) if len(lines[i]) - len(lines[i].lstrip()) <= depth), None)
+        file.write_text("".join(lines[:start] + (lines[end:] if end else [])))
+
+    return damage
+
+
+BROKEN_CONFIGS: dict[str, tuple[Callable[[Path], object], str]] = {
+    "empty": (lambda file: file.write_text(""), "it holds no data"),
+    "no YAML": (lambda file: file.write_text("data: [1, 2\nseed: }"), "while parsing"),
+    "a list": (lambda file: file.write_text("- a\n- b\n"), "it holds no keys"),
+    "a text": (lambda file: file.write_text("hello"), ""),
+    "binary": (lambda file: file.write_bytes(bytes(range(256))), ""),
+    "cut in the middle": (lambda file: os.truncate(file, file.stat().st_size // 3), ""),
+    "without data": (without("data"), "it holds no data"),
+    "without a module": (without("module"), "it holds no module"),
+    "without the batch size": (without("batch_size"), "it holds no data.batch_size"),
+    "without the accelerator": (without("accelerator"), "it holds no trainer.accelerator"),
+    "data are a number": (
+        lambda file: file.write_text(file.read_text().replace("data:\n", "data: 3\nx:\n")),
+        "no data",
+    ),
+}
+
+
+@pytest.mark.parametrize("damage", BROKEN_CONFIGS)
+def test_a_broken_config_is_named(finished, call, capsys, damage):
+    finished(*TINY, "name=tiny")
+    file = Path("outputs/tiny/.hydra/config.yaml")
+    breaks, says = BROKEN_CONFIGS[damage]
+    breaks(file)
+    Path("new.csv").write_text("a\n1\n")
+    commands = ("evaluate", "outputs/tiny"), ("export", "outputs/tiny"), ("train", *TINY, "name=tiny")
+    for command in (*commands, ("predict", "outputs/tiny", "new.csv", "-o", "p.csv")):
+        assert call(*command) == 1
+        error = capsys.readouterr().err
+        assert error.startswith(f"Error: {file} is damaged: ")
+        assert says in error
+        assert "Put back a copy of it, or train the run again with another name=." in error
+        assert len(error.splitlines()) == 1
+
+
+def test_where_a_run_was_started_is_asked_for_only_if_it_matters(finished, call, capsys, monkeypatch, folder):
+    shutil.copy(PROJECT / "src/datasets/shipped/digits.csv.gz", "digits.csv.gz")
+    named = ("data=table", "data.path=digits.csv.gz", "data.target=digit", "task=classification")
+    finished(*named, "net.hidden=[4]", "trainer.max_epochs=1", "name=table")
+    Path("outputs/table/.hydra/hydra.yaml").write_text("- a")
+    assert call("evaluate", "outputs/table", "--resamples", "0") == 0
+    Path("elsewhere").mkdir()
+    monkeypatch.chdir("elsewhere")
+    capsys.readouterr()
+    assert call("evaluate", "../outputs/table") == 1
+    assert ".hydra/hydra.yaml is damaged: it holds no keys" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("content", [b"", b"{", b"[1]", b"\xff\xfe\x00", b'{"status": "finished", "test/loss": "x"}'])
+def test_broken_results_are_named_and_left_alone(finished, call, capsys, content):
+    finished(*TINY, "name=tiny")
+    file = Path("outputs/tiny/results.json")
+    file.write_bytes(content)
+    for command in (("evaluate", "outputs/tiny"), ("train", *TINY, "name=tiny")):
+        assert call(*command) == 1
+        error = capsys.readouterr().err
+        assert error.startswith(f"Error: {file} is damaged: ")
+        assert "Delete it and repeat the run's command" in error
+        assert "Traceback" not in error
+    assert file.read_bytes() == content
+
+
+DAMAGED_HISTORIES: dict[str, tuple[Callable[[bytes], bytes], int]] = {
+    "the last line is cut": (lambda content: content[:-20], 1),
+    "the last number is cut": (lambda content: content[:-3], 1),
+    "a line is garbage": (lambda content: content.replace(b"\r\n1,", b"\r\n\xff\x00\xfe,", 1), 1),
+    "a number is a word": (lambda content: content.replace(b"\r\n1,", b"\r\nx,", 1), 1),
+    "all is garbage": (lambda content: bytes(range(256)) * 4, 0),
+    "the file is empty": (lambda content: b"", 0),
+}
+
+
+@pytest.mark.parametrize("damage", DAMAGED_HISTORIES)
+def test_a_damaged_history_costs_rows_and_no_weights(train, call, capsys, monkeypatch, damage):
+    breaks, lost = DAMAGED_HISTORIES[damage]
+    three = (*TINY[:-1], "trainer.max_epochs=3", "callbacks.last.every_seconds=0.0", "name=tiny")
+    saves = LastCheckpoint.on_train_epoch_end
+
+    def fails_after_two(self, trainer, module):
+        saves(self, trainer, module)
+        assert trainer.current_epoch < 1
+
+    with monkeypatch.context() as patch:
+        patch.setattr(LastCheckpoint, "on_train_epoch_end", fails_after_two)
+        assert call("train", *three) == 1
+    file = Path("outputs/tiny/logs/metrics.csv")
+    content = file.read_bytes()
+    assert content.count(b"\r\n") == 3
+    file.write_bytes(breaks(content))
+    capsys.readouterr()
+    results = train(*three)
+    said = capsys.readouterr().err
+    assert f"{file} is damaged: " in said
+    assert "metrics.damaged.csv; the run goes on" in said
+    assert file.with_name("metrics.damaged.csv").read_bytes() == breaks(content)
+    with file.open() as table:
+        epochs = [int(row["epoch"]) for row in csv.DictReader(table)]
+    assert epochs == ([0, 2] if lost == 1 else [2])
+    assert results["epochs"] == 3
+    undisturbed = train(*three[:-1], "name=whole")
+    assert results["val/loss"] == undisturbed["val/loss"]
+
+
+def test_a_history_that_is_damaged_when_all_is_learnt_does_not_keep_a_run_from_its_end(train, call, capsys):
+    results = train(*TINY, "name=tiny")
+    Path("outputs/tiny/results.json").unlink()
+    Path("outputs/tiny/logs/metrics.csv").write_bytes(b"\xff\x00")
+    assert call("train", *TINY, "name=tiny") == 0
+    assert "outputs/tiny/logs/metrics.csv is damaged" in capsys.readouterr().err
+    again = json.loads(Path("outputs/tiny/results.json").read_text())
+    assert (again["epochs"], again["val/loss"]) == (2, results["val/loss"])

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import shutil
 import time
 from pathlib import Path
 from typing import Any
@@ -11,6 +12,7 @@ import lightning as L
 from lightning.pytorch.callbacks import Checkpoint
 from lightning.pytorch.trainer.states import TrainerFn
 
+from src.console.screen import notice
 from src.files.atomic import naming, written_whole
 from src.module import SupervisedModule
 
@@ -42,7 +44,7 @@ class History(Checkpoint):
         self.columns = list(BESIDE_METRICS)
         if isinstance(pl_module, SupervisedModule):
             self.columns += [*pl_module.train_metrics.names, *pl_module.val_metrics.names]
-        rows = [row for row in read_history(self.path) if row["epoch"] < trainer.current_epoch]
+        rows = [row for row in self._whole_rows() if row["epoch"] < trainer.current_epoch]
         self._write_all(rows)
         self.started = time.monotonic() - (rows[-1]["seconds"] if rows else 0.0)
 
@@ -69,6 +71,18 @@ class History(Checkpoint):
             with naming(self.path), self.path.open("a", newline="") as file:
                 csv.DictWriter(file, self.columns, restval="").writerow(row)
 
+    def _whole_rows(self) -> list[Row]:
+        """The rows that can be read; a damaged file is kept under another name, since it is written anew."""
+        rows, damaged = readable(self.path)
+        if damaged:
+            aside = self.path.with_name("metrics.damaged.csv")
+            shutil.copyfile(self.path, aside)
+            notice(
+                f"{self.path} is damaged: {damaged} of its lines cannot be read, and are left out. It is kept as "
+                f"{aside.name}; the run goes on, with all that it has learnt."
+            )
+        return rows
+
     def _write_all(self, rows: list[Row]) -> None:
         names = [*self.columns, *(name for row in rows for name in row)]
         self.columns = list(dict.fromkeys(names))
@@ -84,9 +98,40 @@ def history_of(folder: str | Path) -> Path:
 
 
 def read_history(path: Path) -> list[Row]:
-    """The rows of a metrics.csv; a cell that was not measured is left out."""
+    """The rows of a metrics.csv that can be read; a cell that was not measured is left out."""
+    rows, damaged = readable(path)
+    if damaged:
+        notice(f"{path} is damaged: {damaged} of its lines cannot be read. The run needs none of it, and goes on.")
+    return rows
+
+
+def readable(path: Path) -> tuple[list[Row], int]:
+    """The rows of a metrics.csv that can be read, and how many lines cannot."""
     if not path.exists():
-        return []
-    with path.open(newline="") as file:
-        rows = [{k: v for k, v in row.items() if v} for row in csv.DictReader(file)]
-    return [{k: int(v) if k in ("epoch", "step") else float(v) for k, v in row.items()} for row in rows]
+        return [], 0
+    header, *lines = path.read_bytes().splitlines(keepends=True) or [b""]
+    try:
+        names = _cells(header)
+    except ValueError:
+        return [], len(lines) + 1
+    rows = [row for line in lines if (row := _row(names, line))]
+    return rows, len(lines) - len(rows)
+
+
+def _row(names: list[str], line: bytes) -> Row | None:
+    try:
+        cells = zip(names, _cells(line), strict=True)
+        row = {k: int(v) if k in ("epoch", "step") else float(v) for k, v in cells if v}
+    except ValueError:
+        return None
+    return row if row.keys() >= set(BESIDE_METRICS) else None
+
+
+def _cells(line: bytes) -> list[str]:
+    """Raise ValueError if the line is cut, or no line of a table."""
+    if not line.endswith(b"\n"):
+        raise ValueError
+    try:
+        return next(csv.reader([line.decode()]))
+    except csv.Error as error:
+        raise ValueError from error

@@ -13,6 +13,7 @@ from hydra.utils import instantiate
 from omegaconf import OmegaConf
 
 from src.config.compose import HYDRA_1_4
+from src.config.trust import check_name, check_object, check_texts, is_trusted
 from src.console.messages import UserError, nearest
 
 HYDRAS_OWN = ("_target_", "_recursive_", "_convert_", "_partial_", "_args_")  # keys that are no parameters
@@ -22,7 +23,8 @@ LIBRARIES = ("torch", "torchmetrics", "lightning")  # whose ValueErrors mean the
 def build(spec: Any, path: str, *args: Any, **kwargs: Any) -> Any:
     """Call the `_target_` of `spec` with its other keys, `args` and `kwargs`; nested specs are built first.
 
-    A key that only passes on another one (an interpolation) is left out where the target does not take it.
+    A key that only passes on another one (an interpolation) is left out where the target does not take it. What is not
+    the user's own may name only what src/config/trust.py allows.
 
     Args:
         path: the key of `spec` in the config.
@@ -30,9 +32,12 @@ def build(spec: Any, path: str, *args: Any, **kwargs: Any) -> Any:
     Raises:
         UserError: a target that is not there, or does not take these parameters or values.
     """
-    node, spec = spec, plain(spec)
-    function = locate(path, spec["_target_"])
-    takes, takes_any = parameters_of(spec["_target_"])
+    node, spec = spec, {key: value for key, value in plain(spec).items() if key not in kwargs}
+    function = locate(path, spec.get("_target_"))
+    if not is_trusted():
+        check_texts(path, spec, resolved=True)
+        check_names(path, spec)
+    takes, takes_any = parameters_of(path, spec["_target_"])
     if OmegaConf.is_dict(node) and not takes_any:
         passed_on = {key for key in spec if OmegaConf.is_interpolation(node, key)}
         spec = {key: value for key, value in spec.items() if key in takes or key not in passed_on}
@@ -79,9 +84,9 @@ def plain(spec: Any) -> dict[str, Any]:
     return dict(spec)
 
 
-def parameters_of(target: str) -> tuple[list[str], bool]:
+def parameters_of(path: str, target: str) -> tuple[list[str], bool]:
     """The names of a target's parameters, and whether it takes others too, or cannot say."""
-    signature = _signature(locate("", target))
+    signature = _signature(locate(path, target))
     parameters = list(signature.parameters.values()) if signature else []
     takes_any = signature is None or any(p.kind is p.VAR_KEYWORD for p in parameters)
     return [p.name for p in parameters if p.kind not in (p.VAR_KEYWORD, p.VAR_POSITIONAL)], takes_any
@@ -94,14 +99,30 @@ def key_of(path: str, name: str, node: Any = None) -> str:
     return f"{path}.{name}" if path else name
 
 
-def locate(path: str, target: str) -> Callable[..., Any]:
+def check_names(path: str, spec: Any) -> None:
+    """Raise UserError if a spec in `spec` names what may not stand there, however deep it lies."""
+    if isinstance(spec, Mapping) and "_target_" in spec:
+        locate(path, spec["_target_"])
+    items = spec.items() if isinstance(spec, Mapping) else enumerate(spec) if isinstance(spec, (list, tuple)) else ()
+    for key, value in items:
+        check_names(f"{path}.{key}", value)
+
+
+def locate(path: str, target: Any) -> Callable[..., Any]:
     """The function or class that a config names at `path`.
 
     Raises:
-        UserError: it cannot be imported, or is not there.
+        UserError: it cannot be imported, is not there, or may not be built (src/config/trust.py).
     """
     if not isinstance(target, str):
         raise UserError(f"{path}._target_={shown(target)}: name a function or class, such as my_module.my_dataset.")
+    check_name(path, target)
+    found = _imported(path, target)
+    check_object(path, target, found)
+    return found
+
+
+def _imported(path: str, target: str) -> Any:
     parts = target.split(".")
     for length in range(len(parts) - 1, 0, -1):
         module_name = ".".join(parts[:length])
@@ -132,7 +153,7 @@ def shown(value: Any) -> str:
 def _allowed(spec: Any) -> set[str]:
     """Whitelist patterns for the packages that `spec` names, and for those where the named things are defined."""
     if isinstance(spec, Mapping):
-        own = {spec["_target_"], locate("", spec["_target_"]).__module__} if "_target_" in spec else set()
+        own = {spec["_target_"], _imported("", spec["_target_"]).__module__} if "_target_" in spec else set()
         return {f"{name.split('.')[0]}.*" for name in own}.union(*map(_allowed, spec.values()))
     return set().union(*map(_allowed, spec)) if isinstance(spec, (list, tuple)) else set()
 

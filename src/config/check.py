@@ -22,8 +22,11 @@ LENGTHS = ("T_max", "total_steps")  # of a scheduler: null is counted
 FILLED_IN = (*LENGTHS, "mode")  # where these are null: they follow from the run's length and the monitor
 
 
-def check(cfg: Container) -> None:
+def check(cfg: Container, *parts: str) -> None:
     """Check every `_target_` in `cfg` and the values given to it.
+
+    Args:
+        parts: of these alone, such as data; none: of all.
 
     Raises:
         UserError: naming the key, its value and what it takes.
@@ -36,13 +39,15 @@ def check(cfg: Container) -> None:
     if OmegaConf.select(cfg, "callbacks.early_stopping.monitor", default="") is None:
         raise UserError("monitor=null leaves early stopping nothing to watch. Add callbacks.early_stopping=null.")
     for path, node in _specs(cfg, ""):
+        if parts and path.partition(".")[0] not in parts:
+            continue
         check_parameters(path, node["_target_"], {k: v for k, v in node.items() if k != "_target_"}, node)
 
 
 def check_parameters(path: str, target: str, values: Mapping[str, Any], node: Any = None) -> None:
     """Check `values` against the parameters of `target`; `path` is the key in the config that holds them."""
     function = locate(path, target)
-    (takes, takes_any), hints = parameters_of(target), _hints(function)
+    (takes, takes_any), hints = parameters_of(path, target), _hints(function)
     for name, value in values.items():
         if name in HYDRAS_OWN or name in BESIDE.get(path, ()) or (name in FILLED_IN and value is None):
             continue

@@ -7,6 +7,7 @@ import re
 
 from omegaconf import DictConfig, OmegaConf
 
+from src.config.trust import own_packages
 from src.console.messages import UserError
 
 NEEDED = ("best", "history", "last")  # callbacks that results.json is made from
@@ -45,6 +46,8 @@ def check_run(cfg: DictConfig) -> None:
             raise UserError(f"{key}={value}: at least {least}.")
     if trainer.limit_val_batches == 0 and str(cfg.monitor).startswith("val/"):
         raise UserError(f"trainer.limit_val_batches=0 leaves monitor={cfg.monitor} unknown. Use monitor=train/loss.")
+    if tuple(cfg.trusted) != own_packages():
+        raise UserError(f"trusted={cfg.trusted}: write it into conf/train.yaml. It is read there alone.")
     check_devices(trainer.accelerator, trainer.devices)
 
 

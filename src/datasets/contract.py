@@ -82,6 +82,14 @@ class LearnsFromTraining(Protocol):
         """
 
 
+@runtime_checkable
+class Reader(Protocol):
+    """What the spec `reader` of a Dataset names."""
+
+    def read(self, path: str, batch_size: int, num_workers: int | None) -> Any:
+        """Yield rows as they are written, a pandas DataFrame, x (B, ...) of them, and the share that has been read."""
+
+
 @dataclass(frozen=True)
 class Offer:
     """What one Dataset offers; None or empty is what it does not.

@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+import hashlib
+import inspect
 import pickle
 import shutil
 import zipfile
+from collections.abc import Callable
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import torch
+from lightning import LightningModule
 from lightning.pytorch.plugins.io import TorchCheckpointIO
 from torch.utils._pytree import tree_leaves
 
@@ -16,6 +20,7 @@ from src.console.messages import FULL, UserError, first_line
 from src.files.atomic import written_whole
 
 LAST, PREVIOUS = "last.ckpt", "previous.ckpt"
+Module = TypeVar("Module", bound=LightningModule)
 
 
 class AtomicCheckpointIO(TorchCheckpointIO):
@@ -74,3 +79,33 @@ def load_checkpoint(path: str | Path) -> dict[str, Any]:
     if not isinstance(checkpoint, dict) or not {"state_dict", "DataModule"} <= checkpoint.keys():
         raise UserError(f"{path} is no checkpoint of a run: it lacks its weights, or what the data have taught.")
     return checkpoint
+
+
+def built(module_class: Callable[..., Module], checkpoint: dict[str, Any], path: str | Path) -> Module:
+    """A module with the hyperparameters in a checkpoint.
+
+    Raises:
+        UserError: they are not those of such a module.
+    """
+    parameters = checkpoint.get("hyper_parameters", {})
+    try:
+        inspect.signature(module_class).bind(**parameters)
+    except TypeError as error:
+        raise UserError(f"{path} is no checkpoint of a {module_class.__name__}: {first_line(error)}.") from error
+    return module_class(**parameters)
+
+
+def restored(module: Module, checkpoint: dict[str, Any]) -> Module:
+    """`module` with what a checkpoint of it holds, ready to predict."""
+    module.on_load_checkpoint(checkpoint)
+    module.load_state_dict(checkpoint["state_dict"])
+    return module.eval()
+
+
+def checksum(path: Path) -> str:
+    """The SHA-256 of a file, in hexadecimal."""
+    digest = hashlib.sha256()
+    with path.open("rb") as file:
+        for block in iter(lambda: file.read(2**20), b""):
+            digest.update(block)
+    return digest.hexdigest()

@@ -47,7 +47,7 @@ def build_metrics(specs: Mapping[str, dict[str, Any]], task: Task) -> dict[str, 
         if not isinstance(spec, dict) or "_target_" not in spec:
             example = f"metrics.{name}._target_=torchmetrics.CohenKappa"
             raise UserError(f"metrics.{name}={spec}: name a metric, such as {example}.")
-        takes, _ = parameters_of(spec["_target_"])
+        takes, _ = parameters_of(f"metrics.{name}", spec["_target_"])
         filled = {key: value for key, value in task.metric_parameters.items() if key in takes and key not in spec}
         metric = build(spec, f"metrics.{name}", **filled)
         if not isinstance(metric, Metric):
