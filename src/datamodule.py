@@ -130,7 +130,19 @@ class DataModule(L.LightningDataModule):
         return {"description": self.description.plain(), "split": self.split_digest}
 
     def load_state_dict(self, state_dict: dict[str, Any]) -> None:
-        DataDescription.of(state_dict["description"]).check_same(self.description)
+        before = DataDescription.of(state_dict["description"])
+        if before.fingerprint != self.description.fingerprint:
+            raise UserError(
+                f"{self.source} has changed since this run began, and a run learns from one state of its data. "
+                "Put the data back as they were, or choose another name= for a new run."
+            )
+        before.check_same(self.description)
+
+    @property
+    def source(self) -> str:
+        """Where the data come from, in the user's words: data.path=house.csv, if there are files."""
+        paths = [f"data.{key}={value}" for key, value in self.spec.items() if key.endswith(("path", "url")) and value]
+        return ", ".join(paths) or f"data.dataset._target_={self.spec['_target_']}"
 
     # --- batches ---------------------------------------------------------------------------------------------------
 

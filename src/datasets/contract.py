@@ -82,6 +82,14 @@ class LearnsFromTraining(Protocol):
         """
 
 
+@runtime_checkable
+class HasFingerprint(Protocol):
+    """The Dataset knows whether its examples are those of an earlier start; of any other some hundred are looked at."""
+
+    def fingerprint(self) -> str:
+        """The same for the same examples in the same order, wherever their files lie; else another."""
+
+
 @dataclass(frozen=True)
 class Offer:
     """What one Dataset offers; None or empty is what it does not.

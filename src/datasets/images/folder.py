@@ -18,6 +18,7 @@ from src.datasets.images.augment import mirrored, random_part, recoloured
 from src.datasets.images.decode import decode
 from src.datasets.images.files import check_files, examples, existing_folder
 from src.datasets.images.pictures import Pictures
+from src.files.checksum import digest
 
 
 def image_folder(
@@ -110,6 +111,10 @@ class ImageFolder(Dataset):
 
     def __getitem__(self, index: int) -> tuple[Tensor, Tensor]:
         return self.pictures[index], self.labels[index]
+
+    def fingerprint(self) -> str:
+        """Of the files' paths below the folder, in which the classes and splits stand, and of all that is in them."""
+        return digest(self.pictures.checksums())
 
     def augmented(self, index: int, generator: Generator) -> tuple[Tensor, Tensor]:
         """An example changed at random, by this generator alone."""

@@ -44,6 +44,11 @@ class RowReader:
         self.ends = [0] * len(tables)
         self.left_out, self.read = 0, 0
 
+    @property
+    def names(self) -> list[str]:
+        """Those of all columns that are read, the features first."""
+        return [*self.feature_names, *self.roles.non_features]
+
     def matrices(self, size: int | None) -> Iterator[tuple[np.ndarray, np.ndarray, float]]:
         """Features (B, F), the other columns (B, M), and the share of the files that has been read.
 
@@ -83,7 +88,7 @@ class RowReader:
         return list(dict.fromkeys([*self.roles.categorical, *self.roles.texts, *texts]))
 
     def _add_columns(self, chunk: pd.DataFrame, table: TableFile) -> None:
-        for name in [*self.feature_names, *self.roles.non_features]:
+        for name in self.names:
             if name not in self.columns:
                 if name in self.roles.categorical or name in self.roles.texts:
                     kind: Kind = "category"
@@ -106,8 +111,7 @@ class RowReader:
         """Which rows have all that they need, (B,)."""
         missing = np.hstack([np.isnan(features), np.isnan(non_features)])
         if self.roles.missing is None and missing.any():
-            names = [*self.feature_names, *self.roles.non_features]
-            counts = ", ".join(f"{n} ({c})" for n, c in zip(names, missing.sum(axis=0), strict=True) if c)
+            counts = ", ".join(f"{n} ({c})" for n, c in zip(self.names, missing.sum(axis=0), strict=True) if c)
             rows = f" of rows {read - len(features) + 1} to {read}" if read > len(features) else ""
             raise UserError(
                 f"{table.name} has missing values in: {counts}{rows}. "
