@@ -17,7 +17,7 @@ from src.datasets.description import _fingerprint
 from src.files.checksum import file_checksum, rows_checksum
 from src.files.disk_rows import DiskRows
 from tests.idx_files import write_idx
-from tests.sources import data_module, source
+from tests.sources import data_module
 
 QUICK = ["net.hidden=[4]", "callbacks.last.every_seconds=0.0", "callbacks.early_stopping=null", "trainer=cpu"]
 
@@ -40,7 +40,7 @@ def of_table(**options: Any) -> str:
     return fingerprint("data=table", "data.path=t.csv", "data.target=bought", **options)
 
 
-CHANGES = {"rows change places": {"swapped": (57, 58)}, "one value changes": {"value": "0.6"}}
+CHANGES: dict[str, Any] = {"rows change places": {"swapped": (57, 58)}, "one value changes": {"value": "0.6"}}
 ON_DISK: dict[str, Any] = {"in_memory": False, "cache": "cache"}
 
 
@@ -153,7 +153,7 @@ def test_a_plain_dataset_is_looked_at_from_its_first_to_its_last_example():
 
 
 @pytest.mark.parametrize(
-    "noise", [lambda: float(torch.rand(())), lambda: float(np.random.rand()), lambda: int.from_bytes(os.urandom(4))]
+    "noise", [lambda: float(torch.rand(())), lambda: float(np.random.rand()), lambda: float(os.urandom(1)[0])]
 )
 def test_examples_that_are_drawn_anew_each_time_are_not_taken_for_a_change(noise):
     torch.manual_seed(0)

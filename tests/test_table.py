@@ -23,6 +23,7 @@ from src.datasets.contract import LearnsFromTraining, ReadsTarget, TargetKind, o
 from src.datasets.splits import random_split
 from src.datasets.tables.rows import RowReader
 from src.datasets.tables.table import Table
+from src.files.cache import locked
 from tests.conftest import PROJECT
 from tests.sources import source
 
@@ -450,3 +451,53 @@ def test_labels_that_the_run_does_not_know_are_not_scored(train, call, capsys):
     capsys.readouterr()
     assert call("evaluate", "outputs/r", "data.path=new.csv") == 1
     assert "new.csv: the run knows no city 'Rome'." in capsys.readouterr().err
+
+
+def damage(how: str) -> None:
+    """Of the one conversion that there is."""
+    [place] = [path for path in Path("cache/tables").iterdir() if path.is_dir()]
+    name = how.partition(" ")[0]
+    content = bytearray((place / name).read_bytes())
+    if how.endswith("flipped"):
+        content[len(content) // 2] ^= 1
+    elif how.endswith("letter"):
+        content = bytearray(bytes(content).replace(b"Oslo", b"Osla", 1))
+    elif how.endswith("missing"):
+        (place / name).unlink()
+        return
+    else:
+        content = content[: 0 if how.endswith("empty") else len(content) // 2]
+    (place / name).write_bytes(content)
+
+
+@pytest.mark.parametrize(
+    "how",
+    [
+        *(
+            f"{name} {what}"
+            for name in ("features.bin", "non_features.bin")
+            for what in ("short", "flipped", "missing")
+        ),
+        *(f"summary.json {what}" for what in ("short", "empty", "letter", "missing")),
+    ],
+)
+def test_a_damaged_conversion_is_made_anew(how, capsys):
+    on_disk: dict[str, Any] = {"in_memory": False, "cache": "cache", "target": "city"}
+    whole = table_of(MIXED, **on_disk)
+    capsys.readouterr()
+    damage(how)
+    mended = table_of(None, **on_disk)
+    assert "The conversion of t.csv in cache/tables/" in capsys.readouterr().err
+    assert mended.fingerprint() == whole.fingerprint() == table_of(None, target="city").fingerprint()
+    for a, b in zip(mended.__getitems__([0, 1]), whole.__getitems__([0, 1]), strict=True):
+        assert torch.equal(a, b)
+    table_of(None, **on_disk)
+    assert capsys.readouterr().err == ""
+
+
+def test_what_a_killed_conversion_has_left_goes_away_but_not_what_one_is_writing():
+    Path("cache/tables/.partial.abandoned").mkdir(parents=True)
+    Path("cache/tables/.partial.busy").mkdir()
+    with locked(Path("cache/tables/busy.lock")):
+        table_of(MIXED, target="city", in_memory=False, cache="cache")
+        assert [path.name for path in Path("cache/tables").glob(".partial.*")] == [".partial.busy"]

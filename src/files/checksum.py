@@ -9,7 +9,7 @@ import zlib
 from collections.abc import Callable
 from contextlib import nullcontext
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import numpy as np
 
@@ -33,8 +33,8 @@ def rows_checksum(rows: ArrayRows) -> int:
     shown = progress("looking at the data", size) if total > LONG else nullcontext(lambda amount: None)
     with shown as done:
         for start in range(0, size, step):
-            block = np.ascontiguousarray(rows[start : start + step])
-            checksum = zlib.crc32(block.reshape(-1).view("uint8") if block.nbytes else b"", checksum)
+            block = np.ascontiguousarray(rows[start : start + step]).reshape(-1)
+            checksum = zlib.crc32(cast(Any, block.view("uint8")) if block.nbytes else b"", checksum)
             done(start)
     return checksum
 

@@ -111,9 +111,8 @@ def _write(reader: RowReader, folder: Path) -> dict[str, Any]:
                 file.write(content)
             done(share)
     columns = [column.spec() for column in reader.columns.values()]
-    summary = {
-        "columns": columns, "ends": reader.ends, "left_out": reader.left_out, "read": reader.read, "checksums": checksums
-    }  # fmt: skip
+    summary = {"columns": columns, "ends": reader.ends, "left_out": reader.left_out, "read": reader.read}
+    summary["checksums"] = checksums
     signed = {"checksum": _checksum(summary), "summary": summary}
     (folder / "summary.json").write_text(json.dumps(signed), encoding="utf-8")
     return summary
