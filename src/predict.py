@@ -10,7 +10,7 @@ from __future__ import annotations
 import argparse
 import math
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from src.cli.command import command
 from src.console.messages import UserError
@@ -19,10 +19,12 @@ from src.run import Run, require
 
 if TYPE_CHECKING:
     import pandas as pd
+    from omegaconf import DictConfig
 
     from src.datasets.description import DataDescription
 
 VALUES = 2**22  # of a batch: nets for large images need memory for each of them many times over
+LIMITS = ("max_line", "max_pixels")  # of files: what they hold is the same
 MOST = 8192  # examples of a batch
 
 
@@ -44,7 +46,7 @@ def predict(run: Run, path: str, output: str, overrides: list[str] | None = None
     import torch
     from lightning.fabric import Fabric
 
-    from src.config.build import build
+    from src.config.build import build, named
     from src.config.preflight import check_devices
     from src.console.quiet import quiet
     from src.formats.predictions import predictions_written_whole
@@ -58,11 +60,12 @@ def predict(run: Run, path: str, output: str, overrides: list[str] | None = None
     with predictions_written_whole(Path(output), Path(path), task) as write:
         fabric = Fabric(accelerator=cfg.trainer.accelerator, devices=1)
         fabric.to_device(module)
-        reader = build(run.description.reader, "data")
+        reader = build(_reader(run, cfg), "data")
         asked = cfg.data.batch_size != run.config().data.batch_size
         batch_size = cfg.data.batch_size if asked else _batch_size(run.description)
         count = 0
-        with torch.inference_mode(), progress("predicting", total=1) as done:
+        keys = {name: f"data.{name}" for name in LIMITS}
+        with torch.inference_mode(), progress("predicting", total=1) as done, named("", keys):
             for rows, x, share in reader.read(path, batch_size, cfg.data.num_workers):
                 if not output.endswith(".csv"):  # there a number need not be a text
                     rows = _typed(rows, getattr(reader, "numbers", []))
@@ -72,6 +75,12 @@ def predict(run: Run, path: str, output: str, overrides: list[str] | None = None
         if not count:
             raise UserError(f"{path} holds nothing to predict from.")
     return count
+
+
+def _reader(run: Run, cfg: DictConfig) -> dict[str, Any]:
+    """The spec of what reads as the run's data were read, within the limits of the config."""
+    reader = run.description.reader
+    return {**reader, **{name: cfg.data[name] for name in LIMITS if name in reader and name in cfg.data}}
 
 
 def _batch_size(data: DataDescription) -> int:

@@ -83,6 +83,13 @@ class LearnsFromTraining(Protocol):
 
 
 @runtime_checkable
+class NamesExamples(Protocol):
+    """An example has a name that says more than its number, such as that of its file."""
+
+    def name_of(self, index: int) -> str: ...
+
+
+@runtime_checkable
 class HasFingerprint(Protocol):
     """The Dataset knows whether its examples are those of an earlier start; of any other some hundred are looked at."""
 

@@ -6,7 +6,7 @@ import hashlib
 import random
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import asdict, dataclass, field, fields
+from dataclasses import dataclass, field, fields
 from typing import Any
 
 import numpy as np
@@ -55,12 +55,14 @@ class DataDescription:
 
     def plain(self) -> dict[str, Any]:
         """As lists, texts and numbers."""
-        return {name: list(value) if isinstance(value, tuple) else value for name, value in asdict(self).items()}
+        values = {f.name: getattr(self, f.name) for f in fields(self)}
+        return {name: list(value) if isinstance(value, tuple) else value for name, value in values.items()}
 
     def check_same(self, other: DataDescription) -> None:
         """Raise UserError if what was learnt from these data cannot be used on `other`."""
+        before, now = self.plain(), other.plain()
         for name in (f.name for f in fields(self) if f.compare):
-            expected, actual = self.plain()[name], other.plain()[name]
+            expected, actual = before[name], now[name]
             if expected != actual:
                 raise UserError(f"The run was trained on data with {name} {expected}, but these have {actual}.")
 

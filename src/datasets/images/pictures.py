@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
@@ -10,7 +11,7 @@ from torch import Tensor
 from torch.utils.data import Dataset
 
 from src.console.screen import progress
-from src.datasets.images.decode import decode
+from src.datasets.images.decode import Box, central, decode
 from src.files.checksum import file_checksum
 
 
@@ -20,17 +21,22 @@ class Pictures(Dataset):
     Args:
         files: paths relative to `folder`.
         channels: None: not decided yet.
+        max_pixels: of a file; None: Pillow's own limit.
     """
 
-    def __init__(self, folder: Path, files: list[str], size: int, channels: int | None) -> None:
-        self.folder, self.size, self.channels = folder, size, channels
+    def __init__(self, folder: Path, files: list[str], size: int, channels: int | None, max_pixels: int | None) -> None:
+        self.folder, self.size, self.channels, self.max_pixels = folder, size, channels, max_pixels
         self.names = np.array(list(map(os.fsencode, files)))  # a list of 100 000 would be copied to every process
 
     def __len__(self) -> int:
         return len(self.names)
 
     def __getitem__(self, index: int) -> Tensor:
-        return decode(self.path(index), self.size, self.channels or 3)
+        return self.part(index, central, 1.0)
+
+    def part(self, index: int, box: Callable[[int, int], Box], least: float) -> Tensor:
+        """Of a picture, instead of the square in the middle; see `decode`."""
+        return decode(self.path(index), self.size, self.channels or 3, box, least, self.max_pixels)
 
     def path(self, index: int) -> Path:
         return self.folder / os.fsdecode(self.names[index])
