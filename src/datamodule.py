@@ -17,7 +17,7 @@ from src.config.check import check_parameters
 from src.console.messages import UserError
 from src.datasets.contract import LearnsFromTraining, ReadsTarget, offer_of
 from src.datasets.description import DataDescription, describe
-from src.datasets.loading import Loading, collate_of
+from src.datasets.loading import Loader, Loading, collate_of
 from src.datasets.sampling import AugmentedSubset, EpochSampler, SplitSubset
 from src.datasets.splits import SPLITS, Splitting
 
@@ -33,7 +33,7 @@ class DataModule(L.LightningDataModule):
         task: spec of the task, which may say how the Dataset is to read y.
         seed: of the training order and of random changes; that of the split is its own.
         fractions, split_seed, stratify, folds, fold: see `Splitting`.
-        batch_size, shuffle, drop_last, num_workers, pin_memory, persistent_workers: see `Loading`.
+        batch_size, shuffle, drop_last, num_workers, pin_memory, persistent_workers, timeout: see `Loading`.
         options: every other key of `data`, for the dataset's function.
 
     Raises:
@@ -56,6 +56,7 @@ class DataModule(L.LightningDataModule):
         num_workers: int | None,
         pin_memory: bool | None,
         persistent_workers: bool | None,
+        timeout: float | None,
         **options: Any,
     ) -> None:
         super().__init__()
@@ -65,7 +66,7 @@ class DataModule(L.LightningDataModule):
         self.spec, self.seed = {**dataset, **options}, seed
         self.target_kind = getattr(locate("task", task["_target_"]), "target_kind", None)
         self.splitting = Splitting(fractions, split_seed, stratify, folds, fold)
-        self.loading = Loading(batch_size, shuffle, drop_last, num_workers, pin_memory, persistent_workers)
+        self.loading = Loading(batch_size, shuffle, drop_last, num_workers, pin_memory, persistent_workers, timeout)
         self.splits: dict[str, SplitSubset] = {}
         self.trained_on: DataDescription | None = None
         self.all_for_test = False
@@ -176,12 +177,13 @@ class DataModule(L.LightningDataModule):
         on_cuda = trainer is not None and trainer.strategy.root_device.type == "cuda"
         subset = self.splits[split]
         augment = augment and self.offer.augmented is not None
-        return DataLoader(
+        return Loader(
             AugmentedSubset(subset, self.seed) if augment else subset,
             loading.batch_size,
             sampler=EpochSampler(len(subset), seed, epoch, rank, devices, even=split == "train", with_epoch=augment),
             drop_last=drop_last,
             num_workers=workers,
+            timeout=loading.timeout_of(workers),
             collate_fn=collate_of(self.offer, one_by_one=augment),
             pin_memory=on_cuda if loading.pin_memory is None else loading.pin_memory,
             persistent_workers=workers > 0 if loading.persistent_workers is None else loading.persistent_workers,
@@ -193,9 +195,9 @@ class DataModule(L.LightningDataModule):
         size = max(self.loading.batch_size, 1024) if self.offer.fetches_batches else self.loading.batch_size
         subset = self.splits["train"]
         ordered = SplitSubset(self.dataset, cast(Tensor, subset.indices).sort().values)  # files are read fastest so
-        return DataLoader(
-            ordered, size, collate_fn=collate_of(self.offer), num_workers=self.loading.workers(self.offer)
-        )
+        workers = self.loading.workers(self.offer)
+        collate, timeout = collate_of(self.offer), self.loading.timeout_of(workers)
+        return Loader(ordered, size, collate_fn=collate, num_workers=workers, timeout=timeout)
 
     def examples(self, split: str = "train", count: int = 2) -> tuple[Tensor, Tensor]:
         """x (B, ...) and y (B, ...) of the first examples of a split; the last one is repeated up to two."""
