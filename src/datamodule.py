@@ -18,8 +18,9 @@ from src.console.messages import UserError
 from src.console.signals import leave_signals_to_parent
 from src.datasets.contract import LearnsFromTraining, ReadsTarget, offer_of
 from src.datasets.description import DataDescription, describe
+from src.datasets.loader import Loader
 from src.datasets.loading import Loading, collate_of
-from src.datasets.sampling import EpochSampler, LazyLoader, SplitSubset, TrainingSubset
+from src.datasets.sampling import EpochSampler, SplitSubset, TrainingSubset
 from src.datasets.splits import SPLITS, Splitting
 
 
@@ -34,7 +35,7 @@ class DataModule(L.LightningDataModule):
         task: spec of the task, which may say how the Dataset is to read y.
         seed: of the training order and of random changes; that of the split is its own.
         fractions, split_seed, stratify, folds, fold: see `Splitting`.
-        batch_size, shuffle, drop_last, num_workers, pin_memory, persistent_workers: see `Loading`.
+        batch_size, shuffle, drop_last, num_workers, pin_memory, persistent_workers, timeout: see `Loading`.
         options: every other key of `data`, for the dataset's function.
 
     Raises:
@@ -57,6 +58,7 @@ class DataModule(L.LightningDataModule):
         num_workers: int | None,
         pin_memory: bool | None,
         persistent_workers: bool | None,
+        timeout: float | None,
         **options: Any,
     ) -> None:
         super().__init__()
@@ -66,7 +68,7 @@ class DataModule(L.LightningDataModule):
         self.spec, self.seed = {**dataset, **options}, seed
         self.target_kind = getattr(locate("task", task["_target_"]), "target_kind", None)
         self.splitting = Splitting(fractions, split_seed, stratify, folds, fold)
-        self.loading = Loading(batch_size, shuffle, drop_last, num_workers, pin_memory, persistent_workers)
+        self.loading = Loading(batch_size, shuffle, drop_last, num_workers, pin_memory, persistent_workers, timeout)
         self.splits: dict[str, SplitSubset] = {}
         self.trained_on: DataDescription | None = None
         self.all_for_test = False
@@ -131,7 +133,19 @@ class DataModule(L.LightningDataModule):
         return {"description": self.description.plain(), "split": self.split_digest}
 
     def load_state_dict(self, state_dict: dict[str, Any]) -> None:
-        DataDescription.of(state_dict["description"]).check_same(self.description)
+        before = DataDescription.of(state_dict["description"])
+        if before.fingerprint != self.description.fingerprint:
+            raise UserError(
+                f"{self.source} has changed since this run began, and a run learns from one state of its data. "
+                "Put the data back as they were, or choose another name= for a new run."
+            )
+        before.check_same(self.description)
+
+    @property
+    def source(self) -> str:
+        """Where the data come from, in the user's words: data.path=house.csv, if there are files."""
+        paths = [f"data.{key}={value}" for key, value in self.spec.items() if key.endswith(("path", "url")) and value]
+        return ", ".join(paths) or f"data.dataset._target_={self.spec['_target_']}"
 
     # --- batches ---------------------------------------------------------------------------------------------------
 
@@ -147,9 +161,9 @@ class DataModule(L.LightningDataModule):
         self.training_order = cast(EpochSampler, loader.sampler)
         return loader
 
-    def skip_batches(self, count: int) -> None:
-        """Begin the next epoch of training with its batch `count`, from 0."""
-        self.training_order.skip(count * self.loading.batch_size)
+    def skip_batches(self, count: int, epoch: int) -> None:
+        """Begin an epoch of training, both from 0, with its batch `count`."""
+        self.training_order.skip(count * self.loading.batch_size, epoch)
 
     def val_dataloader(self) -> DataLoader | list[DataLoader]:
         return self.loader("val") if self.splits["val"] else []
@@ -167,12 +181,13 @@ class DataModule(L.LightningDataModule):
         on_cuda = trainer is not None and trainer.strategy.root_device.type == "cuda"
         subset, augment = self.splits[split], trains and self.offer.augmented is not None
         by_epoch = augment or (trains and workers > 0)
-        return LazyLoader(
+        return Loader(
             TrainingSubset(subset, self.seed, augment) if by_epoch else subset,
             loading.batch_size,
             sampler=EpochSampler(len(subset), seed, rank, devices, even=split == "train", with_epoch=by_epoch),
             drop_last=drop_last,
             num_workers=workers,
+            timeout=loading.timeout_of(workers),
             collate_fn=collate_of(self.offer, one_by_one=augment),
             pin_memory=on_cuda if loading.pin_memory is None else loading.pin_memory,
             persistent_workers=workers > 0 if loading.persistent_workers is None else loading.persistent_workers,
@@ -185,11 +200,13 @@ class DataModule(L.LightningDataModule):
         size = max(self.loading.batch_size, 1024) if self.offer.fetches_batches else self.loading.batch_size
         subset = self.splits["train"]
         ordered = SplitSubset(self.dataset, cast(Tensor, subset.indices).sort().values)  # files are read fastest so
-        return DataLoader(
+        workers = self.loading.workers(self.offer)
+        return Loader(
             ordered,
             size,
             collate_fn=collate_of(self.offer),
-            num_workers=self.loading.workers(self.offer),
+            num_workers=workers,
+            timeout=self.loading.timeout_of(workers),
             worker_init_fn=leave_signals_to_parent,
         )
 

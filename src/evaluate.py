@@ -83,7 +83,11 @@ def _data(run: Run, cfg: DictConfig) -> DataModule:
     """The run's own data, or those of another `data.path`, unless that holds the same examples."""
     path = OmegaConf.select(cfg, "data.path")
     if path == OmegaConf.select(run.config(), "data.path"):
-        return run.data(cfg)
+        data = run.data(cfg)
+        if data.description.fingerprint != run.description.fingerprint:
+            changed = f"{data.source} is not as it was when the run was trained"
+            notice(f"{changed}: examples that it has learnt from may be among those scored.")
+        return data
     data = run.data(cfg, all_for_test=True)
     if data.description.fingerprint == run.description.fingerprint:
         notice(f"{path} holds the examples that the run was trained with, so they are split as they were then.")

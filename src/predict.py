@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from src.datasets.description import DataDescription
 
 VALUES = 2**22  # of a batch: nets for large images need memory for each of them many times over
+LIMITS = ("max_line", "max_pixels")  # of files: what they hold is the same
 MOST = 8192  # examples of a batch
 
 
@@ -44,6 +45,7 @@ def predict(run: Run, path: str, output: str, overrides: list[str] | None = None
     import torch
     from lightning.fabric import Fabric
 
+    from src.config.build import named
     from src.config.preflight import check_devices
     from src.console.quiet import quiet
     from src.formats.predictions import predictions_written_whole
@@ -57,11 +59,12 @@ def predict(run: Run, path: str, output: str, overrides: list[str] | None = None
     with predictions_written_whole(Path(output), Path(path), task) as write:
         fabric = Fabric(accelerator=cfg.trainer.accelerator, devices=1)
         fabric.to_device(module)
-        reader = run.reader()
+        reader = run.reader({name: cfg.data[name] for name in LIMITS if name in cfg.data})
         asked = cfg.data.batch_size != run.config().data.batch_size
         batch_size = cfg.data.batch_size if asked else _batch_size(run.description)
         count = 0
-        with torch.inference_mode(), progress("predicting", total=1) as done:
+        keys = {name: f"data.{name}" for name in LIMITS}
+        with torch.inference_mode(), progress("predicting", total=1) as done, named("", keys):
             for rows, x, share in reader.read(path, batch_size, cfg.data.num_workers):
                 if not output.endswith(".csv"):  # there a number need not be a text
                     rows = _typed(rows, getattr(reader, "numbers", []))

@@ -203,10 +203,14 @@ class Run:
                 return restored(build(spec, "module"), checkpoint)
             return restored(built(locate("module", spec.get("_target_")), checkpoint, self.best), checkpoint)
 
-    def reader(self) -> Any:
-        """What reads new inputs as the run's data were read, see `Reader` in src/datasets/contract.py."""
+    def reader(self, changes: dict[str, Any]) -> Any:
+        """What reads new inputs as the run's data were read, see `Reader` in src/datasets/contract.py.
+
+        `changes`: its parameters, where it has them.
+        """
+        spec = self.description.reader
         with trusted(self.trust):
-            return build(self.description.reader, "data")
+            return build({**spec, **{name: value for name, value in changes.items() if name in spec}}, "data")
 
     def data(self, cfg: DictConfig | None = None, all_for_test: bool = False) -> DataModule:
         """Its data, split as they were in training.

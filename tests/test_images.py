@@ -5,6 +5,9 @@ from __future__ import annotations
 import json
 import pickle
 import shutil
+import struct
+import zlib
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -225,15 +228,34 @@ def test_a_file_that_is_broken_in_the_middle_is_named_when_it_is_loaded(photos, 
     assert "Traceback" not in said
 
 
-@pytest.mark.parametrize(("most", "fine"), [(20_000, False), (30_000, True)])
-def test_many_pixels_are_no_traceback(photos, monkeypatch, most, fine):
-    Image.new("RGB", (200, 250)).save(photos / "cat" / "large.png")
-    monkeypatch.setattr(Image, "MAX_IMAGE_PIXELS", most)  # warned of above it, refused above twice as many
-    if fine:
-        assert len(images(photos)) == 21
-    else:
-        with pytest.raises(UserError, match=r"large.png cannot be read: Image size \(50000 pixels\) exceeds limit"):
-            images(photos)
+def one_bit_png(path: Path, side: int) -> None:
+    """A black square, of which 30 000 pixels a side are half a megabyte, and a gigabyte in memory."""
+    rows = zlib.compressobj(1)
+    content = b"".join([*(rows.compress(bytes(1 + (side + 7) // 8)) for _ in range(side)), rows.flush()])
+    chunks = {b"IHDR": struct.pack(">IIBBBBB", side, side, 1, 0, 0, 0, 0), b"IDAT": content, b"IEND": b""}
+    parts = [
+        struct.pack(">I", len(c)) + name + c + struct.pack(">I", zlib.crc32(name + c)) for name, c in chunks.items()
+    ]
+    path.write_bytes(b"\x89PNG\r\n\x1a\n" + b"".join(parts))
+
+
+def test_a_picture_of_too_many_pixels_is_refused_before_it_fills_the_memory(photos, train, call, capsys):
+    one_bit_png(photos / "cat" / "huge.png", 30_000)
+    learn = ["data=images", f"data.path={photos}", "data.size=8", "data.channels=1", "net=linear", "data.num_workers=0"]
+    learn += ["trainer.max_epochs=1", "name=r"]
+    assert call("train", *learn) == 1
+    said = "huge.png cannot be read: Image size (900000000 pixels) exceeds data.max_pixels=178956970. Raise it"
+    assert said in capsys.readouterr().err
+    one_bit_png(photos / "cat" / "huge.png", 1000)
+    assert call("train", *learn, "data.max_pixels=999999") == 1
+    assert "Image size (1000000 pixels) exceeds data.max_pixels=999999." in capsys.readouterr().err
+    train(*learn, "data.max_pixels=1000000")
+    one_bit_png(photos / "cat" / "huge.png", 1001)
+    predict = ["outputs/r", str(photos / "cat"), "-o", "p.csv"]
+    assert call("predict", *predict) == 1
+    assert "exceeds data.max_pixels=1000000. Raise it" in capsys.readouterr().err
+    assert call("predict", *predict, "data.max_pixels=2000000") == 0
+    assert Image.MAX_IMAGE_PIXELS == 89478485  # other users of Pillow keep theirs
 
 
 @pytest.mark.parametrize(

@@ -16,8 +16,8 @@ from typing import Any, ClassVar
 import pytest
 import torch
 from hydra.experimental.callback import Callback
-from src.callbacks.last import LastCheckpoint
 
+from src.callbacks.last import LastCheckpoint
 from src.files.results import write_results
 from tests.conftest import PROJECT
 

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import errno
+import gzip
+import resource
 import signal
 import subprocess
 import sys
@@ -23,6 +25,7 @@ from src.datasets.contract import LearnsFromTraining, ReadsTarget, TargetKind, o
 from src.datasets.splits import random_split
 from src.datasets.tables.rows import RowReader
 from src.datasets.tables.table import Table
+from src.files.cache import locked
 from tests.conftest import PROJECT
 from tests.sources import source
 
@@ -504,3 +507,100 @@ def test_labels_that_the_run_does_not_know_are_not_scored(train, call, capsys):
     capsys.readouterr()
     assert call("evaluate", "outputs/r", "data.path=new.csv") == 1
     assert "new.csv: the run knows no city 'Rome'." in capsys.readouterr().err
+
+
+def damage(how: str) -> None:
+    """Of the one conversion that there is."""
+    [place] = [path for path in Path("cache/tables").iterdir() if path.is_dir()]
+    name = how.partition(" ")[0]
+    content = bytearray((place / name).read_bytes())
+    if how.endswith("flipped"):
+        content[len(content) // 2] ^= 1
+    elif how.endswith("letter"):
+        content = bytearray(bytes(content).replace(b"Oslo", b"Osla", 1))
+    elif how.endswith("missing"):
+        (place / name).unlink()
+        return
+    else:
+        content = content[: 0 if how.endswith("empty") else len(content) // 2]
+    (place / name).write_bytes(content)
+
+
+@pytest.mark.parametrize(
+    "how",
+    [
+        *(
+            f"{name} {what}"
+            for name in ("features.bin", "non_features.bin")
+            for what in ("short", "flipped", "missing")
+        ),
+        *(f"summary.json {what}" for what in ("short", "empty", "letter", "missing")),
+    ],
+)
+def test_a_damaged_conversion_is_made_anew(how, capsys):
+    on_disk: dict[str, Any] = {"in_memory": False, "cache": "cache", "target": "city"}
+    whole = table_of(MIXED, **on_disk)
+    capsys.readouterr()
+    damage(how)
+    mended = table_of(None, **on_disk)
+    assert "The conversion of t.csv in cache/tables/" in capsys.readouterr().err
+    assert mended.fingerprint() == whole.fingerprint() == table_of(None, target="city").fingerprint()
+    for a, b in zip(mended.__getitems__([0, 1]), whole.__getitems__([0, 1]), strict=True):
+        assert torch.equal(a, b)
+    table_of(None, **on_disk)
+    assert capsys.readouterr().err == ""
+
+
+def test_what_a_killed_conversion_has_left_goes_away_but_not_what_one_is_writing():
+    Path("cache/tables/.partial.abandoned").mkdir(parents=True)
+    Path("cache/tables/.partial.busy").mkdir()
+    with locked(Path("cache/tables/busy.lock")):
+        table_of(MIXED, target="city", in_memory=False, cache="cache")
+        assert [path.name for path in Path("cache/tables").glob(".partial.*")] == [".partial.busy"]
+
+
+def test_a_line_that_would_fill_the_memory_is_refused(call, capsys):
+    """A megabyte of gzip is a field of 300 MB."""
+    with gzip.open("big.csv.gz", "wb", 1) as file:
+        file.write(b"x,y\n1,2\n3,")
+        for _ in range(300):
+            file.write(b"4" * 10**6)
+    assert Path("big.csv.gz").stat().st_size < 2_000_000
+    command = ["data=table", "data.path=big.csv.gz", "data.target=y", "data.cache=cache"]
+    before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    assert call("train", *command) == 1
+    said = "data.path=big.csv.gz: line 3 has more than data.max_line=64000000 bytes. Is it a table, with a line"
+    assert said in capsys.readouterr().err
+    assert resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before < 280_000  # KiB
+    assert call("train", *command, "data.max_line=1000") == 1
+    assert "has more than data.max_line=1000 bytes" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("end", ["\n", "\r\n", "\r"])
+def test_many_lines_are_no_long_one(end):
+    Path("t.csv").write_bytes(rows(30_000).replace("\n", end).encode())
+    assert len(table_of(None, max_line=70_000, target="y")) == 30_000
+
+
+def test_a_gzipped_table_that_is_larger_than_it_looks_is_converted(monkeypatch):
+    monkeypatch.setattr("src.datasets.tables.read.LARGE", 30_000)
+    with gzip.open("t.csv.gz", "wt") as file:
+        file.write("x,y\n" + "1,2\n" * 10_000 + "2,3\n")
+    assert Path("t.csv.gz").stat().st_size < 1000
+    assert table_of(None, name="t.csv.gz", target="y", cache="cache").cache == Path("cache")
+
+
+@pytest.mark.slow
+def test_a_wide_table_is_read_in_seconds(call, capsys):
+    """60 000 columns; it took minutes before a mistake was told."""
+    names = [f"c{i}" for i in range(60_000)]
+    values = ",".join(["0.5"] * 60_000)
+    Path("wide.csv").write_text("\n".join([",".join([*names, "y"]), *[f"{values},{i}" for i in range(8)], ""]))
+    started = time.process_time()
+    assert len(table_of(None, name="wide.csv", target="y")) == 8
+    assert call("train", "data=table", "data.path=wide.csv", "data.target=z") == 1
+    assert "data.target='z' is not a column of wide.csv." in capsys.readouterr().err
+    Path("wide.csv").write_text("\n".join([",".join([*names[:-1], "c7", "y"]), f"{values},1", ""]))
+    with pytest.raises(UserError, match=r"two columns are named c7\."):
+        table_of(None, name="wide.csv", target="y")
+    assert time.process_time() - started < 60

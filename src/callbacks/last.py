@@ -42,7 +42,8 @@ class LastCheckpoint(Checkpoint):
             _set_random_state(self.restored["random"][trainer.global_rank])
             trainer.should_stop = self.restored["stopped"]  # killed after it had stopped early
             trainer.callback_metrics.update(self.restored["metrics"])
-            data_of(trainer).skip_batches(trainer.fit_loop.epoch_loop.batch_progress.current.ready)
+            seen = trainer.fit_loop.epoch_loop.batch_progress.current.ready
+            data_of(trainer).skip_batches(seen, trainer.current_epoch)
         self.started = time.monotonic()
         wait_for_safe_points(True)
 

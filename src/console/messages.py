@@ -6,7 +6,7 @@ import difflib
 import errno
 import re
 import traceback
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 
 FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)  # of the disk, of the user's share of it, of one file
@@ -43,6 +43,11 @@ def nearest(word: str, words: Iterable[str]) -> str:
     return f" Did you mean {' or '.join(repr(lower[w]) for w in close[:2])}?" if close else ""
 
 
+def listed(names: Sequence[str], most: int = 20) -> str:
+    """The first of them, with dots if there are more."""
+    return ", ".join(names[:most]) + (", ..." if len(names) > most else "")
+
+
 def first_line(error: BaseException) -> str:
     """The first line of an error's text, without the full stop; its name if it has no text."""
     return (str(error).strip() or type(error).__name__).splitlines()[0].rstrip(".")
@@ -58,6 +63,8 @@ def in_words(error: BaseException) -> str | None:
     """What the user did wrong, in a line or two; None if it is no fault of theirs."""
     if isinstance(error, UserError):  # torch puts the whole traceback into that of an error in a loading process
         return str(error).rpartition("UserError: ")[2].strip() if "in DataLoader worker" in str(error) else str(error)
+    if isinstance(error, RuntimeError) and (told := _of_loading(str(error))):
+        return told
     if isinstance(error, OSError) and error.errno in FULL:
         place = f"{error.filename} cannot be written" if error.filename is not None else "A file cannot be written"
         return f"{place}: {error.strerror}. Make room (or raise the limit), and repeat the command: a run goes on."
@@ -67,6 +74,25 @@ def in_words(error: BaseException) -> str | None:
         return _out_of_memory(error)
     if type(error).__name__ == "MisconfigurationException":  # Lightning's, of what cannot be configured
         return str(error)
+    return None
+
+
+def _of_loading(text: str) -> str | None:
+    """What torch says of its loading processes, in other words; None if it says nothing of them."""
+    silent = re.match(r"DataLoader timed out after (\S+) seconds(.*)", text)
+    if silent:
+        return (
+            f"The loading processes have not answered for {silent[1]} seconds{silent[2]}. Is one of them stopped, or a "
+            "disk or network gone? Then repeat the command: it goes on. If an example takes so long, raise "
+            "data.timeout=; data.num_workers=0 loads without processes."
+        )
+    if re.match(r"DataLoader worker \(pid", text):
+        signal = re.search(r"by signal: (\w[\w ]*)", text)
+        return (
+            f"A loading process has ended{f' by the signal {signal[1].strip()!r}' if signal else ''}. The system ends "
+            "one where memory is short: try fewer of them, data.num_workers=, or a smaller data.batch_size=. The run "
+            "goes on where it was if its command is repeated."
+        )
     return None
 
 

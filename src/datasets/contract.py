@@ -90,6 +90,21 @@ class Reader(Protocol):
         """Yield rows as they are written, a pandas DataFrame, x (B, ...) of them, and the share that has been read."""
 
 
+@runtime_checkable
+class NamesExamples(Protocol):
+    """An example has a name that says more than its number, such as that of its file."""
+
+    def name_of(self, index: int) -> str: ...
+
+
+@runtime_checkable
+class HasFingerprint(Protocol):
+    """The Dataset knows whether its examples are those of an earlier start; of any other some hundred are looked at."""
+
+    def fingerprint(self) -> str:
+        """The same for the same examples in the same order, wherever their files lie; else another."""
+
+
 @dataclass(frozen=True)
 class Offer:
     """What one Dataset offers; None or empty is what it does not.

@@ -3,14 +3,21 @@
 from __future__ import annotations
 
 import hashlib
-from dataclasses import asdict, dataclass, field, fields
+import random
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field, fields
 from typing import Any
 
+import numpy as np
 import torch
 from torch import Tensor
 
 from src.console.messages import UserError
-from src.datasets.contract import LearnsFromTraining, Offer, TargetKind
+from src.datasets.contract import HasFingerprint, LearnsFromTraining, Offer, TargetKind
+
+LOOKED_AT = 256  # examples of a Dataset that has no fingerprint of its own
+TWICE = 16  # of these are fetched again, to see whether they are the same each time
 
 
 @dataclass(frozen=True)
@@ -26,7 +33,8 @@ class DataDescription:
         target: the name of y.
         targets: the names of its values.
         reader: the spec of what reads new inputs as these data were read.
-        fingerprint: the same for the same examples in the same order.
+        fingerprint: the same for the same examples in the same order; it tells of any change if the Dataset has one of
+            its own (`HasFingerprint`), as all that come with Kindling, else of one in the examples looked at.
     """
 
     input_shape: tuple[int | None, ...]
@@ -47,12 +55,14 @@ class DataDescription:
 
     def plain(self) -> dict[str, Any]:
         """As lists, texts and numbers."""
-        return {name: list(value) if isinstance(value, tuple) else value for name, value in asdict(self).items()}
+        values = {f.name: getattr(self, f.name) for f in fields(self)}
+        return {name: list(value) if isinstance(value, tuple) else value for name, value in values.items()}
 
     def check_same(self, other: DataDescription) -> None:
         """Raise UserError if what was learnt from these data cannot be used on `other`."""
+        before, now = self.plain(), other.plain()
         for name in (f.name for f in fields(self) if f.compare):
-            expected, actual = self.plain()[name], other.plain()[name]
+            expected, actual = before[name], now[name]
             if expected != actual:
                 raise UserError(f"The run was trained on data with {name} {expected}, but these have {actual}.")
 
@@ -79,7 +89,7 @@ def describe(dataset: Any, offer: Offer, kind: TargetKind | None) -> DataDescrip
         target=offer.target,
         targets=offer.targets or numbered,
         reader=reader or {"_target_": "src.datasets.arrays.ArrayReader", "shape": list(x.shape), "indices": is_index},
-        fingerprint=_fingerprint(dataset),
+        fingerprint=dataset.fingerprint() if isinstance(dataset, HasFingerprint) else _fingerprint(dataset),
     )
 
 
@@ -99,13 +109,37 @@ def _numbered(labels: Tensor) -> list[str]:
 
 
 def _fingerprint(dataset: Any) -> str:
-    """The same for the same examples, in the same order."""
+    """Of how many examples there are, and of 256 of them, evenly from the first to the last (all, if they are fewer).
+
+    A change in others is not seen; nor is any but in their number where fetching an example twice gives two different
+    ones, from the same random numbers.
+    """
     size = len(dataset)
-    digest = hashlib.sha256(str(size).encode())
-    for i in range(0, size, -(-size // 16)):
-        for value in dataset[i]:
-            digest.update(torch.as_tensor(value).numpy().tobytes())
-    return digest.hexdigest()
+    places = np.linspace(0, size - 1, min(size, LOOKED_AT)).round().astype(int).tolist()
+    with _same_random_numbers():
+        first = [_bytes(dataset[i]) for i in places]
+    with _same_random_numbers():
+        again = [_bytes(dataset[i]) for i in places[:TWICE]]
+    return hashlib.sha256(b"|".join([str(size).encode(), *(first if first[:TWICE] == again else [])])).hexdigest()
+
+
+@contextmanager
+def _same_random_numbers() -> Iterator[None]:
+    """Inside it they are the same each time; afterwards they go on as if nothing had been drawn."""
+    before = random.getstate(), np.random.get_state(), torch.get_rng_state()
+    random.seed(0)
+    np.random.seed(0)
+    torch.default_generator.manual_seed(0)
+    try:
+        yield
+    finally:
+        random.setstate(before[0])
+        np.random.set_state(before[1])
+        torch.set_rng_state(before[2])
+
+
+def _bytes(example: Any) -> bytes:
+    return b"|".join(torch.as_tensor(value).numpy().tobytes() for value in example)
 
 
 def _as_tensor(name: str, value: Any) -> Tensor:

@@ -22,6 +22,7 @@ class Loading:
         drop_last: leave out a last, smaller training batch.
         num_workers: loading processes; None: none for data in memory, else one per core up to 8.
         pin_memory: None: on a CUDA device.
+        timeout: seconds in which loading processes have to give a batch; None or 0: they may take for ever.
         persistent_workers: keep them between epochs; None: yes.
 
     Raises:
@@ -34,12 +35,15 @@ class Loading:
     num_workers: int | None
     pin_memory: bool | None
     persistent_workers: bool | None
+    timeout: float | None
 
     def __post_init__(self) -> None:
         if self.batch_size < 1:
             raise UserError(f"batch_size={self.batch_size}: a batch needs at least 1 example.")
         if self.num_workers is not None and not 0 <= self.num_workers <= 4 * (os.cpu_count() or 1):
             raise UserError(f"num_workers={self.num_workers}: this machine has {os.cpu_count()} cores.")
+        if self.timeout is not None and self.timeout < 0:
+            raise UserError(f"timeout={self.timeout}: at least 0 seconds; null: no limit.")
         if self.persistent_workers and self.num_workers == 0:
             raise UserError("persistent_workers=true needs workers: set num_workers= to 1 or more.")
 
@@ -48,6 +52,10 @@ class Loading:
         if self.num_workers is not None:
             return self.num_workers
         return 0 if offer.fetches_batches else min(8, os.cpu_count() or 1)
+
+    def timeout_of(self, workers: int) -> float:
+        """Seconds that a loader with so many processes waits for a batch; 0: without limit."""
+        return self.timeout or 0 if workers else 0
 
 
 def collate_of(offer: Offer, one_by_one: bool = False) -> Any:

@@ -5,12 +5,14 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
+import torch
 from torch import Tensor
 from torch.utils.data import Dataset
 
 from src.console.messages import UserError
 from src.datasets.classes import check_labels, numbered, renumbered
 from src.datasets.contract import TargetKind
+from src.files.checksum import digest, rows_checksum
 
 
 class InMemory(Dataset):
@@ -32,7 +34,7 @@ class InMemory(Dataset):
         splits: dict[str, Tensor] | None = None,
         reader: dict[str, Any] | None = None,
     ) -> None:
-        self.x, self.y, self.target = x, y, target
+        self.x, self.y, self.raw_y, self.target = x, y, y, target
         self.classes = None if classes is None else list(classes)
         self.labels = None if y.is_floating_point() else y
         self.splits, self.reader = splits or {}, reader
@@ -61,6 +63,11 @@ class InMemory(Dataset):
 
     def restore(self, reader: dict[str, Any]) -> None:
         """There is nothing to restore."""
+
+    def fingerprint(self) -> str:
+        """Of all of x and y, as they were given."""
+        parts = [part.contiguous() for part in (self.x, self.raw_y)]
+        return digest([(str(t.dtype), list(t.shape), rows_checksum(t.view(torch.uint8).numpy())) for t in parts])
 
     def __len__(self) -> int:
         return len(self.x)

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 import torch
 from torch import Tensor
-from torch.utils.data import DataLoader, Dataset, Sampler, get_worker_info
+from torch.utils.data import Dataset, Sampler, get_worker_info
 
 from src.datasets.contract import FetchesBatches
 
@@ -81,13 +81,6 @@ class TrainingSubset(Dataset):
             random.seed(mixed)
 
 
-class LazyLoader(DataLoader):
-    """Fetches from when a batch is asked for: Lightning makes the iterator before it sets the sampler's epoch."""
-
-    def __iter__(self) -> Any:
-        yield from super().__iter__()
-
-
 class EpochSampler(Sampler[Any]):
     """Indices of one device's examples, in an order that follows from (seed, epoch) alone.
 
@@ -99,16 +92,17 @@ class EpochSampler(Sampler[Any]):
         self, size: int, seed: int | None, rank: int, devices: int, even: bool, with_epoch: bool = False
     ) -> None:
         self.size, self.seed, self.with_epoch = size, seed, with_epoch
-        self.epoch = self.skipped = 0
+        self.epoch = 0
+        self.skipped: dict[int, int] = {}
         self.dealt = range(rank, size // devices * devices if even else size, devices)
 
     def set_epoch(self, epoch: int) -> None:
         """Lightning calls it before each epoch."""
         self.epoch = epoch
 
-    def skip(self, examples: int) -> None:
-        """Leave out the first ones of the next epoch to be dealt: a run that was stopped inside it has seen them."""
-        self.skipped = examples
+    def skip(self, examples: int, epoch: int) -> None:
+        """Leave out the first ones of an epoch: a run that was stopped inside it has seen them."""
+        self.skipped = {epoch: examples}
 
     def __iter__(self) -> Iterator[Any]:
         epoch = self.epoch
@@ -120,8 +114,9 @@ class EpochSampler(Sampler[Any]):
             generator = torch.Generator().manual_seed((self.seed * 2_654_435_761 + self.epoch) % 2**63)
             dtype = torch.int32 if self.size < 2**31 else torch.int64
             order = torch.randperm(self.size, generator=generator, dtype=dtype)
-        first, self.skipped = self.skipped, 0
-        for start in range(first, len(self.dealt), 65536):  # as Python numbers they would take ten times the memory
+        for start in range(
+            self.skipped.get(self.epoch, 0), len(self.dealt), 65536
+        ):  # as Python numbers they would take ten times the memory
             places = self.dealt[start : start + 65536]
             yield from places if order is None else order[places.start : places.stop : places.step].tolist()
 

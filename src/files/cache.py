@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import fcntl
 import os
+import shutil
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from src.console.messages import UserError
@@ -40,3 +41,12 @@ def locked(path: Path, waiting: str | None = None) -> Iterator[None]:
                 notice(waiting)
             fcntl.flock(lock, fcntl.LOCK_EX)
         yield
+
+
+def sweep(folder: Path) -> None:
+    """Remove what killed processes have left half-written in it: each `.partial.NAME` whose lock NAME.lock is free."""
+    for partial in folder.glob(".partial.*"):
+        name = partial.name.removeprefix(".partial.")
+        with (folder / f"{name}.lock").open("w") as lock, suppress(OSError):
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            shutil.rmtree(partial)

@@ -10,6 +10,8 @@ from typing import Any, cast
 
 import numpy as np
 
+from src.console.messages import UserError
+
 
 class DiskRows:
     """`rows[indices]` and `rows[start:stop]` are those rows of a row-major array, from byte `offset` of a file on.
@@ -54,7 +56,7 @@ class DiskRows:
         while len(room):
             count = os.preadv(self.file, [room], place)  # of many at most 2 GiB at once
             if not count:
-                raise OSError(f"{self.path} is shorter than it was.")
+                raise UserError(f"{self.path} is shorter than it was: it has been changed while it was being read.")
             room, place = room[count:], place + count
 
 

@@ -15,6 +15,7 @@ from src.datasets.arrays.inputs import as_batch, check_kind, check_values
 from src.datasets.arrays.target import check_target, read_target
 from src.datasets.classes import renumbered
 from src.datasets.contract import TargetKind
+from src.files.checksum import digest, rows_checksum
 from src.files.disk_rows import ArrayRows
 
 
@@ -75,6 +76,10 @@ class Arrays(Dataset):
     def reader(self) -> dict[str, Any]:
         shape = list(self.x.shape[1:]) or [1]
         return {"_target_": "src.datasets.arrays.ArrayReader", "shape": shape, "indices": self.indices}
+
+    def fingerprint(self) -> str:
+        """Of all of x and y, as they are in the file."""
+        return digest([(str(rows.dtype), list(rows.shape), rows_checksum(rows)) for rows in (self.x, self.raw_y)])
 
     def __len__(self) -> int:
         return len(self.raw_y)

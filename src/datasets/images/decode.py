@@ -8,6 +8,7 @@ import warnings
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
+from typing import cast
 
 import numpy as np
 import torch
@@ -40,16 +41,21 @@ def central(width: int, height: int) -> Box:
 
 
 def decode(
-    path: Path, size: int, channels: int, box: Callable[[int, int], Box] = central, least: float = 1.0
+    path: Path,
+    size: int,
+    channels: int,
+    box: Callable[[int, int], Box] = central,
+    least: float = 1.0,
+    max_pixels: int | None = None,
 ) -> Tensor:
     """The picture's part `box(width, height)`, upright, resized to (channels, size, size), uint8; alpha on white.
 
-    `least` is the least share of the central square's area that the part may have.
+    `least` is the least share of the central square's area that the part may have. `max_pixels`: None: Pillow's limit.
 
     Raises:
-        UserError: it cannot be read.
+        UserError: it cannot be read, or has too many pixels.
     """
-    with _opened(path) as image:
+    with _opened(path, max_pixels) as image:
         wanted = math.ceil(size / math.sqrt(least))
         image.draft("L" if channels == 1 else "RGB", (wanted, wanted))  # a large JPEG is decoded at a half, a quarter..
         image.load()
@@ -64,13 +70,13 @@ def decode(
     return torch.from_numpy(np.array(square)).reshape(size, size, channels).permute(2, 0, 1).contiguous()
 
 
-def channels_of(path: Path) -> int:
+def channels_of(path: Path, max_pixels: int | None = None) -> int:
     """1 of a grey picture, 3 of one in colour; from its header, and a look at its end.
 
     Raises:
-        UserError: it is not a picture, or not a whole one.
+        UserError: it is not a picture, or not a whole one, or has too many pixels.
     """
-    with _opened(path) as image:
+    with _opened(path, max_pixels) as image:
         channels = 1 if image.mode in GREY or (image.mode in ("P", "PA") and _grey_palette(image)) else 3
         if END.get(image.format or "", b"") not in _last_bytes(path):  # or something harmless was put behind it
             image.load()
@@ -78,7 +84,10 @@ def channels_of(path: Path) -> int:
 
 
 @contextmanager
-def _opened(path: Path) -> Iterator[Image.Image]:
+def _opened(path: Path, max_pixels: int | None) -> Iterator[Image.Image]:
+    pillows = Image.MAX_IMAGE_PIXELS
+    if max_pixels is not None:
+        Image.MAX_IMAGE_PIXELS = cast(int, max_pixels / 2)  # Pillow warns of more, and refuses twice as many
     try:
         with warnings.catch_warnings():  # of broken notes, and of many pixels
             warnings.simplefilter("ignore")
@@ -87,9 +96,15 @@ def _opened(path: Path) -> Iterator[Image.Image]:
     except UnidentifiedImageError as error:
         reason = "not an image" if path.stat().st_size else "empty"
         raise UserError(f"{path} cannot be read: it is {reason}.") from error
+    except Image.DecompressionBombError as error:
+        size = first_line(error).partition(" exceeds")[0]
+        limit = "Pillow's limit" if max_pixels is None else f"max_pixels={max_pixels}. Raise it if they fit in memory"
+        raise UserError(f"{path} cannot be read: {size} exceeds {limit}.") from error
     except Exception as error:  # the decoders raise errors of all kinds
         reason = getattr(error, "strerror", None) or first_line(error)
         raise UserError(f"{path} cannot be read: {reason}.") from error
+    finally:
+        Image.MAX_IMAGE_PIXELS = pillows
 
 
 def _last_bytes(path: Path) -> bytes:

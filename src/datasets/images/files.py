@@ -78,7 +78,7 @@ def _is_shown(name: str) -> bool:
     return not name.startswith(".") and name.lower() not in LEFT_BY_SYSTEMS
 
 
-def check_files(files: list[Path], skip: bool, hint: str = "") -> tuple[list[int], np.ndarray]:
+def check_files(files: list[Path], skip: bool, max_pixels: int | None, hint: str = "") -> tuple[list[int], np.ndarray]:
     """Look at every file: numbers of those that can be read, and their own channels, 1 or 3.
 
     Raises:
@@ -88,7 +88,7 @@ def check_files(files: list[Path], skip: bool, hint: str = "") -> tuple[list[int
     with progress("looking at the pictures", len(files)) as done:
         for number, file in enumerate(files):
             try:
-                channels.append(channels_of(file))
+                channels.append(channels_of(file, max_pixels))
                 readable.append(number)
             except UserError as error:
                 errors.append(str(error))

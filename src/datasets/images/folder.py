@@ -15,9 +15,9 @@ from src.console.messages import UserError
 from src.datasets.classes import renumbered
 from src.datasets.contract import TargetKind
 from src.datasets.images.augment import mirrored, random_part, recoloured
-from src.datasets.images.decode import decode
 from src.datasets.images.files import check_files, examples, existing_folder
 from src.datasets.images.pictures import Pictures
+from src.files.checksum import digest
 
 
 def image_folder(
@@ -25,6 +25,7 @@ def image_folder(
     *,
     size: int,
     channels: Literal[1, 3] | None,
+    max_pixels: int,
     on_error: Literal["refuse", "skip"],
     flip: bool,
     crop: float | None,
@@ -35,6 +36,7 @@ def image_folder(
     Args:
         size: the shorter side is resized to it, and the square in the middle taken.
         channels: 1, grey; 3, colour; None: as the files are.
+        max_pixels: of a file, width x height.
         on_error: what is done about files that cannot be read.
         flip, crop, colour: how training examples are changed at random: half of them mirrored; a part of at least
             this share of the square; brightness, contrast and saturation changed by up to this strength.
@@ -44,18 +46,20 @@ def image_folder(
     """
     if size < 1:
         raise UserError(f"size={size}: a picture has at least 1 pixel.")
+    if max_pixels < 1:
+        raise UserError(f"max_pixels={max_pixels}: at least 1.")
     changes = Changes(flip, crop, colour)
     root = existing_folder(path)
     files, labels, splits, classes = examples(root)
     hint = "Take them away, or leave them out: on_error=skip."
-    readable, file_channels = check_files([root / file for file in files], on_error == "skip", hint)
+    readable, file_channels = check_files([root / file for file in files], on_error == "skip", max_pixels, hint)
     labels, splits = np.array(labels)[readable], np.array(splits)[readable]
     for number in set(range(len(classes))) - set(labels.tolist()):
         raise UserError(f"No picture of class {classes[number]} in path={path} can be read.")
     if channels is None and len(set(file_channels.tolist())) == 1:
         channels = file_channels[0].item()
     return ImageFolder(
-        Pictures(root, [files[number] for number in readable], size, channels),
+        Pictures(root, [files[number] for number in readable], size, channels, max_pixels),
         torch.from_numpy(labels),
         classes,
         {name: torch.from_numpy(np.flatnonzero(splits == name)) for name in set(splits.tolist()) - {""}},
@@ -111,6 +115,13 @@ class ImageFolder(Dataset):
     def __getitem__(self, index: int) -> tuple[Tensor, Tensor]:
         return self.pictures[index], self.labels[index]
 
+    def name_of(self, index: int) -> str:
+        return str(self.pictures.path(index))
+
+    def fingerprint(self) -> str:
+        """Of the files' paths below the folder, in which the classes and splits stand, and of all that is in them."""
+        return digest(self.pictures.checksums())
+
     def augmented(self, index: int, generator: Generator) -> tuple[Tensor, Tensor]:
         """An example changed at random, by this generator alone."""
         changes, pictures = self.changes, self.pictures
@@ -118,7 +129,7 @@ class ImageFolder(Dataset):
             x = pictures[index]
         else:
             part = partial(random_part, least=changes.crop, generator=generator)
-            x = decode(pictures.path(index), pictures.size, pictures.channels or 3, part, changes.crop)
+            x = pictures.part(index, part, changes.crop)
         x = mirrored(x, generator) if changes.flip else x
         return recoloured(x, changes.colour, generator) if changes.colour else x, self.labels[index]
 
@@ -151,5 +162,6 @@ class ImageFolder(Dataset):
     @property
     def reader(self) -> dict[str, Any]:
         """Reads new pictures in the same way."""
-        size, channels = self.pictures.size, self.pictures.channels
-        return {"_target_": "src.datasets.images.ImageReader", "size": size, "channels": channels}
+        pictures = self.pictures
+        reading = {"size": pictures.size, "channels": pictures.channels, "max_pixels": pictures.max_pixels}
+        return {"_target_": "src.datasets.images.ImageReader", **reading}

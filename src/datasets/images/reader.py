@@ -8,21 +8,25 @@ from pathlib import Path
 
 import pandas as pd
 from torch import Tensor
-from torch.utils.data import DataLoader
 
 from src.console.messages import UserError
 from src.console.signals import leave_signals_to_parent
 from src.datasets.images.files import check_files, existing_folder, files_in
 from src.datasets.images.pictures import Pictures
+from src.datasets.loader import Loader
 
 FEW = 200  # files, for which processes that load are not worth their start
 
 
 class ImageReader:
-    """Reads new pictures: from a folder, at any depth, or one; as (channels, size, size)."""
+    """Reads new pictures: from a folder, at any depth, or one; as (channels, size, size).
 
-    def __init__(self, size: int, channels: int) -> None:
-        self.size, self.channels = size, channels
+    Args:
+        max_pixels: of a file; None: Pillow's own limit.
+    """
+
+    def __init__(self, size: int, channels: int, max_pixels: int | None = None) -> None:
+        self.size, self.channels, self.max_pixels = size, channels, max_pixels
 
     def read(self, path: str, batch_size: int, num_workers: int | None) -> Iterator[tuple[pd.DataFrame, Tensor, float]]:
         """Yield `file`, the paths below the folder; x (B, channels, size, size), uint8; and the share done, 0 to 1.
@@ -37,11 +41,11 @@ class ImageReader:
         files = [place.name] if place.is_file() else files_in(root, root)
         if not files:
             raise UserError(f"{path} holds no pictures.")
-        check_files([root / file for file in files], skip=False)
+        check_files([root / file for file in files], skip=False, max_pixels=self.max_pixels)
         if num_workers is None:
             num_workers = min(8, os.cpu_count() or 1) if len(files) > FEW else 0
-        pictures = Pictures(root, files, self.size, self.channels)
+        pictures = Pictures(root, files, self.size, self.channels, self.max_pixels)
         done = 0
-        for x in DataLoader(pictures, batch_size, num_workers=num_workers, worker_init_fn=leave_signals_to_parent):
+        for x in Loader(pictures, batch_size, num_workers=num_workers, worker_init_fn=leave_signals_to_parent):
             yield pd.DataFrame({"file": files[done : done + len(x)]}), x, (done + len(x)) / len(files)
             done += len(x)

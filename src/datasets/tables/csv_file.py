@@ -3,16 +3,19 @@
 from __future__ import annotations
 
 import gzip
+import os
 import re
 import warnings
 import zlib
+from collections import Counter
 from collections.abc import Callable, Iterable
+from io import BufferedReader, RawIOBase
 from pathlib import Path
-from typing import Any, cast
+from typing import IO, Any, cast
 
 import pandas as pd
 
-from src.console.messages import UserError, first_line
+from src.console.messages import UserError, first_line, listed
 from src.datasets.tables.file import Chunks, TableFile, TextFormat
 
 MISSING = [
@@ -47,7 +50,13 @@ class CsvFile(TableFile):
         return self._read(chunksize=count, dtype=types, low_memory=False, index_col=False, **missing)
 
     def bytes(self) -> int:
-        return self.path.stat().st_size * (4 if self.is_gzip else 1)
+        size = self.path.stat().st_size
+        if not self.is_gzip or size < 4:
+            return size
+        with self.path.open("rb") as raw:
+            raw.seek(-4, os.SEEK_END)
+            said = int.from_bytes(raw.read(), "little")  # without what is beyond 4 GiB, and of the last part alone
+        return max(4 * size, said)
 
     def bytes_per_row(self) -> float:
         with self.path.open("rb") as raw, gzip.open(raw) if self.is_gzip else raw as file:
@@ -62,9 +71,9 @@ class CsvFile(TableFile):
         names = first[0].iloc[0].tolist()
         if len(names) == 1:
             self._check_separator(names[0])
-        twice = sorted({name for name in names if name and names.count(name) > 1})
+        twice = sorted(name for name, count in Counter(names).items() if name and count > 1)
         if twice:
-            raise UserError(f"{self.as_typed}: two columns are named {', '.join(twice)}. Each needs a name of its own.")
+            raise UserError(f"{self.as_typed}: two columns are named {listed(twice)}. Each needs a name of its own.")
         return [name or f"Unnamed: {i}" for i, name in enumerate(names)]
 
     def _check_separator(self, line: str) -> None:
@@ -80,7 +89,8 @@ class CsvFile(TableFile):
         size = max(1, self.path.stat().st_size)
         text = {"sep": self.separator, "decimal": self.text.decimal, "encoding": self.text.encoding}
         with self.path.open("rb") as raw, gzip.open(raw) if self.is_gzip else raw as file:
-            reader = self._with_clear_errors(lambda: pd.read_csv(cast(Any, file), engine="c", **text, **options))
+            lines = BufferedReader(BoundedLines(file, self.text.max_line, self.as_typed), 2**16)
+            reader = self._with_clear_errors(lambda: pd.read_csv(cast(Any, lines), engine="c", **text, **options))
             while reader and (chunk := self._with_clear_errors(lambda: next(reader, None))) is not None:
                 yield chunk, raw.tell() / size
 
@@ -90,6 +100,8 @@ class CsvFile(TableFile):
             with warnings.catch_warnings():
                 warnings.simplefilter("error", pd.errors.ParserWarning)
                 return read()
+        except UserError:
+            raise
         except pd.errors.EmptyDataError:
             return None
         except pd.errors.ParserWarning as error:
@@ -115,3 +127,27 @@ class CsvFile(TableFile):
             f": row {line - 1} has {fields} fields, but the header has {names} names. "
             f"A text that holds {self.separator!r} must stand in quotes."
         )
+
+
+class BoundedLines(RawIOBase):
+    """The bytes of `file`. Raises UserError at a line of more than `most`, before it fills the memory."""
+
+    def __init__(self, file: IO[bytes] | gzip.GzipFile, most: int, as_typed: str) -> None:
+        self.file, self.most, self.as_typed = file, most, as_typed
+        self.lines, self.length = 1, 0  # begun so far; bytes of the last one
+
+    def readable(self) -> bool:
+        return True
+
+    def readinto(self, room: Any) -> int:
+        content = self.file.read(len(room))
+        room[: len(content)] = content
+        end = max(content.rfind(b"\n"), content.rfind(b"\r"))
+        self.lines += content.count(b"\n")
+        self.length = len(content) - 1 - end + (self.length if end < 0 else 0)
+        if self.length > self.most:
+            raise UserError(
+                f"{self.as_typed}: line {self.lines} has more than max_line={self.most} bytes. Is it a table, with a "
+                "line for each row? If so, raise max_line=."
+            )
+        return len(content)

@@ -36,7 +36,7 @@ def kind_of(series: pd.Series, where: str, decimal: str, date_format: str | None
         raise UserError(
             f"{where}: {series.name} holds {type(series.iloc[0]).__name__}s. Leave it out: drop=[{series.name}]."
         )
-    if not np.isnan(_booleans(series)).any():
+    if as_text(series.iloc[0]).lower() in BOOLEANS and not np.isnan(_booleans(series)).any():
         return "boolean"
     many = series.nunique() > 20
     candidates: list[tuple[Kind, np.ndarray]] = [

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pandas as pd
 
-from src.console.messages import UserError, nearest
+from src.console.messages import UserError, listed, nearest
 
 Chunks = Iterator[tuple[pd.DataFrame, float]]
 """Chunks of rows, and the share of the file that has been read, 0 to 1."""
@@ -23,11 +23,13 @@ class TextFormat:
         separator: between the fields of a row; None: a tab in .tsv, else a comma.
         decimal: the mark in front of the decimals.
         encoding: utf-8, latin-1, ...
+        max_line: bytes of its longest line, at most.
     """
 
     separator: str | None
     decimal: str
     encoding: str
+    max_line: int
 
 
 class TableFile(ABC):
@@ -72,9 +74,9 @@ def check_names(table: TableFile, **options: str | list[str] | None) -> None:
     Raises:
         UserError: one is not; the option, and the names that come nearest.
     """
+    known = set(table.columns)
     for option, names in options.items():
         for name in [names] if isinstance(names, str) else names or []:
-            if name not in table.columns:
-                first = ", ".join(table.columns[:20]) + (", ..." if len(table.columns) > 20 else "")
-                hint = nearest(name, table.columns) or f" It has: {first}."
+            if name not in known:
+                hint = nearest(name, table.columns) or f" It has: {listed(table.columns)}."
                 raise UserError(f"{option}={name!r} is not a column of {table.name}.{hint}")

@@ -16,6 +16,7 @@ from src.datasets.tables.conversion import converted
 from src.datasets.tables.file import TableFile
 from src.datasets.tables.roles import Roles
 from src.datasets.tables.rows import RowReader
+from src.files.checksum import digest, rows_checksum
 from src.files.disk_rows import ArrayRows
 
 BLOCK = 2**16  # rows that are looked at at once
@@ -33,6 +34,7 @@ class NumericTable:
         feature_columns: theirs, F.
         non_features: the other columns' values, (N, M), float64.
         columns: of both, by name.
+        checksums: of features and non_features, where the conversion has kept them.
     """
 
     def __init__(
@@ -42,17 +44,24 @@ class NumericTable:
         self.reader = RowReader(list(tables.values()), roles, kinds)
         self.features: ArrayRows
         self.non_features: ArrayRows
+        self.checksums: list[int] | None = None
         if cache is None:
             chunks = [(features, non_features) for features, non_features, _ in self.reader.matrices(None)]
             self.features, self.non_features = (np.concatenate(parts) for parts in zip(*chunks, strict=True))
         else:
-            self.features, self.non_features = converted(self.reader, cache)
+            self.features, self.non_features, self.checksums = converted(self.reader, cache)
         self.columns = self.reader.columns
         self.feature_columns = [self.columns[name] for name in self.reader.feature_names]
         self.name, self.files = self.reader.tables[0].name, list(tables)
 
     def __len__(self) -> int:
         return len(self.features)
+
+    def fingerprint(self) -> str:
+        """The same for a table with the same values in the same order, in memory or converted."""
+        columns = [column.spec() for column in map(self.columns.__getitem__, self.reader.names)]
+        checksums = self.checksums or [rows_checksum(rows) for rows in (self.features, self.non_features)]
+        return digest(columns, self.reader.ends, checksums)
 
     def blocks(self, indices: Tensor) -> Iterator[np.ndarray]:
         """Features of these rows, in the order of the file: a disk reads that fastest."""

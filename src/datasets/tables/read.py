@@ -30,6 +30,7 @@ def read_table(
     separator: str | None,
     decimal: str,
     encoding: str,
+    max_line: int,
     in_memory: bool | None,
     cache: str | None,
 ) -> Table:
@@ -49,6 +50,7 @@ def read_table(
         missing: drop rows with missing values, or impute (the mean, or the most frequent category, of the training
             rows); None: they are refused. Rows without a target are left out in both cases.
         separator, decimal, encoding: of a text file; separator None: a tab in .tsv, else a comma.
+        max_line: bytes of a line of a text file; a longer one is refused, before it fills the memory.
         in_memory: None: if the files have up to 256 MB; else they are converted to a file in `cache`, and read there.
         cache: None: the user's own.
 
@@ -60,7 +62,7 @@ def read_table(
         raise UserError("target=[]: name a column.")
     if split_column and (val_path or test_path):
         raise UserError("split_column= and val_path= or test_path=: only one of them can say what is for what.")
-    text = TextFormat(separator, decimal, encoding)
+    text = TextFormat(separator, decimal, encoding, max_line)
     paths = {"train": ("path", path), "val": ("val_path", val_path), "test": ("test_path", test_path)}
     tables = {split: open_table(place, text, key, cache) for split, (key, place) in paths.items() if place is not None}
     if in_memory is None:

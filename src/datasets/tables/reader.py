@@ -25,7 +25,7 @@ class TableReader:
         columns: specs of the feature columns, with what was learnt from the training rows.
         other_columns: columns that may be there too: targets, and those that were left out.
         shape: of x; None: as many values as there are features.
-        separator, decimal, encoding, date_format: of the run's own table.
+        separator, decimal, encoding, max_line, date_format: of the run's own table.
     """
 
     def __init__(
@@ -36,11 +36,12 @@ class TableReader:
         separator: str | None,
         decimal: str,
         encoding: str,
+        max_line: int,
         date_format: str | None,
     ) -> None:
         self.columns, self.other_columns = [Column(**spec) for spec in columns], other_columns
         self.encode = RowEncoder(self.columns, self.columns, shape, "the run's table")
-        self.text, self.date_format = TextFormat(separator, decimal, encoding), date_format
+        self.text, self.date_format = TextFormat(separator, decimal, encoding, max_line), date_format
         self.numbers = [column.name for column in self.columns if column.kind == "number"]
         self.texts = [column.name for column in self.columns if column.kind in ("category", "date")]
 
@@ -63,13 +64,14 @@ class TableReader:
             above += len(chunk)
 
     def _check_columns(self, table: TableFile) -> None:
-        needed = [column.name for column in self.columns]
+        needed, there = {column.name: None for column in self.columns}, set(table.columns)
         for name in needed:
-            if name not in table.columns:
+            if name not in there:
                 others = [c for c in table.columns if c not in needed]
                 raise UserError(f"{table.as_typed} has no column {name}, which the run needs.{nearest(name, others)}")
+        known = {*needed, *self.other_columns}
         for name in table.columns:
-            if name not in needed and name not in self.other_columns:
+            if name not in known:
                 raise UserError(f"{table.as_typed}: the run knows no column {name}. Leave it out of the file.")
 
     def _numbers(self, chunk: pd.DataFrame, table: TableFile, above: int) -> np.ndarray:

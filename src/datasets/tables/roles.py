@@ -6,7 +6,7 @@ import re
 from dataclasses import dataclass
 from typing import Literal
 
-from src.console.messages import UserError
+from src.console.messages import UserError, listed
 from src.datasets.tables.file import TableFile, check_names
 
 
@@ -43,7 +43,8 @@ class Roles:
         for name in self.non_features:
             if name in self.drop or self.non_features.count(name) > 1:
                 raise UserError(f"{name} is named twice among target=, group_column=, split_column= and drop=.")
-        names = [name for name in table.columns if name not in self.non_features and name not in self.drop]
+        left_out = {*self.non_features, *self.drop}
+        names = [name for name in table.columns if name not in left_out]
         unnamed = [name for name in names if re.fullmatch(r"Unnamed: \d+", name)]
         if unnamed:
             raise UserError(
@@ -61,9 +62,12 @@ def check_same_columns(train: TableFile, other: TableFile, drop: list[str]) -> N
     Raises:
         UserError: they differ; in what.
     """
-    missing = [name for name in train.columns if name not in other.columns and name not in drop]
-    extra = [name for name in other.columns if name not in train.columns and name not in drop]
+    dropped = set(drop)
+    missing, extra = (
+        [name for name in columns if name not in others and name not in dropped]
+        for columns, others in ((train.columns, set(other.columns)), (other.columns, set(train.columns)))
+    )
     if missing or extra:
-        lacks = f" It lacks {', '.join(missing[:10])}." if missing else ""
-        has = f" It alone has {', '.join(extra[:10])}." if extra else ""
+        lacks = f" It lacks {listed(missing, 10)}." if missing else ""
+        has = f" It alone has {listed(extra, 10)}." if extra else ""
         raise UserError(f"{other.as_typed} is another table than {train.name}.{lacks}{has}")

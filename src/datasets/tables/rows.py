@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator, Mapping
+from contextlib import nullcontext
 from itertools import islice
 
 import numpy as np
 import pandas as pd
 
-from src.console.messages import UserError
-from src.console.screen import notice
+from src.console.messages import UserError, listed
+from src.console.screen import notice, progress
 from src.datasets.tables.columns import Column, Kind
 from src.datasets.tables.fields import kind_of, numbers
 from src.datasets.tables.file import TableFile
@@ -18,6 +19,7 @@ from src.datasets.tables.roles import Roles, check_same_columns
 
 CHUNK = 2**26  # bytes of a large file that are read at once
 MOST_CATEGORIES = 10_000
+MANY = 1000  # columns, of which a bar is shown
 
 
 class RowReader:
@@ -43,6 +45,11 @@ class RowReader:
         self.columns = {name: Column(name, kind) for name, kind in kinds.items()}
         self.ends = [0] * len(tables)
         self.left_out, self.read = 0, 0
+
+    @property
+    def names(self) -> list[str]:
+        """Those of all columns that are read, the features first."""
+        return [*self.feature_names, *self.roles.non_features]
 
     def matrices(self, size: int | None) -> Iterator[tuple[np.ndarray, np.ndarray, float]]:
         """Features (B, F), the other columns (B, M), and the share of the files that has been read.
@@ -83,13 +90,16 @@ class RowReader:
         return list(dict.fromkeys([*self.roles.categorical, *self.roles.texts, *texts]))
 
     def _add_columns(self, chunk: pd.DataFrame, table: TableFile) -> None:
-        for name in [*self.feature_names, *self.roles.non_features]:
-            if name not in self.columns:
-                if name in self.roles.categorical or name in self.roles.texts:
+        new = [name for name in self.names if name not in self.columns]
+        categories = {*self.roles.categorical, *self.roles.texts}
+        with progress("looking at the columns", len(new)) if len(new) > MANY else nullcontext(lambda n: None) as done:
+            for number, name in enumerate(new):
+                if name in categories:
                     kind: Kind = "category"
                 else:
                     kind = kind_of(chunk[name], table.name, table.text.decimal, self.roles.date_format)
                 self.columns[name] = Column(name, kind)
+                done(number + 1)
 
     def _numbers(self, chunk: pd.DataFrame, names: list[str], table: TableFile, above: int) -> np.ndarray:
         matrix = np.empty((len(chunk), len(names)))
@@ -106,8 +116,7 @@ class RowReader:
         """Which rows have all that they need, (B,)."""
         missing = np.hstack([np.isnan(features), np.isnan(non_features)])
         if self.roles.missing is None and missing.any():
-            names = [*self.feature_names, *self.roles.non_features]
-            counts = ", ".join(f"{n} ({c})" for n, c in zip(names, missing.sum(axis=0), strict=True) if c)
+            counts = listed([f"{n} ({c})" for n, c in zip(self.names, missing.sum(axis=0), strict=True) if c])
             rows = f" of rows {read - len(features) + 1} to {read}" if read > len(features) else ""
             raise UserError(
                 f"{table.name} has missing values in: {counts}{rows}. "

@@ -117,6 +117,10 @@ class Table(Dataset):
             "date_format": self.roles.date_format,
         }
 
+    def fingerprint(self) -> str:
+        """Of all values of all columns that are read, however x is made of them."""
+        return self.numeric.fingerprint()
+
     def _encode(self, fitted: list[Column]) -> None:
         numeric = self.numeric
         self.encoder = RowEncoder(numeric.feature_columns, fitted, self.shape, numeric.name)
