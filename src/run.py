@@ -47,7 +47,10 @@ class Run:
         self.results_file = self.folder / "results.json"
 
     def __str__(self) -> str:
-        path = os.path.relpath(self.folder)
+        try:
+            path = os.path.relpath(self.folder)
+        except ValueError:  # on another drive of Windows
+            return str(self.folder)
         return str(self.folder) if path.startswith("..") else path
 
     def __repr__(self) -> str:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import fcntl
 import logging
 import os
 import shlex
@@ -27,6 +26,7 @@ from src.console.messages import UserError, in_words
 from src.console.screen import is_first_process, notice
 from src.console.signals import stop_code
 from src.files.atomic import write_text
+from src.files.lock import lock
 from src.files.results import made_with, write_results
 from src.run import Run
 
@@ -151,9 +151,9 @@ class Training:
         if files - {".hydra", "train.log"} and not run.config_file.exists():
             raise UserError(f"{run} holds other files, and no run. Choose another name=.")
         run.config_file.parent.mkdir(parents=True, exist_ok=True)
-        self.lock = (folder / ".hydra" / "lock").open("w")
+        self.lock = (folder / ".hydra" / "lock").open("a")
         try:
-            fcntl.lockf(self.lock, fcntl.LOCK_EX | fcntl.LOCK_NB)  # not flock: loader processes would inherit it
+            lock(self.lock)
         except OSError as error:
             raise UserError(f"{run} is being trained by another process. Choose another name=.") from error
         self.is_new = not run.config_file.exists()
@@ -182,6 +182,8 @@ class Training:
         """Remove a new folder in which nothing was learnt yet; whether it was."""
         if not self.is_new or self.run.has_begun or self.run.best.exists():
             return False
+        if self.lock:
+            self.lock.close()  # Windows removes no open file
         shutil.rmtree(self.run.folder)
         return True
 
@@ -204,7 +206,8 @@ class Training:
             print("Stopped before anything was learnt.", file=sys.stderr)
         elif is_first_process():
             log.warning("stopped with exit code %s", stop_code())
-            requeued = " Slurm starts it again." if stop_code() == 128 + signal.SIGUSR1 and _requeued() else ""
+            is_by_slurm = stop_code() == 128 + getattr(signal, "SIGUSR1", 0)
+            requeued = " Slurm starts it again." if is_by_slurm and _requeued() else ""
             print(f"Stopped.{requeued} To go on: {_command()}", file=sys.stderr)
 
 

@@ -5,7 +5,6 @@ from __future__ import annotations
 import functools
 import logging
 import os
-import signal
 import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -23,6 +22,8 @@ from src.config.compose import CONF, VERSION
 from src.console.messages import UserError
 from src.console.signals import stop_code, stoppable
 from src.files.atomic import naming
+
+PIPE_CLOSED = 128 + 13  # as SIGPIPE would end it, which Windows does not know
 
 
 def entry_point(task: Callable[[DictConfig], Any]) -> Callable[[], None]:
@@ -74,7 +75,7 @@ def command() -> Iterator[None]:
                     sys.stdout.flush()
         except BrokenPipeError:  # `| head`
             _leave_stdout()
-            sys.exit(128 + signal.SIGPIPE)
+            sys.exit(PIPE_CLOSED)
         except Exception as error:
             if isinstance(error, OSError) and error.filename == "standard output":
                 _leave_stdout()

@@ -98,7 +98,8 @@ def _lost(batches: Any) -> list[int]:
 
 def _end_processes() -> None:
     """End all that load, which may be stopped: Python would wait for them for ever at its own end."""
-    before = signal.signal(signal.SIGCHLD, signal.SIG_DFL)  # torch's raises an error for each that ends so
+    child = getattr(signal, "SIGCHLD", None)  # not on Windows
+    before = child and signal.signal(child, signal.SIG_DFL)  # torch's raises an error for each that ends so
     try:
         for batches in list(_running):
             for process in getattr(batches, "_workers", []):
@@ -106,4 +107,5 @@ def _end_processes() -> None:
                     process.kill()
                     process.join(1)
     finally:
-        signal.signal(signal.SIGCHLD, before)
+        if child:
+            signal.signal(child, before)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import fcntl
 import os
 import shutil
 from collections.abc import Iterator
@@ -11,6 +10,7 @@ from pathlib import Path
 
 from src.console.messages import UserError
 from src.console.screen import notice
+from src.files.lock import lock
 
 
 def cache_folder(cache: str | None) -> Path:
@@ -33,13 +33,13 @@ def cache_folder(cache: str | None) -> Path:
 @contextmanager
 def locked(path: Path, waiting: str | None = None) -> Iterator[None]:
     """Only one process at a time is inside; one that has to wait says `waiting`."""
-    with path.open("w") as lock:
+    with path.open("a") as file:
         try:
-            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            lock(file, shared_with_children=True)
         except OSError:
             if waiting:
                 notice(waiting)
-            fcntl.flock(lock, fcntl.LOCK_EX)
+            lock(file, waits=True, shared_with_children=True)
         yield
 
 
@@ -47,6 +47,6 @@ def sweep(folder: Path) -> None:
     """Remove what killed processes have left half-written in it: each `.partial.NAME` whose lock NAME.lock is free."""
     for partial in folder.glob(".partial.*"):
         name = partial.name.removeprefix(".partial.")
-        with (folder / f"{name}.lock").open("w") as lock, suppress(OSError):
-            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        with (folder / f"{name}.lock").open("a") as file, suppress(OSError):
+            lock(file, shared_with_children=True)
             shutil.rmtree(partial)

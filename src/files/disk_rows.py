@@ -23,7 +23,7 @@ class DiskRows:
     def __init__(self, path: str | Path, dtype: Any, shape: tuple[int, ...], offset: int = 0) -> None:
         self.path, self.dtype, self.shape, self.offset = str(path), np.dtype(dtype), tuple(shape), offset
         self.row_bytes = math.prod(self.shape[1:]) * self.dtype.itemsize
-        self.file = os.open(path, os.O_RDONLY)
+        self.file = os.open(path, os.O_RDONLY | getattr(os, "O_BINARY", 0))  # or Windows changes the ends of lines
         weakref.finalize(self, os.close, self.file)
 
     def __len__(self) -> int:
@@ -54,10 +54,20 @@ class DiskRows:
 
     def _read(self, room: memoryview, place: int) -> None:
         while len(room):
-            count = os.preadv(self.file, [room], place)  # of many at most 2 GiB at once
+            count = _read_into(room, self.file, place)
             if not count:
                 raise UserError(f"{self.path} is shorter than it was: it has been changed while it was being read.")
             room, place = room[count:], place + count
+
+
+def _read_into(room: memoryview, file: int, place: int) -> int:
+    """Read bytes of a file from `place` on; returns how many: of many at most 2 GiB at once."""
+    if hasattr(os, "preadv"):
+        return os.preadv(file, [room], place)
+    os.lseek(file, place, os.SEEK_SET)  # Windows: no process shares the file, and with it the place
+    content = os.read(file, min(len(room), 2**24))
+    room[: len(content)] = content
+    return len(content)
 
 
 ArrayRows = np.ndarray | DiskRows
