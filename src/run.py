@@ -144,12 +144,13 @@ class Run:
         return choice
 
     def _find_files(self, cfg: DictConfig) -> None:
-        """Data that a relative path named where the run was started: the run may be used from anywhere."""
-        written = cast(dict[str, Any], OmegaConf.to_container(cfg.data, resolve=False))
-        for key, value in written.items():
-            is_path = str(key).endswith("path") and isinstance(value, str) and "${" not in value
+        """Files that a relative path named where the run was started: the run may be used from anywhere."""
+        written = cast(dict[str, Any], OmegaConf.to_container(cfg, resolve=False))
+        paths = {f"data.{key}": value for key, value in written["data"].items() if str(key).endswith("path")}
+        for key, value in (*paths.items(), ("weights", written.get("weights"))):
+            is_path = isinstance(value, str) and "${" not in value
             if is_path and not Path(value).exists() and (there := Path(self._start, value)).exists():
-                cfg.data[key] = str(there)
+                OmegaConf.update(cfg, key, str(there))
 
     @cached_property
     def _start(self) -> str:

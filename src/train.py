@@ -7,6 +7,9 @@ python -m src.train -m net=linear,mlp seed=0,1,2     # six runs
 
 from __future__ import annotations
 
+import sys
+from collections.abc import Sequence
+
 from omegaconf import DictConfig
 
 from src.cli.command import entry_point
@@ -17,13 +20,16 @@ from src.run import Run
 from src.training import Training
 
 
-def fit(cfg: DictConfig) -> Run:
+def fit(cfg: DictConfig, command: Sequence[str], trust: bool = True) -> Run:
     """Fit, go back to the best epoch, validate and test; all of it stays in the run's folder.
 
-    What `cfg` names is the user's own, and is built; of what the folder of a run to go on with names, nothing is.
+    Args:
+        command: what was typed behind `python -m`: the verb, and its arguments.
+        trust: what `cfg` names is the user's own, and is built; else only what src/config/trust.py allows. Of what the
+            folder of a run to go on with names, nothing is built.
     """
-    training = Training(cfg)
-    with trusted(), training.claimed() as run:
+    training = Training(cfg, command)
+    with trusted(trust), training.claimed() as run:
         if run.is_finished:
             print(f"{run} was finished before. Its metrics:")
             return run
@@ -47,13 +53,13 @@ def train(*overrides: str) -> Run:
         UserError: what the user did wrong.
     """
     with composed(*overrides) as cfg:
-        return fit(cfg)
+        return fit(cfg, ["src.train", *overrides])
 
 
 @entry_point
 def main(cfg: DictConfig) -> float | None:
     """One run; returns the validation metric that a sweep may optimize, never one of the test."""
-    run = fit(cfg)
+    run = fit(cfg, ["src.train", *sys.argv[1:]])
     run.report()
     return run.results.get(cfg.monitor)
 

@@ -9,7 +9,7 @@ import shutil
 import signal
 import subprocess
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import IO, TYPE_CHECKING, Any
@@ -22,12 +22,14 @@ from src.config.build import build, locate, parameters_of
 from src.config.check import check
 from src.config.compose import PROJECT, flat
 from src.config.preflight import check_run
+from src.config.trust import is_trusted
 from src.console.messages import UserError, in_words
 from src.console.screen import is_first_process, notice
 from src.console.signals import stop_code
 from src.files.atomic import write_text
 from src.files.lock import lock
-from src.files.results import made_with, write_results
+from src.files.origin import keep_uncommitted, made_with
+from src.files.results import write_results
 from src.run import Run
 
 if TYPE_CHECKING:
@@ -42,9 +44,11 @@ class Training:
 
     Args:
         cfg: the whole config.
+        command: what was typed behind `python -m`: the verb, and its arguments.
     """
 
-    def __init__(self, cfg: DictConfig) -> None:
+    def __init__(self, cfg: DictConfig, command: Sequence[str]) -> None:
+        self.command, self.made_with = list(command), dict[str, Any]()
         self.run, self.cfg = Run(HydraConfig.get().runtime.output_dir), cfg
         self.lock: IO[str] | None = None
         self.is_new = self.is_claimed = False
@@ -105,7 +109,10 @@ class Training:
 
     def trainer(self) -> L.Trainer:
         """The Trainer of the config, with its callbacks, which goes on from the run's last state."""
+        from src.callbacks.made_with import MadeWith
+
         callbacks = [build(spec, f"callbacks.{name}") for name, spec in self.cfg.callbacks.items() if spec]
+        callbacks.append(MadeWith(self.made_with))
         trainer = build_trainer(self.cfg, callbacks=callbacks, default_root_dir=self.run.folder)
         trainer.ckpt_path = self.resume_from  # as an argument of `fit` the module's `setup` would not see it
         return trainer
@@ -116,7 +123,9 @@ class Training:
         from src.callbacks.history import history_of, read_history
         from src.files.checkpoints import checksum
 
-        self.run.trust = trainer.ckpt_path is None  # it is this process' own; else the best may be another's
+        self.run.trust = (
+            is_trusted() and trainer.ckpt_path is None
+        )  # it is this process' own; else the best may be another's
         trainer.ckpt_path = None
         metrics = {k: v for split in ("validate", "test") for k, v in _scored(trainer, split, self.run.best).items()}
         if not is_first_process():
@@ -127,9 +136,8 @@ class Training:
         metrics = {name: value for name, value in row.items() if name.startswith("train/")} | metrics
         self.run.previous.unlink(missing_ok=True)
         seconds = rows[-1]["seconds"] if rows else None
-        ended = {"epochs": trainer.current_epoch, "seconds": seconds, "seed": self.cfg.seed}
-        ended["checkpoint"] = checksum(self.run.best)
-        write_results(self.run.results_file, status="finished", **metrics, **ended, **made_with(PROJECT))
+        ended = {"epochs": trainer.current_epoch, "seconds": seconds, "checkpoint": checksum(self.run.best)}
+        write_results(self.run.results_file, status="finished", **metrics, **ended, **self.made_with)
 
     def _check_module(self) -> None:
         """Raise UserError if it is no LightningModule, or if the user chooses a part that it does not take."""
@@ -168,6 +176,10 @@ class Training:
             for name, part in parts.items():
                 write_text(folder / ".hydra" / f"{name}.yaml", OmegaConf.to_yaml(part))
         self.is_claimed = True
+        if not run.is_finished:  # now: the code may change while the run goes on
+            self.made_with |= {"command": shlex.join(["python", "-m", *self.command]), "seed": self.cfg.seed}
+            self.made_with |= made_with(PROJECT)
+            self.made_with["uncommitted"] = keep_uncommitted(PROJECT, folder, run.has_begun)
 
     def _compare(self) -> None:
         """Raise UserError if the folder's run has another config."""
@@ -192,7 +204,7 @@ class Training:
         reason = in_words(error) or repr(error)
         with suppress(OSError):
             log.exception("failed")
-            write_results(self.run.results_file, status="failed", error=reason, **made_with(PROJECT))
+            write_results(self.run.results_file, status="failed", error=reason, **self.made_with)
 
     def _remove_if_empty(self) -> None:
         """Hydra makes the folder before it calls us."""
@@ -207,8 +219,21 @@ class Training:
         elif is_first_process():
             log.warning("stopped with exit code %s", stop_code())
             is_by_slurm = stop_code() == 128 + getattr(signal, "SIGUSR1", 0)
-            requeued = " Slurm starts it again." if is_by_slurm and _requeued() else ""
-            print(f"Stopped.{requeued} To go on: {_command()}", file=sys.stderr)
+            requeued = " Slurm starts it again." if is_by_slurm and self._has_name() and _requeued() else ""
+            print(f"Stopped.{requeued} To go on: {self._command_to_go_on()}", file=sys.stderr)
+
+    def _command_to_go_on(self) -> str:
+        """For this run, or for its whole sweep."""
+        command, hydra_cfg = list(self.command), HydraConfig.get()
+        is_sweep = hydra_cfg.mode == RunMode.MULTIRUN
+        folder = Path(hydra_cfg.sweep.dir if is_sweep else hydra_cfg.run.dir)
+        if folder.parts[0] == "outputs" and not self._has_name():
+            command.append(f"name={folder.relative_to('outputs')}")
+        return f"python -m {shlex.join(command)}"
+
+    def _has_name(self) -> bool:
+        """Whether the same command finds the same folder."""
+        return any(a.lstrip("+").startswith(("name=", "hydra.run.dir=", "hydra.sweep.dir=")) for a in self.command)
 
 
 def build_trainer(cfg: DictConfig, **options: Any) -> L.Trainer:
@@ -234,21 +259,10 @@ def _scored(trainer: L.Trainer, verb: str, best: Path) -> dict[str, float]:
     return {name: value for some in metrics for name, value in some.items()}
 
 
-def _command() -> str:
-    """What goes on with this run, or with its whole sweep."""
-    arguments = sys.argv[1:]
-    hydra_cfg = HydraConfig.get()
-    is_sweep = hydra_cfg.mode == RunMode.MULTIRUN
-    folder = Path(hydra_cfg.sweep.dir if is_sweep else hydra_cfg.run.dir)
-    if folder.parts[0] == "outputs" and not _has_name():
-        arguments.append(f"name={folder.relative_to('outputs')}")
-    return f"python -m src.train {shlex.join(arguments)}"
-
-
 def _requeued() -> bool:
     """Whether Slurm, which has said that the job's time is nearly up, will start it again: its command goes on."""
     job = os.environ.get("SLURM_ARRAY_JOB_ID", os.environ.get("SLURM_JOB_ID"))
-    if job is None or not _has_name():
+    if job is None:
         return False
     task = os.environ.get("SLURM_ARRAY_TASK_ID")
     try:
@@ -256,8 +270,3 @@ def _requeued() -> bool:
     except OSError:
         return False
     return done.returncode == 0
-
-
-def _has_name() -> bool:
-    """Whether the same command finds the same folder."""
-    return any(a.lstrip("+").startswith(("name=", "hydra.run.dir=", "hydra.sweep.dir=")) for a in sys.argv[1:])

@@ -35,7 +35,10 @@ def test_it_holds_what_is_promised(finished):
         "plots/learning_curve.png",
     ):
         assert (run / file).stat().st_size > 0
-    assert {p.name for p in run.iterdir()} == {".hydra", "checkpoints", "logs", "plots", "results.json"}
+    left = {p.name for p in run.iterdir()} - {
+        "uncommitted.diff"
+    }  # which is there if the project differs from its commit
+    assert left == {".hydra", "checkpoints", "logs", "plots", "results.json"}
     assert {p.name for p in (run / "checkpoints").iterdir()} == {"best.ckpt", "last.ckpt"}
     assert results["status"] == "finished"
     assert (results["epochs"], results["seed"]) == (2, 0)

@@ -30,6 +30,7 @@ OPENED = {
     "evaluate": ["evaluate", str(RUN)],
     "export": ["export", str(RUN)],
     "predict": ["predict", str(RUN), "new.csv", "-o", "answers.csv"],
+    "repeat": ["repeat", str(RUN)],
 }
 
 

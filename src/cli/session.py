@@ -37,33 +37,41 @@ def composed(*overrides: str) -> Iterator[DictConfig]:
             raise
         raise UserError(words) from error
     in_main_thread = threading.current_thread() is threading.main_thread()
-    with _process_restored(), stoppable() if in_main_thread else nullcontext():
-        folder = Path(cfg.hydra.run.dir).absolute()
-        folder.mkdir(parents=True, exist_ok=True)
-        with read_write(cfg.hydra), open_dict(cfg.hydra):
-            cfg.hydra.runtime.output_dir = str(folder)
-        HydraConfig.instance().set_config(cfg)
-        log = logging.FileHandler(folder / "train.log", delay=True)
-        logging.getLogger("kindling").addHandler(log)
+    with _process_restored(), stoppable() if in_main_thread else nullcontext(), job(cfg, cfg.hydra.run.dir):
         try:
             yield OmegaConf.masked_copy(cfg, [key for key in cfg if key != "hydra"])
         except SystemExit:
             if stop_code() is None:
                 raise
             raise KeyboardInterrupt from None
-        finally:
-            logging.getLogger("kindling").removeHandler(log)
-            log.close()
+
+
+@contextmanager
+def job(cfg: DictConfig, folder: str | Path) -> Iterator[None]:
+    """Inside it Hydra's job has its part of `cfg`, but this folder."""
+    before = HydraConfig.instance().cfg
+    Path(folder).mkdir(parents=True, exist_ok=True)
+    with read_write(cfg.hydra), open_dict(cfg.hydra):
+        cfg.hydra.run.dir, cfg.hydra.runtime.output_dir = str(folder), str(Path(folder).absolute())
+    HydraConfig.instance().set_config(cfg)
+    log = logging.FileHandler(Path(folder) / "train.log", delay=True)
+    logging.getLogger("kindling").addHandler(log)
+    try:
+        yield
+    finally:
+        logging.getLogger("kindling").removeHandler(log)
+        log.close()
+        HydraConfig.instance().cfg = before
 
 
 @contextmanager
 def _process_restored() -> Iterator[None]:
-    """Random numbers, environment, warnings, log levels, threads and Hydra's job are afterwards as they were."""
+    """Random numbers, environment, warnings, log levels and threads are afterwards as they were."""
     import numpy as np
     import torch
 
     loggers = [logging.getLogger(name) for name in ("lightning.pytorch", "lightning.fabric")]
-    job, environment, levels = HydraConfig.instance().cfg, dict(os.environ), [logger.level for logger in loggers]
+    environment, levels = dict(os.environ), [logger.level for logger in loggers]
     states = torch.get_rng_state(), np.random.get_state(), random.getstate()
     threads, deterministic = torch.get_num_threads(), torch.are_deterministic_algorithms_enabled()
     try:
@@ -79,4 +87,3 @@ def _process_restored() -> Iterator[None]:
             logger.setLevel(level)
         os.environ.clear()
         os.environ.update(environment)
-        HydraConfig.instance().cfg = job

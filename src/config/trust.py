@@ -49,6 +49,7 @@ PLACES = {
     # Those of pictures, sounds and texts are left out: some of them fetch a net by its name, with the code in it.
     "metrics": [("torchmetrics.Metric", " ".join(f"torchmetrics.{room}" for room in COUNTS.split()) + " examples")],
     "module": [("lightning.LightningModule", "src.module examples")],
+    "callbacks": [("lightning.Callback", "src.callbacks src.plots examples")],
     "data": [
         ("src.datamodule.DataModule", "src.datamodule"),
         ("torch.utils.data.Dataset", "src.datasets"),  # or a function that returns one

@@ -4,10 +4,7 @@ from __future__ import annotations
 
 import json
 import math
-import subprocess
-import sys
 from collections.abc import Mapping
-from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
@@ -47,21 +44,3 @@ def print_metrics(metrics: Mapping[str, float | None]) -> None:
     width = max([16, *(len(name) + 2 for name in metrics)])
     for name, value in metrics.items():
         print(f"{name:<{width}}{'not known' if value is None else f'{value:.4f}'}")
-
-
-def made_with(project: Path) -> dict[str, Any]:
-    """Commit of the project, whether files differ from it (None where there is no git), and the versions."""
-
-    def git(*args: str) -> str | None:
-        try:
-            done = subprocess.run(["git", "-C", str(project), *args], capture_output=True, text=True, check=True)
-        except (OSError, subprocess.CalledProcessError):
-            return None
-        return done.stdout.strip()
-
-    changes = git("status", "--porcelain")
-    packages = {"torch": "torch", "lightning": "lightning", "hydra": "hydra-core"}
-    return {
-        "git": {"commit": git("rev-parse", "HEAD"), "dirty": None if changes is None else bool(changes)},
-        "versions": {"python": sys.version.split()[0], **{name: version(of) for name, of in packages.items()}},
-    }
