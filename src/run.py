@@ -146,10 +146,11 @@ class Run:
     def _find_files(self, cfg: DictConfig) -> None:
         """Files that a relative path named where the run was started: the run may be used from anywhere."""
         written = cast(dict[str, Any], OmegaConf.to_container(cfg, resolve=False))
-        paths = {f"data.{key}": value for key, value in written["data"].items() if str(key).endswith("path")}
-        for key, value in (*paths.items(), ("weights", written.get("weights"))):
-            is_path = isinstance(value, str) and "${" not in value
-            if is_path and not Path(value).exists() and (there := Path(self._start, value)).exists():
+        values = {f"data.{key}": value for key, value in written["data"].items() if str(key).endswith("path")}
+        values["weights"] = written.get("weights")
+        paths = {key: value for key, value in values.items() if isinstance(value, str) and "${" not in value}
+        for key, value in paths.items():
+            if not Path(value).exists() and (there := Path(self._start, value)).exists():
                 OmegaConf.update(cfg, key, str(there))
 
     @cached_property

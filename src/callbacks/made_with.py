@@ -41,16 +41,19 @@ class MadeWith(Callback):
 
 
 def other_code(began: dict[str, Any], now: dict[str, Any]) -> list[str]:
-    """What differs in two results.json or `made_with`, as the user would say it; what is not known differs in nothing.
-
-    Raises nothing, whatever stands in them.
-    """
-    said = []
-    for name, shown in (("git", "commit"), ("versions", None)):
-        before, after = (facts.get(name) if isinstance(facts.get(name), dict) else {} for facts in (began, now))
-        for part in before.keys() & after.keys() - {"dirty"}:
-            if None not in (before[part], after[part]) and before[part] != after[part]:
-                said.append(f"{shown or part} {str(after[part])[:12]} (it was {str(before[part])[:12]})")
+    """What of the code differs in two `made_with` or results.json, whatever stands in them, as far as both know it."""
+    before, after = _code(began), _code(now)
+    known = [part for part in before if before[part] is not None and after.get(part) is not None]
+    said = [
+        f"{part} {str(after[part])[:12]} (it was {str(before[part])[:12]})"
+        for part in known
+        if after[part] != before[part]
+    ]
     if "uncommitted" in began and "uncommitted" in now and began["uncommitted"] != now["uncommitted"]:
         said.append("other changes that are not committed")
     return said
+
+
+def _code(facts: dict[str, Any]) -> dict[str, Any]:
+    git, versions = ({} if not isinstance(facts.get(name), dict) else facts[name] for name in ("git", "versions"))
+    return {"commit": git.get("commit"), **versions}
