@@ -69,6 +69,16 @@ def test_it_is_repeated_from_another_folder_and_into_one(call, train, monkeypatc
     assert results_of(Path("deep er/a=b"))["command"] == "python -m src.repeat ../outputs/a -o 'deep er/a=b'"
 
 
+def test_the_weights_that_it_began_with_are_found_from_another_folder(call, finished, monkeypatch, capsys):
+    finished(*TINY)
+    torch.save({k.removeprefix("net."): w for k, w in checkpoint_of(RUN)["state_dict"].items() if "net." in k}, "w.pt")
+    assert call("train", *TINY[:-1], "weights=w.pt", "name=b") == 0
+    Path("elsewhere").mkdir()
+    monkeypatch.chdir("elsewhere")
+    assert call("repeat", "../outputs/b") == 0
+    assert "bit for bit" in capsys.readouterr().out
+
+
 def test_changed_data_are_the_reason(call, train, capsys):
     table()
     train(*TABLE)
