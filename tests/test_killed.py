@@ -56,7 +56,9 @@ def left(name: str) -> dict[str, Any]:
     checkpoints = {w: torch.load(run / "checkpoints" / f"{w}.ckpt", weights_only=True) for w in ("best", "last")}
     with (run / "logs" / "metrics.csv").open() as file:
         rows = [{k: v for k, v in row.items() if k != "seconds"} for row in csv.DictReader(file)]
-    results = {k: v for k, v in json.loads((run / "results.json").read_text()).items() if k != "seconds"}
+    results = json.loads((run / "results.json").read_text())
+    for what in ("seconds", "checkpoint", "command"):  # the checksum is that of a file with more in it than weights
+        results.pop(what, None)
     states = {
         "weights": {which: checkpoint["state_dict"] for which, checkpoint in checkpoints.items()},
         "optimizer": checkpoints["last"]["optimizer_states"],
@@ -105,7 +107,7 @@ def disturb(forked: Any, arguments: tuple[str, ...], kills: int, seconds: float,
     return moments
 
 
-@pytest.mark.parametrize("seed", [0, *(pytest.param(seed, marks=pytest.mark.slow) for seed in range(1, 5))])
+@pytest.mark.parametrize("seed", [0, pytest.param(1, marks=pytest.mark.slow)])
 @pytest.mark.parametrize("case", [c if c in QUICK else pytest.param(c, marks=pytest.mark.slow) for c in CASES])
 def test_it_ends_as_if_it_had_never_been(case, seed, train, forked, photos):
     arguments = (*CASES[case], f"seed={seed}", "callbacks.last.every_seconds=0", "callbacks.last.every_minutes=0")

@@ -35,6 +35,7 @@ class LastCheckpoint(Checkpoint):
     def __init__(self, every_seconds: float, every_minutes: float | None) -> None:
         self.every_seconds, self.every_minutes = every_seconds, every_minutes
         self.written = float("-inf")
+        self.state: dict[str, Any] = {}
         self.restored: dict[str, Any] = {}
 
     def on_train_start(self, trainer: L.Trainer, pl_module: L.LightningModule) -> None:
@@ -73,7 +74,7 @@ class LastCheckpoint(Checkpoint):
             _begin_next_epoch(loops)
 
     def state_dict(self) -> dict[str, Any]:
-        return self.state if hasattr(self, "state") else {}
+        return self.state
 
     def load_state_dict(self, state_dict: dict[str, Any]) -> None:
         self.restored = state_dict
@@ -85,6 +86,7 @@ class LastCheckpoint(Checkpoint):
             "metrics": {name: value.cpu() for name, value in trainer.callback_metrics.items()},
         }
         trainer.save_checkpoint(Path(trainer.default_root_dir) / "checkpoints" / LAST)
+        self.state = {}  # not for best.ckpt
         self.written = time.monotonic()
 
     def _stop(self, code: int | None) -> None:
