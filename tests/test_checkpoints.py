@@ -131,9 +131,7 @@ def test_a_write_that_breaks_off_leaves_the_old_checkpoint(folder, monkeypatch):
         raise OSError(28, "No space left on device", str(path))
 
     monkeypatch.setattr(torch, "save", fails)
-    with pytest.raises(
-        UserError, match=r"No space left on device. It needs about 4.0 MB, [\d.]+ MB are free. Make room"
-    ):
+    with pytest.raises(UserError, match=r"No space left on device. It needs about 4.0 MB, .* are free"):
         AtomicCheckpointIO().save_checkpoint({"state_dict": torch.ones(10**6)}, path)
     assert torch.equal(load_checkpoint(path)["state_dict"]["w"], torch.ones(2))
     assert [p.name for p in folder.iterdir()] == ["last.ckpt"]
