@@ -45,6 +45,14 @@ CASES = {
     "loaders that end": (*PICTURES, "data.persistent_workers=false", "trainer.max_epochs=4"),
     "noise of loading processes": (*NOISY, "trainer.max_epochs=5"),
     "the last epoch": (*WINE, "monitor=null", "callbacks.early_stopping=null", "trainer.max_epochs=6"),
+    "half precision": (
+        *DIGITS,
+        "trainer.precision=bf16-mixed",
+        "trainer.gradient_clip_val=0.5",
+        "trainer.max_epochs=4",
+    ),
+    "a film": ("experiment=parabola", "animate=true", "trainer.max_epochs=60"),
+    "a compiled net": (*DIGITS, "compile=true", "trainer.max_epochs=3"),
     "folds and a part": (*WINE, "data.folds=3", "data.fold=1", "trainer.limit_train_batches=5", "trainer.max_epochs=6"),
 }
 QUICK = ("dropout and plateau", "steps", "several validations")
@@ -57,7 +65,8 @@ def left(name: str) -> dict[str, Any]:
     with (run / "logs" / "metrics.csv").open() as file:
         rows = [{k: v for k, v in row.items() if k != "seconds"} for row in csv.DictReader(file)]
     results = json.loads((run / "results.json").read_text())
-    results = {k: v for k, v in results.items() if k not in ("seconds", "command", "checkpoint")}  # these have its name
+    for what in ("seconds", "checkpoint", "command"):  # the checksum is that of a file with more in it than weights
+        results.pop(what, None)
     states = {
         "weights": {which: checkpoint["state_dict"] for which, checkpoint in checkpoints.items()},
         "optimizer": checkpoints["last"]["optimizer_states"],
@@ -106,7 +115,8 @@ def disturb(forked: Any, arguments: tuple[str, ...], kills: int, seconds: float,
     return moments
 
 
-@pytest.mark.parametrize("seed", [0, *(pytest.param(seed, marks=pytest.mark.slow) for seed in range(1, 5))])
+@pytest.mark.filterwarnings("ignore:.torch.jit.script_method. is deprecated:DeprecationWarning")  # inside torch 2.13
+@pytest.mark.parametrize("seed", [0, pytest.param(1, marks=pytest.mark.slow)])
 @pytest.mark.parametrize("case", [c if c in QUICK else pytest.param(c, marks=pytest.mark.slow) for c in CASES])
 def test_it_ends_as_if_it_had_never_been(case, seed, train, forked, photos):
     arguments = (*CASES[case], f"seed={seed}", "callbacks.last.every_seconds=0", "callbacks.last.every_minutes=0")

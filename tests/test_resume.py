@@ -65,6 +65,7 @@ def undisturbed(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return folder / "outputs" / "whole"
 
 
+@pytest.mark.slow  # of new processes: test_killed.py has faster ones, at all moments
 @pytest.mark.parametrize(
     ("number", "code", "stops"),
     [(signal.SIGKILL, -9, [3, 7]), (signal.SIGTERM, 143, [4]), (signal.SIGINT, 130, [5])],

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import sys
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -148,6 +149,7 @@ class Pickled:
 
 @pytest.mark.parametrize("attack", IN_A_CHECKPOINT)
 def test_a_checkpoint_runs_nothing(foreign, evil, monkeypatch, attack):
+    monkeypatch.delitem(sys.modules, "examples", raising=False)  # as in a new process
     monkeypatch.syspath_prepend(str(Path.cwd()))
     part, value = IN_A_CHECKPOINT[attack]
     change_parameter(part, value)
@@ -209,6 +211,7 @@ IN_A_CONFIG = {
 
 @pytest.mark.parametrize("attack", IN_A_CONFIG)
 def test_a_config_runs_nothing(foreign, evil, call, capsys, monkeypatch, attack):
+    monkeypatch.delitem(sys.modules, "examples", raising=False)  # as in a new process
     monkeypatch.syspath_prepend(str(Path.cwd()))
     key, value = IN_A_CONFIG[attack]
     change_config(key, value)

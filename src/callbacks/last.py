@@ -35,6 +35,7 @@ class LastCheckpoint(Checkpoint):
     def __init__(self, every_seconds: float, every_minutes: float | None) -> None:
         self.every_seconds, self.every_minutes = every_seconds, every_minutes
         self.written = float("-inf")
+        self.state: dict[str, Any] = {}
         self.restored: dict[str, Any] = {}
 
     def on_train_start(self, trainer: L.Trainer, pl_module: L.LightningModule) -> None:
@@ -48,21 +49,18 @@ class LastCheckpoint(Checkpoint):
         wait_for_safe_points(True)
 
     def on_train_batch_end(self, trainer: L.Trainer, *_: Any) -> None:
-        code, minutes = stop_code(), self.every_minutes
-        is_due = minutes is not None and time.monotonic() - max(self.written, self.started) >= 60 * minutes
-        if trainer.world_size > 1:  # all stop, or save, at the same step
-            code = max(of_all_devices(code or 0)) or None
-            is_due = trainer.strategy.broadcast(is_due)
+        waited = time.monotonic() - max(self.written, self.started)
+        code, is_due = _agreed(
+            trainer, stop_code() or 0, self.every_minutes is not None and waited >= 60 * self.every_minutes
+        )
         if (code or is_due) and can_resume_here(trainer):
-            self._save(trainer)
-            self._stop(code)
+            self._save(trainer, code)
 
     def on_train_epoch_end(self, trainer: L.Trainer, pl_module: L.LightningModule) -> None:
-        code = max(of_all_devices(stop_code() or 0)) or None
-        is_due = trainer.strategy.broadcast(time.monotonic() - self.written >= self.every_seconds)
-        if ends(trainer) or code or is_due:
-            self._save(trainer)
-        self._stop(code)
+        waited = time.monotonic() - self.written
+        code, is_due = _agreed(trainer, stop_code() or 0, ends(trainer) or waited >= self.every_seconds)
+        if code or is_due:
+            self._save(trainer, code)
 
     def on_train_end(self, trainer: L.Trainer, pl_module: L.LightningModule) -> None:
         wait_for_safe_points(False)
@@ -73,23 +71,31 @@ class LastCheckpoint(Checkpoint):
             _begin_next_epoch(loops)
 
     def state_dict(self) -> dict[str, Any]:
-        return self.state if hasattr(self, "state") else {}
+        return self.state
 
     def load_state_dict(self, state_dict: dict[str, Any]) -> None:
         self.restored = state_dict
 
-    def _save(self, trainer: L.Trainer) -> None:
+    def _save(self, trainer: L.Trainer, stop_code: int) -> None:
+        """Write it, and end the program if it was asked to stop."""
         self.state = {
             "random": of_all_devices(_random_state()),
             "stopped": trainer.should_stop,
             "metrics": {name: value.cpu() for name, value in trainer.callback_metrics.items()},
         }
         trainer.save_checkpoint(Path(trainer.default_root_dir) / "checkpoints" / LAST)
+        self.state = {}  # not for best.ckpt
         self.written = time.monotonic()
+        if stop_code:
+            sys.exit(stop_code)
 
-    def _stop(self, code: int | None) -> None:
-        if code:
-            sys.exit(code)
+
+def _agreed(trainer: L.Trainer, code: int, is_due: bool) -> list[int]:
+    """The same on all devices: any of them may have got the signal, or be the first to see that it is time."""
+    if trainer.world_size == 1:
+        return [code, is_due]
+    numbers = torch.tensor([code, int(is_due)], device=trainer.strategy.root_device)
+    return trainer.strategy.reduce(numbers, reduce_op="max").tolist()
 
 
 def _begin_next_epoch(loops: dict[str, Any]) -> None:

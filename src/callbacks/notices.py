@@ -1,0 +1,62 @@
+"""What looks wrong in a run that goes on all the same, in a line each."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import lightning as L
+import torch
+from lightning.pytorch.callbacks import Callback
+from torch import Tensor
+
+from src.console.screen import notice
+from src.datamodule import data_of
+from src.module import SupervisedModule
+
+
+class Notices(Callback):
+    """Batches larger than the split, parameters that an epoch leaves as they were, predictions that are all alike."""
+
+    def __init__(self) -> None:
+        self.before: dict[str, float] = {}
+        self.first: Tensor | None = None
+        self.varies = False
+
+    def on_train_start(self, trainer: L.Trainer, pl_module: L.LightningModule) -> None:
+        data = data_of(trainer)
+        size, batch_size = len(data.splits["train"]), data.loading.batch_size
+        if batch_size > size:
+            notice(f"data.batch_size={batch_size} is more than the {size} training examples: an epoch is one step.")
+        if trainer.global_step == 0:
+            self.before = _sums(pl_module)
+
+    def on_train_epoch_end(self, trainer: L.Trainer, pl_module: L.LightningModule) -> None:
+        if self.before:
+            after = _sums(pl_module)
+            still = [name for name, value in self.before.items() if after[name] == value]
+            self.before = {}
+            if still:
+                more = f" and {len(still) - 3} more" if len(still) > 3 else ""
+                notice(
+                    f"An epoch has left {', '.join(still[:3])}{more} as they were: does the loss depend on them? "
+                    "A layer that forward does not use, detach() and no_grad() keep parameters from learning."
+                )
+
+    def on_test_batch_end(self, trainer: L.Trainer, pl_module: L.LightningModule, outputs: Any, *_: Any) -> None:
+        if not self.varies and isinstance(pl_module, SupervisedModule):
+            self.first = outputs[0] if self.first is None else self.first
+            self.varies = not torch.isclose(outputs, self.first, rtol=1e-5).all()
+
+    def on_test_end(self, trainer: L.Trainer, pl_module: L.LightningModule) -> None:
+        count = len(data_of(trainer).splits["test"])
+        if self.first is not None and not self.varies and count > 1:
+            notice(
+                f"The predictions for all {count} test examples are the same: the net has learnt nothing from x. "
+                "Try another optimizer.lr, more trainer.max_epochs, or debug=overfit, which shows whether it can learn."
+            )
+
+
+def _sums(module: L.LightningModule) -> dict[str, float]:
+    """A number for each parameter that learns; if it changes, so does that."""
+    learning = [(name, p.detach().double()) for name, p in module.named_parameters() if p.requires_grad]
+    return {name: (p.sum() + p.abs().sum().sqrt()).item() for name, p in learning}

@@ -1,0 +1,51 @@
+"""What looks wrong in a run that goes on all the same is told in a line."""
+
+from __future__ import annotations
+
+import pytest
+from torch import Tensor, nn
+
+OWN = ("data=wine", "net=linear", "~net.hidden", "~net.activation", "~net.dropout")
+TINY = ("data=wine", "net.hidden=[8]", "trainer.max_epochs=1")
+
+
+class Unused(nn.Module):
+    """A net with a layer that forward forgets."""
+
+    def __init__(self, input_shape: tuple[int], output_size: int) -> None:
+        super().__init__()
+        self.used, self.forgotten = nn.Linear(input_shape[0], output_size), nn.Linear(4, 4)
+
+    def forward(self, x: Tensor) -> Tensor:
+        return self.used(x)
+
+
+class Constant(Unused):
+    def forward(self, x: Tensor) -> Tensor:
+        return 0 * self.used(x) + self.used.bias
+
+
+@pytest.mark.quick
+def test_an_ordinary_run_has_none(train, capsys):
+    train(*TINY)
+    assert capsys.readouterr().err == ""
+
+
+def test_parameters_that_do_not_learn_are_named(train, capsys):
+    train(*OWN, "net._target_=tests.test_notices.Unused", "trainer.max_epochs=2")
+    assert capsys.readouterr().err.count("An epoch has left net.forgotten.weight, net.forgotten.bias as they were") == 1
+
+
+def test_frozen_ones_are_not(train, capsys):
+    train(*TINY, "freeze=['1.*']")
+    assert "as they were" not in capsys.readouterr().err
+
+
+def test_predictions_that_are_all_the_same_are_told(train, capsys):
+    train(*OWN, "net._target_=tests.test_notices.Constant", "trainer.max_epochs=1")
+    assert "The predictions for all 27 test examples are the same" in capsys.readouterr().err
+
+
+def test_a_batch_that_is_larger_than_the_split_is_told(train, capsys):
+    train(*TINY, "data.batch_size=200")
+    assert "data.batch_size=200 is more than the 124 training examples" in capsys.readouterr().err
