@@ -6,6 +6,7 @@ import hashlib
 import json
 import os
 import shutil
+import signal
 import subprocess
 from collections.abc import Callable
 from pathlib import Path
@@ -153,6 +154,14 @@ def test_what_was_interrupted_goes_on(finished, call, capsys, monkeypatch):
     assert "bit for bit" in capsys.readouterr().out
     assert call("repeat", "outputs/a") == 1
     assert "outputs/a_repeated is finished already. Remove it, or choose another folder: -o." in capsys.readouterr().err
+
+
+def test_stopped_it_says_how_to_go_on(finished, call, capsys, monkeypatch):
+    finished(*TINY)
+    monkeypatch.setattr(History, "on_train_epoch_end", lambda *_: os.kill(os.getpid(), signal.SIGTERM))
+    assert call("repeat", "outputs/a", "-o", "outputs/b") == 143
+    assert "Stopped. To go on: python -m src.repeat outputs/a -o outputs/b\n" in capsys.readouterr().err
+    assert {path.name for path in Path("outputs").iterdir()} == {"a", "b"}
 
 
 REFUSED = {

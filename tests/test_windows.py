@@ -3,14 +3,18 @@
 from __future__ import annotations
 
 import json
+import multiprocessing
 import os
+import signal
 import subprocess
 import sys
+import time
 from pathlib import Path
 
 import numpy as np
 import pytest
 
+from src.datasets import loader
 from src.files.disk_rows import DiskRows
 from src.files.lock import lock
 from tests.conftest import PROJECT
@@ -118,3 +122,23 @@ def test_rows_are_the_same_without_preadv(monkeypatch):
     monkeypatch.delattr(os, "preadv")
     assert np.array_equal(rows[wanted], array[wanted])
     assert np.array_equal(rows[2:9], array[2:9])
+
+
+def test_ctrl_c_stops_it_where_slurms_signal_is_not_known(call, capsys, monkeypatch):
+    def stops(*_: object) -> None:
+        os.kill(os.getpid(), signal.SIGINT)
+
+    monkeypatch.delattr(signal, "SIGUSR1")
+    monkeypatch.setattr("src.callbacks.history.History.on_train_epoch_end", stops)
+    assert call("train", "data=wine", "net.hidden=[8]", "trainer.max_epochs=2", "name=a") == 130
+    assert "Stopped. To go on: python -m src.train" in capsys.readouterr().err
+
+
+def test_loading_processes_are_ended_where_no_signal_tells_of_it(monkeypatch):
+    process = multiprocessing.get_context("fork").Process(target=time.sleep, args=(60,))
+    process.start()
+    iterator = type("Iterator", (), {"_workers": [process]})()
+    loader._running.add(iterator)
+    monkeypatch.delattr(signal, "SIGCHLD")
+    loader._end_processes()
+    assert process.exitcode == -signal.SIGKILL
