@@ -394,10 +394,12 @@ def test_what_is_not_committed_is_a_patch_that_gives_the_same_files(project):
 
 def test_what_is_too_large_is_left_out_and_named(project, monkeypatch):
     change(project)
+    (project / "src/elsewhere").symlink_to("..")
     (project / "src/large.py").write_text("x = 1\n" * 200_000)
     (project / "data.bin").write_bytes(os.urandom(2**20 + 1))
     patch = uncommitted(project)
-    assert patch.startswith(b"# left out, being too much: 'data.bin'\n# left out, being too much: 'src/large.py'\n")
+    said = [line for line in patch.split(b"\n") if line.startswith(b"#")]
+    assert said == [b"# left out: 'data.bin'", b"# left out: 'src/large.py'", b"# left out: 'src/elsewhere'"]
     assert len(patch) < 20_000
     Path("uncommitted.diff").write_bytes(patch)
     git("clone", "-q", "project", "clone", at=".")

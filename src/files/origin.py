@@ -35,20 +35,21 @@ def made_with(project: Path) -> dict[str, Any]:
 def uncommitted(project: Path) -> bytes:
     """What differs from the commit, with the new files of the code, as a patch that `git apply` takes.
 
-    Empty if there is nothing, or no git. What is too large is left out, and named in the first lines. Raises nothing.
+    Empty if there is nothing, or no git. What is too large, or no file, is left out, and named in the first lines.
     """
     everywhere = ("--relative", "--ignore-submodules=dirty", "HEAD", "--", ".", ":(exclude)outputs")
     changed = _names(_git(project, "diff", "--name-only", "--no-renames", "-z", *everywhere))
     new = _names(_git(project, "ls-files", "--others", "--exclude-standard", "-z", "--", *CODE))
     large = [name for name in (*changed, *new) if _size(project / name) > MOST_BYTES]
-    left_out, new = large + new[MOST_NEW:], [name for name in new[:MOST_NEW] if name not in large]
     but_large = [f":(exclude,literal){name}" for name in large]
-    parts = [_git(project, "diff", *PATCH, *everywhere, *but_large) if changed else b""]
-    parts += [_git(project, "diff", "--no-index", *PATCH, "--", "/dev/null", name) for name in new]
-    patch = b"".join(filter(None, parts))
+    patches = {"": _git(project, "diff", *PATCH, *everywhere, *but_large)} if changed else {}
+    for name in [name for name in new if name not in large][:MOST_NEW]:
+        patches[name] = _git(project, "diff", "--no-index", *PATCH, "--", "/dev/null", name)
+    patch = b"".join(filter(None, patches.values()))
+    left_out = large + [name for name in new if not patches.get(name) and name not in large]
     if len(patch) > MOST_IN_ALL:
-        patch, left_out = b"", [*changed, *new, *left_out]
-    return b"".join(b"# left out, being too much: " + os.fsencode(repr(name)) + b"\n" for name in left_out) + patch
+        patch, left_out = b"", changed + new
+    return b"".join(b"# left out: " + os.fsencode(repr(name)) + b"\n" for name in left_out) + patch
 
 
 def keep_uncommitted(project: Path, folder: Path, goes_on: bool) -> str | None:
