@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 import torch
 
+from src.console.messages import UserError
 from src.files.checkpoints import AtomicCheckpointIO, load_checkpoint
 from src.module import SupervisedModule
 from src.run import Run
@@ -130,7 +131,7 @@ def test_a_write_that_breaks_off_leaves_the_old_checkpoint(folder, monkeypatch):
         raise OSError(28, "No space left on device", str(path))
 
     monkeypatch.setattr(torch, "save", fails)
-    with pytest.raises(OSError, match="No space left"):
+    with pytest.raises(UserError, match="No space left"):
         AtomicCheckpointIO().save_checkpoint({}, path)
     assert torch.equal(load_checkpoint(path)["state_dict"]["w"], torch.ones(2))
     assert [p.name for p in folder.iterdir()] == ["last.ckpt"]
