@@ -23,7 +23,7 @@ from src.config.build import build, locate, parameters_of
 from src.config.check import check
 from src.config.compose import PROJECT, flat
 from src.config.preflight import check_run
-from src.console.messages import UserError, in_words
+from src.console.messages import FULL, UserError, in_words
 from src.console.screen import is_first_process, notice
 from src.console.signals import stop_code
 from src.files.atomic import write_text
@@ -71,8 +71,15 @@ class Training:
                 raise SystemExit(stop_code()) from error
             if not self.is_claimed:
                 self._remove_if_empty()
+            elif not self.run.config_file.exists():
+                raise UserError(
+                    f"{self.run} was removed, or moved, while it was trained. It begins again with: {_command()} (or "
+                    "goes on, if it was moved, with its new name=)."
+                ) from error
             elif not ((in_words(error) or isinstance(error, BrokenPipeError)) and self._give_back()):
                 self._note_failure(error)
+                if isinstance(error, OSError) and error.errno not in FULL and (words := in_words(error)):
+                    raise UserError(f"{words} What was learnt is kept. To go on: {_command()}") from error
             raise
         finally:
             if self.lock:
