@@ -128,6 +128,7 @@ class Training:
         metrics = {k: v for split in ("validate", "test") for k, v in _scored(trainer, split, self.run.best).items()}
         if not is_first_process():
             return
+        _tell_time(trainer)
         rows = read_history(history_of(self.run.folder))
         best = next(c for c in trainer.checkpoint_callbacks if isinstance(c, BestCheckpoint))
         row = next((row for row in rows if row["epoch"] == best.best_epoch), {})  # none if the history was damaged
@@ -236,6 +237,19 @@ def _scored(trainer: L.Trainer, verb: str, best: Path) -> dict[str, float]:
     score = getattr(trainer, verb)
     [*metrics] = score(trainer.lightning_module, data_of(trainer), ckpt_path=best, verbose=False)
     return {name: value for some in metrics for name, value in some.items()}
+
+
+def _tell_time(trainer: L.Trainer) -> None:
+    """Say so if trainer.max_time has ended the run."""
+    from lightning.pytorch.callbacks import Timer
+
+    timer = next((callback for callback in trainer.callbacks if isinstance(callback, Timer)), None)
+    left = timer.time_remaining() if timer else None
+    if left is not None and left <= 0:
+        notice(
+            f"trainer.max_time was up after {trainer.current_epoch} epochs, the last of them perhaps in part; the best "
+            "is tested. To train longer: a larger one, and another name=."
+        )
 
 
 def _command() -> str:
