@@ -56,7 +56,8 @@ def left(name: str) -> dict[str, Any]:
     checkpoints = {w: torch.load(run / "checkpoints" / f"{w}.ckpt", weights_only=True) for w in ("best", "last")}
     with (run / "logs" / "metrics.csv").open() as file:
         rows = [{k: v for k, v in row.items() if k != "seconds"} for row in csv.DictReader(file)]
-    results = {k: v for k, v in json.loads((run / "results.json").read_text()).items() if k != "seconds"}
+    results = json.loads((run / "results.json").read_text())
+    del results["seconds"], results["checkpoint"]  # a pickle of equal parts need not be equal
     states = {
         "weights": {which: checkpoint["state_dict"] for which, checkpoint in checkpoints.items()},
         "optimizer": checkpoints["last"]["optimizer_states"],
