@@ -74,6 +74,11 @@ def in_words(error: BaseException) -> str | None:
         return _out_of_memory(error)
     if type(error).__name__ == "MisconfigurationException":  # Lightning's, of what cannot be configured
         return str(error)
+    if package := _broken_package(error):
+        return (
+            f"The package {package} is installed, but cannot be imported: {first_line(error)}. "
+            f"Install it anew, or remove it: pip uninstall {package}"
+        )
     return None
 
 
@@ -94,6 +99,14 @@ def _of_loading(text: str) -> str | None:
             "goes on where it was if its command is repeated."
         )
     return None
+
+
+def _broken_package(error: BaseException) -> str | None:
+    """The library that has raised an error while it was imported, also by another one, as torchvision by torchmetrics."""
+    modules = [Path(f.filename).parts for f in traceback.extract_tb(error.__traceback__) if f.name == "<module>"]
+    if not modules or "site-packages" not in modules[-1]:
+        return None
+    return modules[-1][modules[-1].index("site-packages") + 1].removesuffix(".py")
 
 
 def _out_of_memory(error: BaseException) -> str:
