@@ -25,7 +25,7 @@ from src.config.compose import PROJECT, flat
 from src.config.preflight import check_run
 from src.console.messages import FULL, UserError, in_words
 from src.console.screen import is_first_process, notice
-from src.console.signals import stop_code
+from src.console.signals import STOPPING, stop_code
 from src.files.atomic import write_text
 from src.files.results import made_with, write_results
 from src.run import Run
@@ -66,9 +66,10 @@ class Training:
                 self._claim()
             yield self.run
         except (Exception, SystemExit) as error:
-            if stop_code() is not None:
-                self._say_stopped()
-                raise SystemExit(stop_code()) from error
+            code = stop_code() or _stopped_elsewhere(error)
+            if code is not None:
+                self._say_stopped(code)
+                raise SystemExit(code) from error
             if not self.is_claimed:
                 self._remove_if_empty()
             elif not self.run.config_file.exists():
@@ -206,13 +207,13 @@ class Training:
         if folder.is_dir() and not any(folder.iterdir()):
             folder.rmdir()
 
-    def _say_stopped(self) -> None:
+    def _say_stopped(self, code: int) -> None:
         self._remove_if_empty()
         if (self.is_claimed and self._give_back()) or not self.run.folder.exists():
             print("Stopped before anything was learnt.", file=sys.stderr)
         elif is_first_process():
-            log.warning("stopped with exit code %s", stop_code())
-            requeued = " Slurm starts it again." if stop_code() == 128 + signal.SIGUSR1 and _requeued() else ""
+            log.warning("stopped with exit code %s", code)
+            requeued = " Slurm starts it again." if code == 128 + signal.SIGUSR1 and _requeued() else ""
             print(f"Stopped.{requeued} To go on: {_command()}", file=sys.stderr)
 
 
@@ -237,6 +238,12 @@ def _scored(trainer: L.Trainer, verb: str, best: Path) -> dict[str, float]:
     score = getattr(trainer, verb)
     [*metrics] = score(trainer.lightning_module, data_of(trainer), ckpt_path=best, verbose=False)
     return {name: value for some in metrics for name, value in some.items()}
+
+
+def _stopped_elsewhere(error: BaseException) -> int | None:
+    """The exit code, if a signal to another of the processes that train together has stopped this one with it."""
+    code = error.code if isinstance(error, SystemExit) else None
+    return code if isinstance(code, int) and code - 128 in STOPPING else None
 
 
 def _tell_time(trainer: L.Trainer) -> None:
