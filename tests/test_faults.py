@@ -3,22 +3,29 @@
 from __future__ import annotations
 
 import ctypes
+import fcntl
+import gzip
 import os
+import pty
 import re
 import resource
 import shlex
 import shutil
 import signal
 import struct
+import subprocess
 import sys
 import tempfile
+import termios
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import suppress
 from io import BytesIO
 from itertools import count
 from pathlib import Path
 from typing import Any, NamedTuple
 
+import lightning as L
 import pytest
 import torch
 
@@ -89,10 +96,12 @@ def killed_while_writing() -> None:
 
 
 def obey_modes() -> None:
-    """Root may write everywhere, until it gives up its capabilities."""
+    """Root may write everywhere, until it gives up its capabilities; also those that a new program would have."""
     if sys.platform == "linux":
-        header, none = struct.pack("Ii", 0x20080522, 0), bytes(24)
-        assert ctypes.CDLL(None).capset(header, none) == 0
+        system, version = ctypes.CDLL(None), 0x20080522
+        for capability in (1, 2):  # to pass over modes, in writing and reading
+            system.prctl(24, capability, 0, 0, 0)
+        assert system.capset(struct.pack("Ii", version, 0), bytes(24)) == 0
 
 
 def read_only(folder: Path) -> Callable[..., None]:
@@ -203,32 +212,275 @@ def ended(process: int) -> tuple[int, str]:
     return os.waitstatus_to_exitcode(status), Path("said.txt").read_text()
 
 
+@pytest.fixture
+def holds(forked: Callable[..., int], train: Callable[..., Any], finished: Callable[..., Any]) -> Callable[..., None]:
+    """`holds(row)` injects the fault, and sees that all that the row says is so. `mended()` is called after the run."""
+
+    def holds(row: Row, mended: Callable[[], object] = nothing) -> None:
+        command, *arguments = shlex.split(row.typed)
+        if command != "train":
+            finished(*TINY.split(), "name=run")
+            shutil.copy(WINE, "new.csv.gz")
+        before = files()
+        code, said = ended(forked(command, *arguments, before=row.inject))
+        assert code == row.code, said
+        assert re.search(".*".join(map(re.escape, row.reads.split(" ... "))), said, re.DOTALL), said
+        assert "Traceback" not in said
+        for folder in Path().rglob("*/"):
+            folder.chmod(0o755)
+        mended()
+        if row.leaves == "nothing":
+            assert not list(Path("outputs").glob("*"))
+        elif row.leaves == "as it was":
+            assert files() == before
+        else:
+            name = next(a for a in arguments if a.startswith("name=")).removeprefix("name=").strip('"')
+            run = Path("outputs") / name
+            assert (read_results(run / "results.json").get("status") == "finished") == (row.leaves != "goes on")
+            for path in run.glob("checkpoints/[!.]*.ckpt"):
+                load_checkpoint(path)
+            if row.leaves == "goes on":
+                train(*arguments)
+            if row.leaves != "finished":
+                finished(*(a for a in arguments if not a.startswith("name=")), "name=whole")
+                assert_same(left("whole"), left(name))
+            assert not list(Path().rglob("*partial*"))
+
+    return holds
+
+
 @pytest.mark.parametrize("row", ROWS, ids=lambda row: row.fault)
-def test_a_fault(row, forked, train, finished):
-    command, *arguments = shlex.split(row.typed)
-    if command != "train":
-        finished(*TINY.split(), "name=run")
-        shutil.copy(WINE, "new.csv.gz")
+def test_a_fault(row, holds):
+    holds(row)
+
+
+# --- rows that need more than a line --------------------------------------------------------------------------------
+
+
+@pytest.fixture
+def small_disk(folder: Path) -> Iterator[Callable[..., None]]:
+    """outputs/ is a disk of its own that fills up; where none can be made, what it refuses is too large a file."""
+    Path("outputs").mkdir()
+    is_mounted = (
+        subprocess.run(["mount", "-t", "tmpfs", "-o", "size=1m", "small", "outputs"], check=False).returncode == 0
+    )
+
+    def fill(*_: Any) -> None:
+        with suppress(OSError), Path("outputs/others").open("wb", buffering=0) as file:
+            while True:
+                file.write(bytes(4096))
+
+    yield fill if is_mounted else small_files
+    if is_mounted:
+        subprocess.run(["umount", "--lazy", "outputs"], check=True)
+
+
+def test_a_full_disk(small_disk, holds):
+    row = Row("12 disk full", step(small_disk), TRAIN, 1, "It needs about ... are free. Make room", "goes on")
+    holds(row, mended=lambda: Path("outputs/others").unlink(missing_ok=True))
+
+
+@pytest.mark.parametrize("mask", [0o000, 0o077])
+def test_a_run_is_as_open_as_the_umask_says(mask, forked):
+    code, said = ended(forked(*TRAIN.split(), before=lambda: os.umask(mask)))
+    assert code == 0, said
+    assert {path.stat().st_mode & 0o777 for path in RUN.rglob("*") if path.is_file()} == {0o666 & ~mask}
+
+
+def test_a_terminal_of_20_columns(forked):
+    ours, theirs = pty.openpty()
+    fcntl.ioctl(theirs, termios.TIOCSWINSZ, struct.pack("HHHH", 24, 20, 0, 0))
+
+    def sit_before_it() -> None:
+        os.close(ours)
+        os.environ.pop("COLUMNS", None)
+        for number in (0, 1, 2):
+            os.dup2(theirs, number)
+
+    process = forked(*f"{TRAIN} trainer.max_epochs=50".split(), before=sit_before_it)
+    os.close(theirs)
+    said = b""
+    with suppress(OSError):  # so it ends on Linux
+        while part := os.read(ours, 4096):
+            said += part
+    os.close(ours)
+    assert ended(process)[0] == 0, said
+    lines = re.sub(r"\x1b\[[\d;?]*[A-Za-z]", "", said.decode()).replace("\r", "\n").splitlines()
+    assert any("epoch" in line for line in lines)
+    assert "outputs/run" in lines
+    assert "Traceback" not in lines
+
+
+def test_a_folder_is_one_runs_at_a_time_and_free_once_that_is_killed(forked, call, capsys, finished):
+    """Also while loading processes of the killed one are still about."""
+    loads = f"{TINY} data.num_workers=2 trainer.max_epochs=30".split()
+    process = forked("train", *loads, "name=run", before=step(lambda *_: Path("waits").touch() or time.sleep(60)))
+    while not Path("waits").exists():
+        assert os.waitpid(process, os.WNOHANG)[0] == 0, Path("said.txt").read_text()
+        time.sleep(0.01)
     before = files()
-    code, said = ended(forked(command, *arguments, before=row.inject))
-    assert code == row.code, said
-    assert re.search(".*".join(map(re.escape, row.reads.split(" ... "))), said, re.DOTALL), said
-    assert "Traceback" not in said
-    for folder in Path().rglob("*/"):
-        folder.chmod(0o755)
-    if row.leaves == "nothing":
-        assert not list(Path("outputs").glob("*"))
-    elif row.leaves == "as it was":
-        assert files() == before
+    assert call("train", *loads, "name=run") == 1
+    assert "outputs/run is being trained by another process" in capsys.readouterr().err
+    assert files().keys() == before.keys()
+    os.kill(process, signal.SIGKILL)
+    os.waitpid(process, 0)
+    assert call("train", *loads, "name=run") == 0
+    finished(*loads, "name=whole")
+    assert_same(left("whole"), left("run"))
+
+
+CHANGES = {
+    "optimizer.lr=0.5": "optimizer.lr=0.004 (now 0.5)",
+    "data.batch_size=16": "data.batch_size=32 (now 16)",
+    "data=breast_cancer": "(now ",
+}
+
+
+@pytest.mark.parametrize("change", CHANGES)
+def test_a_run_does_not_go_on_as_another(change, finished, call, capsys):
+    finished(*TINY.split(), "name=run")
+    (RUN / "results.json").unlink()
+    before = files()
+    assert call("train", *TINY.split(), "name=run", change) == 1
+    error = capsys.readouterr().err
+    assert "outputs/run holds a run with" in error
+    assert CHANGES[change] in error
+    assert files() == before
+
+
+def installed_but_broken(*packages: str) -> str:
+    """A PYTHONPATH with packages that raise an error when they are imported."""
+    for package in packages:
+        folder = Path("site-packages") / package
+        folder.mkdir(parents=True)
+        (folder / "__init__.py").write_text("raise RuntimeError('operator nms does not exist')")
+        about = Path("site-packages") / f"{package}-99.0.dist-info"
+        about.mkdir()
+        (about / "METADATA").write_text(f"Metadata-Version: 2.1\nName: {package}\nVersion: 99.0\n")
+    return os.pathsep.join([str(Path("site-packages").absolute()), str(PROJECT)])
+
+
+def test_a_broken_package_that_is_not_needed_does_no_harm(python):
+    path = installed_but_broken("tensorboard", "torchview", "onnx", "safetensors")
+    done = python("src.train", *TRAIN.split()[1:], PYTHONPATH=path, HYDRA_FULL_ERROR="0")
+    assert done.returncode == 0, done.stderr
+    assert done.stderr == ""
+
+
+def test_a_broken_package_that_a_library_imports_is_named(python):
+    done = python("src.train", *TRAIN.split()[1:], PYTHONPATH=installed_but_broken("torchvision"), HYDRA_FULL_ERROR="0")
+    assert done.returncode == 1
+    reason = "The package torchvision is installed, but cannot be imported: operator nms does not exist."
+    assert done.stderr == f"Error: {reason} Install it anew, or remove it: pip uninstall torchvision\n"
+    assert not list(Path("outputs").glob("*"))
+
+
+@pytest.mark.slow
+def test_a_hostile_machine(folder):
+    """Source that cannot be written to, no home, no input, ASCII, `python -O`; spaces, = and more letters in paths."""
+    for place in ("src", "conf"):
+        shutil.copytree(PROJECT / place, folder / "project" / place, ignore=shutil.ignore_patterns("__pycache__"))
+    work = folder / "wörk a=b"
+    (work / "daten ü").mkdir(parents=True)
+    (work / "daten ü/x=1.csv").write_bytes(gzip.decompress(WINE.read_bytes()))
+
+    def begin() -> None:
+        os.close(0)
+        read_only(folder / "project")()
+
+    for command in (
+        [
+            "src.train",
+            'data.path="daten ü/x=1.csv"',
+            "data=table",
+            "data.target=cultivar",
+            'name="é =x"',
+            *TINY.split()[1:],
+        ],
+        ["src.predict", "outputs/é =x", "daten ü/x=1.csv", "-o", "önt.csv"],
+    ):
+        done = subprocess.run(
+            [sys.executable, "-O", "-m", *command],
+            cwd=work,
+            env={"PYTHONPATH": str(folder / "project"), "PATH": os.environ["PATH"], "HOME": "/nowhere"}
+            | {"LC_ALL": "C", "PYTHONUTF8": "0", "PYTHONCOERCECLOCALE": "0"},
+            capture_output=True,
+            preexec_fn=begin,
+            check=False,
+        )
+        assert done.returncode == 0, done.stderr
+    assert read_results(work / "outputs/é =x/results.json")["status"] == "finished"
+    assert len((work / "önt.csv").read_text().splitlines()) == 179
+    assert not list((folder / "project").rglob("__pycache__"))
+
+
+# --- several devices ------------------------------------------------------------------------------------------------
+
+
+class Strike(L.Callback):
+    """After the sixth step the process $STRUCK gets the signal $BLOW (0: raises an error), once."""
+
+    def on_train_batch_end(self, trainer: L.Trainer, *_: Any) -> None:
+        is_due = (trainer.global_rank, trainer.global_step) == (int(os.environ.get("STRUCK", -1)), 6)
+        if is_due and not Path("struck").exists():
+            Path("struck").touch()
+            assert os.environ["BLOW"] != "0", "struck"
+            os.kill(os.getpid(), int(os.environ["BLOW"]))
+
+
+def alive(group: int) -> list[str]:
+    """The processes of a group that have not ended."""
+    found = []
+    for stat in Path("/proc").glob("[0-9]*/stat"):
+        with suppress(OSError):
+            state, _, of = stat.read_text().rpartition(")")[2].split()[:3]
+            found += [stat.parent.name] if int(of) == group and state != "Z" else []
+    return found
+
+
+def on_two_devices(name: str, **env: str) -> tuple[int, str]:
+    """The exit code, and what was said; 30 seconds after the blow at the latest all processes have ended."""
+    command = [sys.executable, "-m", "src.train", *TWO.split(), f"name={name}"]
+    environment = {**os.environ, "PYTHONPATH": str(PROJECT), "HYDRA_FULL_ERROR": "0", **env}
+    struck = Path("struck")
+    with Path("said.txt").open("w") as said:
+        process = subprocess.Popen(command, stdout=said, stderr=said, env=environment, start_new_session=True)
+    while process.poll() is None or alive(process.pid):
+        assert not (env and struck.exists()) or time.time() - struck.stat().st_mtime < 30, alive(process.pid)
+        time.sleep(0.1)
+    return process.returncode, Path("said.txt").read_text()
+
+
+TWO = f"{TINY} trainer=cpu trainer.devices=2 +callbacks.fault._target_=tests.test_faults.Strike"
+
+
+@pytest.fixture
+def two_undisturbed(finished_runs: Path) -> None:
+    """outputs/whole; trained once."""
+    if not (finished_runs / "two").exists():
+        code, said = on_two_devices("whole")
+        assert code == 0, said
+        shutil.copytree("outputs/whole", finished_runs / "two")
     else:
-        name = next(a for a in arguments if a.startswith("name=")).removeprefix("name=").strip('"')
-        run = Path("outputs") / name
-        assert (read_results(run / "results.json").get("status") == "finished") == (row.leaves != "goes on")
-        for path in run.glob("checkpoints/[!.]*.ckpt"):
-            load_checkpoint(path)
-        if row.leaves == "goes on":
-            train(*arguments)
-        if row.leaves != "finished":
-            finished(*(a for a in arguments if not a.startswith("name=")), "name=whole")
-            assert_same(left("whole"), left(name))
-        assert not list(Path().rglob("*partial*"))
+        shutil.copytree(finished_runs / "two", "outputs/whole")
+
+
+BLOWS = {
+    "24 kill -9 of the first": ("0", "9", -9, "", "Error"),
+    "24 kill -9 of the second": ("1", "9", 1, "Error: Another of the processes that train together", "Traceback"),
+    "24 SIGTERM to the second": ("1", "15", 143, GO_ON, "Traceback"),
+    "24 an error in the second": ("1", "0", 1, "AssertionError: struck", "peer"),
+}
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("blow", BLOWS)
+def test_what_befalls_one_process_ends_all_and_the_run_goes_on(blow, two_undisturbed):
+    struck, number, code, reads, reads_not = BLOWS[blow]
+    ended_with, said = on_two_devices("run", STRUCK=struck, BLOW=number)
+    assert ended_with == code, said
+    assert reads in said
+    assert reads_not not in said
+    code, said = on_two_devices("run")
+    assert code == 0, said
+    assert_same(left("whole"), left("run"))
