@@ -13,7 +13,7 @@ import sys
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
-from typing import IO, TYPE_CHECKING, Any
+from typing import IO, TYPE_CHECKING, Any, cast
 
 from hydra.core.hydra_config import HydraConfig
 from hydra.types import RunMode
@@ -250,7 +250,8 @@ def _tell_time(trainer: L.Trainer) -> None:
     """Say so if trainer.max_time has ended the run."""
     from lightning.pytorch.callbacks import Timer
 
-    timer = next((callback for callback in trainer.callbacks if isinstance(callback, Timer)), None)
+    callbacks = cast(Any, trainer).callbacks
+    timer = next((callback for callback in callbacks if isinstance(callback, Timer)), None)
     left = timer.time_remaining() if timer else None
     if left is not None and left <= 0:
         notice(

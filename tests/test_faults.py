@@ -25,7 +25,6 @@ from itertools import count
 from pathlib import Path
 from typing import Any, NamedTuple
 
-import lightning as L
 import pytest
 import torch
 
@@ -92,7 +91,7 @@ def killed_while_writing() -> None:
         os.kill(os.getpid(), signal.SIGKILL)
         return None
 
-    torch.save = half
+    pytest.MonkeyPatch().setattr(torch, "save", half)
 
 
 def obey_modes() -> None:
@@ -212,6 +211,85 @@ def ended(process: int) -> tuple[int, str]:
     return os.waitstatus_to_exitcode(status), Path("said.txt").read_text()
 
 
+KILLED = "test_killed.test_it_ends_as_if_it_had_never_been"
+# Rows that a test of its own proves, here or where more is said about it.
+PROVED = {
+    "1 kill -9 in mid-epoch": "test_resume.test_it_ends_with_the_same_weights_and_history",
+    "3 SIGTERM in mid-epoch, on an epoch's last batch, in validation": KILLED,
+    "6 Ctrl-C": "test_resume.test_it_ends_with_the_same_weights_and_history",
+    "7 SIGTERM before anything is learnt": "test_resume.test_a_start_that_is_stopped_before_it_learnt_leaves_nothing",
+    "7 SIGTERM while predictions are written": "test_predict.test_stopped_it_leaves_nothing",
+    "8 random kills": KILLED,
+    "9 shuffling, dropout, augmentation, loading processes": KILLED,
+    "10 schedules, early stopping, best epoch": KILLED,
+    "10 killed after an early stop": "test_resume.test_a_run_that_was_killed_after_it_had_stopped_early_learns_no_more",
+    "11 a state that is later than the best": "test_killed.test_a_folder_that_was_moved_knows_its_best",
+    "12 disk full at a checkpoint": "test_faults.test_a_full_disk",
+    "12 disk full while a table is converted": "test_table.test_a_full_disk_is_told_and_left_as_it_was",
+    "13 a file in the place of outputs/": "test_bad_input.test_an_outputs_folder_that_cannot_be_written",
+    "14 checkpoint cut, empty, text, flipped, foreign": "test_checkpoints.test_a_broken_checkpoint_is_refused",
+    "14 checkpoint cut, in every command": "test_faults.test_a_damaged_checkpoint_is_named_by_every_command",
+    "14 last state damaged": "test_killed.test_a_damaged_last_state_is_replaced_by_the_one_before",
+    "14 killed between two renames": "test_killed.test_a_state_that_lacks_its_new_name_is_found_by_the_old_one",
+    "14 history damaged": "test_run_folder.test_a_damaged_history_costs_rows_and_no_weights",
+    "14 results damaged": "test_run_folder.test_broken_results_are_named_and_left_alone",
+    "14 config damaged": "test_run_folder.test_a_broken_config_is_named",
+    "15 checkpoint of another net": "test_checkpoints.test_a_checkpoint_of_another_net_is_refused",
+    "15 best checkpoint of another run": "test_run_folder.test_another_best_checkpoint_is_refused",
+    "16 pickle in a checkpoint": "test_checkpoints.test_a_pickle_in_a_checkpoint_is_never_run",
+    "16 code named in a checkpoint": "test_trust.test_a_checkpoint_runs_nothing",
+    "16 code named in a config": "test_trust.test_a_config_runs_nothing",
+    "17 resume with another config": "test_faults.test_a_run_does_not_go_on_as_another",
+    "17 resume with changed data": "test_changed_data.test_a_run_does_not_go_on_with_data_that_have_changed",
+    "17 score on changed data": "test_changed_data.test_a_score_on_data_that_have_changed_says_so",
+    "18 learning rate of 1e18": "test_bad_input.test_it_is_told_in_the_users_words",
+    "19 a failing job of a sweep": "test_run_folder.test_a_failed_job_does_not_stop_its_sweep",
+    "24 one of two processes: kill -9, SIGTERM, an error": "test_devices.test_a_blow_to_one_process_ends_all",
+    "25 scores on two devices": "test_run_folder.test_two_devices_give_one_run_scored_on_every_example_once",
+    "26 eight starts at once": "test_run_folder.test_starts_in_the_same_instant_have_folders_of_their_own",
+    "26 a folder twice": "test_faults.test_a_folder_is_one_runs_at_a_time_and_free_once_that_is_killed",
+    "28 loader lost": "test_loading_processes.test_a_loading_process_that_is_lost_ends_the_run_with_a_line",
+    "28 loader meets a broken file": "test_images.test_a_file_that_is_broken_in_the_middle_is_named_when_it_is_loaded",
+    "29 typing errors": "test_bad_input.test_it_is_told_in_the_users_words",
+    "30 what cannot train": "test_bad_input.test_it_is_told_in_the_users_words",
+    "30 no GPU": "test_bad_input.test_a_gpu_that_is_not_there",
+    "31 tables": "test_table.test_what_is_wrong_is_told_in_the_users_words",
+    "32 LC_ALL=C, python -O, spaces, = and unicode in paths": "test_faults.test_a_hostile_machine",
+    "32 names that we make": "test_faults.test_the_names_that_we_make_need_no_quotes",
+    "33 broken package that is not needed": "test_faults.test_a_broken_package_that_is_not_needed_does_no_harm",
+    "33 broken package that a library imports": "test_faults.test_a_broken_package_that_a_library_imports_is_named",
+    "no HOME": "test_faults.test_a_hostile_machine",
+    "read-only source tree": "test_faults.test_a_hostile_machine",
+    "umask": "test_faults.test_a_run_is_as_open_as_the_umask_says",
+    "terminal of 20 columns": "test_faults.test_a_terminal_of_20_columns",
+}
+# What README promises, and the rows that back it.
+PROMISES = {
+    "killed": ["1 kill", "2 ", "8 ", "9 ", "10 ", "11 ", "clock set back"],
+    "stopped": ["3 ", "6 ", "7 ", "27 "],
+    "whole files": ["2 ", "12 ", "14 "],
+    "room and rights": ["12 ", "13 ", "folder removed", "folder moved", "folder made read-only", "stdout", "umask"],
+    "mistakes": ["29 ", "30 ", "31 ", "name of 300", "time is up"],
+    "never as another": ["15 ", "17 "],
+    "one folder each": ["26 "],
+    "nothing foreign runs": ["16 "],
+    "not finite": ["18 "],
+    "processes": ["24 ", "25 ", "28 "],
+    "anywhere": ["32 ", "33 ", "no HOME", "read-only source", "stdin closed", "terminal of 20", "name with space"],
+}
+
+
+def test_each_row_has_a_test_and_each_promise_its_rows():
+    for fault, proof in PROVED.items():
+        file, _, test = proof.partition(".")
+        assert f"def {test}(" in (PROJECT / "tests" / f"{file}.py").read_text(), fault
+    faults = [row.fault for row in ROWS] + list(PROVED)
+    assert len(set(faults)) == len(faults)
+    for promise, rows in PROMISES.items():
+        for start in rows:
+            assert any(fault.startswith(start) for fault in faults), (promise, start)
+
+
 @pytest.fixture
 def holds(forked: Callable[..., int], train: Callable[..., Any], finished: Callable[..., Any]) -> Callable[..., None]:
     """`holds(row)` injects the fault, and sees that all that the row says is so. `mended()` is called after the run."""
@@ -313,7 +391,7 @@ def test_a_terminal_of_20_columns(forked):
 
 def test_a_folder_is_one_runs_at_a_time_and_free_once_that_is_killed(forked, call, capsys, finished):
     """Also while loading processes of the killed one are still about."""
-    loads = f"{TINY} data.num_workers=2 trainer.max_epochs=30".split()
+    loads = f"{TINY} data.num_workers=2 trainer.max_epochs=6".split()
     process = forked("train", *loads, "name=run", before=step(lambda *_: Path("waits").touch() or time.sleep(60)))
     while not Path("waits").exists():
         assert os.waitpid(process, os.WNOHANG)[0] == 0, Path("said.txt").read_text()
@@ -346,6 +424,23 @@ def test_a_run_does_not_go_on_as_another(change, finished, call, capsys):
     assert "outputs/run holds a run with" in error
     assert CHANGES[change] in error
     assert files() == before
+
+
+@pytest.mark.parametrize("typed", ["evaluate outputs/run", PREDICT, "export outputs/run"])
+def test_a_damaged_checkpoint_is_named_by_every_command(typed, finished, call, capsys):
+    finished(*TINY.split(), "name=run")
+    shutil.copy(WINE, "new.csv.gz")
+    best = RUN / "checkpoints/best.ckpt"
+    best.write_bytes(best.read_bytes()[:-500])
+    before = files()
+    assert call(*typed.split()) == 1
+    assert re.search(r"Error: .*outputs/run/checkpoints/best.ckpt is damaged", capsys.readouterr().err)
+    assert files() == before
+
+
+def test_the_names_that_we_make_need_no_quotes(train):
+    run = train(*TINY.split())["run"]
+    assert all(re.fullmatch(r"[\w.-]+", path.name) for path in (run, *run.rglob("*")))
 
 
 def installed_but_broken(*packages: str) -> str:
@@ -412,75 +507,3 @@ def test_a_hostile_machine(folder):
     assert read_results(work / "outputs/é =x/results.json")["status"] == "finished"
     assert len((work / "önt.csv").read_text().splitlines()) == 179
     assert not list((folder / "project").rglob("__pycache__"))
-
-
-# --- several devices ------------------------------------------------------------------------------------------------
-
-
-class Strike(L.Callback):
-    """After the sixth step the process $STRUCK gets the signal $BLOW (0: raises an error), once."""
-
-    def on_train_batch_end(self, trainer: L.Trainer, *_: Any) -> None:
-        is_due = (trainer.global_rank, trainer.global_step) == (int(os.environ.get("STRUCK", -1)), 6)
-        if is_due and not Path("struck").exists():
-            Path("struck").touch()
-            assert os.environ["BLOW"] != "0", "struck"
-            os.kill(os.getpid(), int(os.environ["BLOW"]))
-
-
-def alive(group: int) -> list[str]:
-    """The processes of a group that have not ended."""
-    found = []
-    for stat in Path("/proc").glob("[0-9]*/stat"):
-        with suppress(OSError):
-            state, _, of = stat.read_text().rpartition(")")[2].split()[:3]
-            found += [stat.parent.name] if int(of) == group and state != "Z" else []
-    return found
-
-
-def on_two_devices(name: str, **env: str) -> tuple[int, str]:
-    """The exit code, and what was said; 30 seconds after the blow at the latest all processes have ended."""
-    command = [sys.executable, "-m", "src.train", *TWO.split(), f"name={name}"]
-    environment = {**os.environ, "PYTHONPATH": str(PROJECT), "HYDRA_FULL_ERROR": "0", **env}
-    struck = Path("struck")
-    with Path("said.txt").open("w") as said:
-        process = subprocess.Popen(command, stdout=said, stderr=said, env=environment, start_new_session=True)
-    while process.poll() is None or alive(process.pid):
-        assert not (env and struck.exists()) or time.time() - struck.stat().st_mtime < 30, alive(process.pid)
-        time.sleep(0.1)
-    return process.returncode, Path("said.txt").read_text()
-
-
-TWO = f"{TINY} trainer=cpu trainer.devices=2 +callbacks.fault._target_=tests.test_faults.Strike"
-
-
-@pytest.fixture
-def two_undisturbed(finished_runs: Path) -> None:
-    """outputs/whole; trained once."""
-    if not (finished_runs / "two").exists():
-        code, said = on_two_devices("whole")
-        assert code == 0, said
-        shutil.copytree("outputs/whole", finished_runs / "two")
-    else:
-        shutil.copytree(finished_runs / "two", "outputs/whole")
-
-
-BLOWS = {
-    "24 kill -9 of the first": ("0", "9", -9, "", "Error"),
-    "24 kill -9 of the second": ("1", "9", 1, "Error: Another of the processes that train together", "Traceback"),
-    "24 SIGTERM to the second": ("1", "15", 143, GO_ON, "Traceback"),
-    "24 an error in the second": ("1", "0", 1, "AssertionError: struck", "peer"),
-}
-
-
-@pytest.mark.slow
-@pytest.mark.parametrize("blow", BLOWS)
-def test_what_befalls_one_process_ends_all_and_the_run_goes_on(blow, two_undisturbed):
-    struck, number, code, reads, reads_not = BLOWS[blow]
-    ended_with, said = on_two_devices("run", STRUCK=struck, BLOW=number)
-    assert ended_with == code, said
-    assert reads in said
-    assert reads_not not in said
-    code, said = on_two_devices("run")
-    assert code == 0, said
-    assert_same(left("whole"), left("run"))
