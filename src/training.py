@@ -12,7 +12,7 @@ import sys
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
 from pathlib import Path
-from typing import IO, TYPE_CHECKING, Any
+from typing import IO, TYPE_CHECKING, Any, cast
 
 from hydra.core.hydra_config import HydraConfig
 from hydra.types import RunMode
@@ -23,9 +23,9 @@ from src.config.check import check
 from src.config.compose import PROJECT, flat
 from src.config.preflight import check_run
 from src.config.trust import is_trusted
-from src.console.messages import UserError, in_words
+from src.console.messages import FULL, UserError, in_words
 from src.console.screen import is_first_process, notice
-from src.console.signals import stop_code
+from src.console.signals import STOPPING, stop_code
 from src.files.atomic import write_text
 from src.files.lock import lock
 from src.files.origin import keep_uncommitted, made_with
@@ -70,13 +70,21 @@ class Training:
                 self._claim()
             yield self.run
         except (Exception, SystemExit) as error:
-            if stop_code() is not None:
-                self._say_stopped()
-                raise SystemExit(stop_code()) from error
+            code = stop_code() or _stopped_elsewhere(error)
+            if code is not None:
+                self._say_stopped(code)
+                raise SystemExit(code) from error
             if not self.is_claimed:
                 self._remove_if_empty()
+            elif not self.run.config_file.exists():
+                raise UserError(
+                    f"{self.run} was removed, or moved, while it was trained. It begins again with: {self._command_to_go_on()} (or "
+                    "goes on, if it was moved, with its new name=)."
+                ) from error
             elif not ((in_words(error) or isinstance(error, BrokenPipeError)) and self._give_back()):
                 self._note_failure(error)
+                if isinstance(error, OSError) and error.errno not in FULL and (words := in_words(error)):
+                    raise UserError(f"{words} What was learnt is kept. To go on: {self._command_to_go_on()}") from error
             raise
         finally:
             if self.lock:
@@ -130,6 +138,7 @@ class Training:
         metrics = {k: v for split in ("validate", "test") for k, v in _scored(trainer, split, self.run.best).items()}
         if not is_first_process():
             return
+        _tell_time(trainer)
         rows = read_history(history_of(self.run.folder))
         best = next(c for c in trainer.checkpoint_callbacks if isinstance(c, BestCheckpoint))
         row = next((row for row in rows if row["epoch"] == best.best_epoch), {})  # none if the history was damaged
@@ -212,13 +221,13 @@ class Training:
         if folder.is_dir() and not any(folder.iterdir()):
             folder.rmdir()
 
-    def _say_stopped(self) -> None:
+    def _say_stopped(self, code: int) -> None:
         self._remove_if_empty()
         if (self.is_claimed and self._give_back()) or not self.run.folder.exists():
             print("Stopped before anything was learnt.", file=sys.stderr)
         elif is_first_process():
-            log.warning("stopped with exit code %s", stop_code())
-            is_by_slurm = stop_code() == 128 + getattr(signal, "SIGUSR1", 0)
+            log.warning("stopped with exit code %s", code)
+            is_by_slurm = code == 128 + getattr(signal, "SIGUSR1", 0)
             requeued = " Slurm starts it again." if is_by_slurm and self._has_name() and _requeued() else ""
             print(f"Stopped.{requeued} To go on: {self._command_to_go_on()}", file=sys.stderr)
 
@@ -257,6 +266,26 @@ def _scored(trainer: L.Trainer, verb: str, best: Path) -> dict[str, float]:
     score = getattr(trainer, verb)
     [*metrics] = score(trainer.lightning_module, data_of(trainer), ckpt_path=best, verbose=False)
     return {name: value for some in metrics for name, value in some.items()}
+
+
+def _stopped_elsewhere(error: BaseException) -> int | None:
+    """The exit code, if a signal to another of the processes that train together has stopped this one with it."""
+    code = error.code if isinstance(error, SystemExit) else None
+    return code if isinstance(code, int) and code - 128 in STOPPING else None
+
+
+def _tell_time(trainer: L.Trainer) -> None:
+    """Say so if trainer.max_time has ended the run."""
+    from lightning.pytorch.callbacks import Timer
+
+    callbacks = cast(Any, trainer).callbacks
+    timer = next((callback for callback in callbacks if isinstance(callback, Timer)), None)
+    left = timer.time_remaining() if timer else None
+    if left is not None and left <= 0:
+        notice(
+            f"trainer.max_time was up after {trainer.current_epoch} epochs, the last of them perhaps in part; the best "
+            "is tested. To train longer: a larger one, and another name=."
+        )
 
 
 def _requeued() -> bool:

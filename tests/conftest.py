@@ -11,7 +11,7 @@ import subprocess
 import sys
 import threading
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from http.server import BaseHTTPRequestHandler, SimpleHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any
@@ -180,24 +180,27 @@ def python() -> Callable[..., subprocess.CompletedProcess[str]]:
 def forked(call: Callable[..., int], folder: Path) -> Callable[..., int]:
     """`forked("train", "seed=1")` starts `python -m src.train seed=1` in a process of its own; returns its number.
 
-    It begins at once, as a copy of this process, which has imported torch. What it says is in said.txt.
+    It begins at once, as a copy of this process, which has imported torch. What it says is in said.txt. `before()` is
+    called in it first.
     """
 
-    def child(command: str, *arguments: str) -> int:
+    def child(before: Callable[[], object], command: str, *arguments: str) -> int:
         said = os.open(folder / "said.txt", os.O_WRONLY | os.O_CREAT | os.O_TRUNC)
         for stream in (1, 2):
             os.dup2(said, stream)
         sys.stdout, sys.stderr = os.fdopen(1, "w", closefd=False), os.fdopen(2, "w", closefd=False)
         code = 70
         try:
+            before()
             code = call(command, *arguments)
         finally:
-            sys.stdout.flush()
-            sys.stderr.flush()
+            for stream in filter(None, (sys.stdout, sys.stderr)):
+                with suppress(OSError):
+                    stream.flush()
             os._exit(code)
         return code
 
-    def forked(command: str, *arguments: str) -> int:
-        return os.fork() or child(command, *arguments)
+    def forked(command: str, *arguments: str, before: Callable[[], object] = lambda: None) -> int:
+        return os.fork() or child(before, command, *arguments)
 
     return forked

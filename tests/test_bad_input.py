@@ -29,6 +29,8 @@ CASES = {
     "data.num_workers=500": "data.num_workers=500: this machine has",
     "trainer.max_epochs=x": "trainer.max_epochs='x': a whole number or null is needed.",
     "trainer.max_epochs=0": "trainer.max_epochs=0 trains nothing.",
+    "trainer.max_time=2": "trainer.max_time=2: days, hours, minutes and seconds are needed, such as 00:12:00:00.",
+    "trainer.max_time=00:00:00:00": "trainer.max_time=00:00:00:00: days, hours, minutes and seconds are needed",
     "trainer.precision=17": "trainer.precision=17: 64 or 32 or 16 or",
     "trainer.accelerator=gpuu": "invalid accelerator name",
     "trainer.devices=64": "trainer.devices=64: this machine has",

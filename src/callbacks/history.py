@@ -40,7 +40,7 @@ class History(Checkpoint):
         if not trainer.is_global_zero:
             return
         self.path = history_of(trainer.default_root_dir)
-        self.path.parent.mkdir(parents=True, exist_ok=True)
+        self.path.parent.mkdir(exist_ok=True)
         self.columns = list(BESIDE_METRICS)
         if isinstance(pl_module, SupervisedModule):
             self.columns += [*pl_module.train_metrics.names, *pl_module.val_metrics.names]

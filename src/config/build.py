@@ -14,7 +14,7 @@ from omegaconf import OmegaConf
 
 from src.config.compose import HYDRA_1_4
 from src.config.trust import check_name, check_object, check_texts, is_trusted
-from src.console.messages import UserError, nearest
+from src.console.messages import UserError, in_words, nearest
 
 HYDRAS_OWN = ("_target_", "_recursive_", "_convert_", "_partial_", "_args_")  # keys that are no parameters
 LIBRARIES = ("torch", "torchmetrics", "lightning")  # whose ValueErrors mean the values that the config gives
@@ -133,7 +133,8 @@ def _imported(path: str, target: str) -> Any:
                 continue  # the last part may be a class
             raise UserError(f"{path}._target_={target} cannot be imported: {error}.") from error
         except ImportError as error:
-            raise UserError(f"{path}._target_={target} cannot be imported: {error}.") from error
+            reason = in_words(error) or f"{path}._target_={target} cannot be imported: {error}."
+            raise UserError(reason) from error
         for name in parts[length:]:
             if not hasattr(part, name):
                 names = getattr(part, "__all__", dir(part))

@@ -38,6 +38,9 @@ def check_run(cfg: DictConfig) -> None:
     for name in ("max_epochs", "max_steps"):
         if trainer[name] is not None and (trainer[name] == 0 or trainer[name] < -1):
             raise UserError(f"trainer.{name}={trainer[name]} trains nothing. -1 is without limit.")
+    time = trainer.max_time
+    if isinstance(time, (str, int, float)) and not re.fullmatch(r"(?=.*[1-9])\d+(:\d\d){3}", str(time)):
+        raise UserError(f"trainer.max_time={time}: days, hours, minutes and seconds are needed, such as 00:12:00:00.")
     if trainer.limit_train_batches == 0:
         raise UserError("trainer.limit_train_batches=0 trains nothing.")
     for key, least in LEAST.items():

@@ -10,6 +10,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 
 FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)  # of the disk, of the user's share of it, of one file
+PEER_ENDED = re.compile("connection (reset|closed) by peer|broken pipe|remote worker", re.IGNORECASE)
 OUT_OF_MEMORY = re.compile("out of memory|can't allocate memory|not enough memory", re.IGNORECASE)
 
 
@@ -74,6 +75,16 @@ def in_words(error: BaseException) -> str | None:
         return _out_of_memory(error)
     if type(error).__name__ == "MisconfigurationException":  # Lightning's, of what cannot be configured
         return str(error)
+    if type(error) is RuntimeError and "gloo" in str(error) and PEER_ENDED.search(str(error)):
+        return (
+            "Another of the processes that train together has ended. Its error stands above; the system ends one "
+            "without a word where memory is short. The run goes on where it was if its command is repeated."
+        )
+    if package := _broken_package(error):
+        return (
+            f"The package {package} is installed, but cannot be imported: {first_line(error)}. "
+            f"Install it anew, or remove it: pip uninstall {package}"
+        )
     return None
 
 
@@ -94,6 +105,14 @@ def _of_loading(text: str) -> str | None:
             "goes on where it was if its command is repeated."
         )
     return None
+
+
+def _broken_package(error: BaseException) -> str | None:
+    """The library that has raised an error while it was imported, perhaps by another: torchvision by torchmetrics."""
+    modules = [Path(f.filename).parts for f in traceback.extract_tb(error.__traceback__) if f.name == "<module>"]
+    if not modules or "site-packages" not in modules[-1]:
+        return None
+    return modules[-1][modules[-1].index("site-packages") + 1].removesuffix(".py")
 
 
 def _out_of_memory(error: BaseException) -> str:

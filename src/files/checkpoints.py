@@ -31,7 +31,7 @@ class AtomicCheckpointIO(TorchCheckpointIO):
 
     def save_checkpoint(self, checkpoint: dict[str, Any], path: Any, storage_options: Any = None) -> None:
         path = Path(path)
-        path.parent.mkdir(parents=True, exist_ok=True)
+        path.parent.mkdir(exist_ok=True)  # a run's folder that was taken away stays away
         with written_whole(path, sync=True, keep=path.with_name(PREVIOUS) if path.name == LAST else None) as partial:
             try:
                 with partial.open("wb") as file:
