@@ -52,7 +52,7 @@ def evaluate(run: Run, split: str | None, overrides: list[str], resamples: int |
     from src.console.quiet import quiet
     from src.learning.intervals import intervals
     from src.module import SupervisedModule
-    from src.training import build_trainer
+    from src.training.trainer import build_trainer
 
     quiet()
     check_devices(cfg.trainer.accelerator, cfg.trainer.devices)

@@ -310,7 +310,7 @@ def test_a_run_that_goes_on_with_other_code_says_so(call, capsys, monkeypatch):
         fails_after_one(patch)
         assert call("train", *three) == 1
     other = made_with(Path.cwd()) | {"git": {"commit": "fedcba9876543210", "dirty": False}}
-    monkeypatch.setattr("src.training.made_with", lambda project: other)
+    monkeypatch.setattr("src.training.training.made_with", lambda project: other)
     monkeypatch.setattr("src.files.origin.uncommitted", lambda project: b"later")
     capsys.readouterr()
     assert call("train", *three, "trainer.enable_progress_bar=true") == 0
@@ -443,7 +443,7 @@ def test_no_state_of_the_repository_fails_a_run(project, monkeypatch, case):
 
 
 def test_a_run_keeps_what_is_not_committed(project, train, monkeypatch):
-    monkeypatch.setattr("src.training.PROJECT", project.absolute())
+    monkeypatch.setattr("src.training.training.PROJECT", project.absolute())
     assert train(*TINY)["uncommitted"] is None
     assert not (RUN / "uncommitted.diff").exists()
     change(project)

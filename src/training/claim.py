@@ -1,0 +1,88 @@
+"""A run's folder is one process' own while it trains."""
+
+from __future__ import annotations
+
+import shutil
+from typing import IO
+
+from hydra.core.hydra_config import HydraConfig
+from omegaconf import DictConfig, OmegaConf
+
+from src.config.compose import flat
+from src.console.messages import UserError
+from src.files.atomic import write_text
+from src.files.lock import lock
+from src.run import Run
+
+
+class Claim:
+    """The right to write into a run's folder, until `release`.
+
+    Attributes:
+        is_held: it has been taken.
+    """
+
+    def __init__(self, run: Run, cfg: DictConfig) -> None:
+        self.run, self.cfg = run, cfg
+        self.lock: IO[str] | None = None
+        self.is_new = self.is_held = False
+
+    def take(self) -> None:
+        """Lock the folder, and write the config into it, if no run is there yet.
+
+        Raises:
+            UserError: another process has the folder, or it holds other files, or a run with another config.
+        """
+        run, folder = self.run, self.run.folder
+        files = {path.name for path in folder.iterdir()} if folder.is_dir() else set()
+        if files - {".hydra", "train.log"} and not run.config_file.exists():
+            raise UserError(f"{run} holds other files, and no run. Choose another name=.")
+        run.config_file.parent.mkdir(parents=True, exist_ok=True)
+        self.lock = (folder / ".hydra" / "lock").open("a")
+        try:
+            lock(self.lock)
+        except OSError as error:
+            raise UserError(f"{run} is being trained by another process. Choose another name=.") from error
+        self.is_new = not run.config_file.exists()
+        if run.is_finished or run.has_begun:  # in this order: damaged results are told before it is claimed
+            self._compare()
+        else:
+            self._write_config()
+        self.is_held = True
+
+    def give_back(self) -> bool:
+        """Remove a new folder in which nothing was learnt yet; whether it was."""
+        if not self.is_new or self.run.has_begun or self.run.best.exists():
+            return False
+        self.release()  # Windows removes no open file
+        shutil.rmtree(self.run.folder)
+        return True
+
+    def remove_if_empty(self) -> None:
+        """Hydra makes the folder before it calls us."""
+        folder = self.run.folder
+        if folder.is_dir() and not any(folder.iterdir()):
+            folder.rmdir()
+
+    def release(self) -> None:
+        """Let another process have the folder."""
+        if self.lock:
+            self.lock.close()
+
+    def _write_config(self) -> None:
+        parts = {
+            "hydra": HydraConfig.instance().cfg,
+            "overrides": HydraConfig.get().overrides.task,
+            "config": self.cfg,
+        }
+        for name, part in parts.items():
+            write_text(self.run.folder / ".hydra" / f"{name}.yaml", OmegaConf.to_yaml(part))
+
+    def _compare(self) -> None:
+        """Raise UserError if the folder's run has another config."""
+        old, new = flat(self.run.written_config()), flat(self.cfg)
+        keys = {**old, **new}.keys() - {"name", "trusted"}
+        differing = [key for key in {**old, **new} if key in keys and old.get(key, "") != new.get(key, "")]
+        if differing:
+            was = ", ".join(f"{key}={old.get(key)} (now {new.get(key)})" for key in differing[:5])
+            raise UserError(f"{self.run} holds a run with {was}. Choose another name=, or repeat that run's command.")

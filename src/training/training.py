@@ -1,0 +1,180 @@
+"""A run that is being trained: from the claim of its folder to its results."""
+
+from __future__ import annotations
+
+import logging
+import shlex
+import sys
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager, suppress
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from hydra.core.hydra_config import HydraConfig
+from omegaconf import DictConfig
+
+from src.config.build import build, locate, parameters_of
+from src.config.check import check
+from src.config.compose import PROJECT
+from src.config.preflight import check_run
+from src.config.trust import is_trusted
+from src.console.messages import FULL, UserError, in_words
+from src.console.screen import is_first_process, notice
+from src.files.origin import keep_uncommitted, made_with
+from src.files.results import write_results
+from src.run import Run
+from src.training.claim import Claim
+from src.training.interruption import command_to_go_on, requeued, stopped_by
+from src.training.trainer import build_trainer, scored, tell_time
+
+if TYPE_CHECKING:
+    import lightning as L
+
+log = logging.getLogger("kindling")
+PARTS = ("net", "loss", "metrics", "optimizer", "scheduler", "weights", "freeze", "standardize", "compile")
+
+
+class Training:
+    """One run while it is trained, in the folder of Hydra's job.
+
+    Args:
+        cfg: the whole config.
+        command: what was typed behind `python -m`: the verb, and its arguments.
+    """
+
+    def __init__(self, cfg: DictConfig, command: Sequence[str]) -> None:
+        self.command, self.made_with = list(command), dict[str, Any]()
+        self.run, self.cfg = Run(HydraConfig.get().runtime.output_dir), cfg
+        self.claim = Claim(self.run, cfg)
+
+    @contextmanager
+    def claimed(self) -> Iterator[Run]:
+        """Inside it the run's folder is its own; a failure is noted in its results.json.
+
+        What the user did wrong, or stopped, before anything was learnt leaves no folder behind.
+
+        Raises:
+            UserError: another process has the folder, or it holds other files, or a run with another config.
+        """
+        try:
+            check(self.cfg)
+            check_run(self.cfg)
+            self._check_module()
+            if is_first_process():
+                self.claim.take()
+                self._gather_what_it_is_made_with()
+            yield self.run
+        except (Exception, SystemExit) as error:
+            code = stopped_by(error)
+            if code is not None:
+                self._say_stopped(code)
+                raise SystemExit(code) from error
+            self._say_failed(error)
+            raise
+        finally:
+            self.claim.release()
+
+    @property
+    def resume_from(self) -> Path | None:
+        """The last state, or if its file is damaged the one before; None at the first start.
+
+        Raises:
+            UserError: none of them can be read.
+        """
+        from src.files.checkpoints import load_checkpoint
+
+        last, previous = self.run.last, self.run.previous
+        if not self.run.has_begun:
+            return None
+        if not last.exists():  # killed between two renames
+            return previous
+        try:
+            load_checkpoint(last)
+        except UserError as error:
+            if not previous.exists():
+                raise UserError(f"{error} Nothing is left to go on from: choose another name=.") from error
+            load_checkpoint(previous)
+            notice(f"{error} It is kept as damaged.ckpt; the run goes on from the state before it.")
+            last.replace(last.with_name("damaged.ckpt"))
+            previous.replace(last)
+        return last
+
+    def trainer(self) -> L.Trainer:
+        """The Trainer of the config, with its callbacks, which goes on from the run's last state."""
+        from src.callbacks.made_with import MadeWith
+
+        callbacks = [build(spec, f"callbacks.{name}") for name, spec in self.cfg.callbacks.items() if spec]
+        callbacks.append(MadeWith(self.made_with))
+        trainer = build_trainer(self.cfg, callbacks=callbacks, default_root_dir=self.run.folder)
+        trainer.ckpt_path = self.resume_from  # as an argument of `fit` the module's `setup` would not see it
+        return trainer
+
+    def finish(self, trainer: L.Trainer) -> None:
+        """Score the best epoch on val and test, and write results.json: those metrics, and the epoch's of training."""
+        from src.callbacks.best import BestCheckpoint
+        from src.callbacks.history import history_of, read_history
+        from src.files.checkpoints import checksum
+
+        # What this process has trained from the beginning is its own; else the best checkpoint may be another's.
+        self.run.trust = is_trusted() and trainer.ckpt_path is None
+        trainer.ckpt_path = None
+        metrics = scored(trainer, self.run.best)
+        if not is_first_process():
+            return
+        tell_time(trainer)
+        rows = read_history(history_of(self.run.folder))
+        best = next(c for c in trainer.checkpoint_callbacks if isinstance(c, BestCheckpoint))
+        row = next((row for row in rows if row["epoch"] == best.best_epoch), {})  # none if the history was damaged
+        metrics = {name: value for name, value in row.items() if name.startswith("train/")} | metrics
+        self.run.previous.unlink(missing_ok=True)
+        seconds = rows[-1]["seconds"] if rows else None
+        ended = {"epochs": trainer.current_epoch, "seconds": seconds, "checkpoint": checksum(self.run.best)}
+        write_results(self.run.results_file, status="finished", **metrics, **ended, **self.made_with)
+
+    def _check_module(self) -> None:
+        """Raise UserError if it is no LightningModule, or if the user chooses a part that it does not take."""
+        from lightning import LightningModule
+
+        target = self.cfg.module["_target_"]
+        module_class = locate("module", target)
+        if not (isinstance(module_class, type) and issubclass(module_class, LightningModule)):
+            raise UserError(f"module._target_={target} is no LightningModule.")
+        takes, takes_any = parameters_of("module", target)
+        for override in HydraConfig.get().overrides.task:
+            part = override.lstrip("+~").partition("=")[0].partition(".")[0]
+            if part in PARTS and part not in takes and not takes_any:
+                raise UserError(f"{override}: {target} takes no {part}.")
+
+    def _gather_what_it_is_made_with(self) -> None:
+        """Now: the code may change while the run goes on."""
+        if not self.run.is_finished:
+            self.made_with |= {"command": shlex.join(["python", "-m", *self.command]), "seed": self.cfg.seed}
+            self.made_with |= made_with(PROJECT)
+            self.made_with["uncommitted"] = keep_uncommitted(PROJECT, self.run.folder, self.run.has_begun)
+
+    def _say_stopped(self, code: int) -> None:
+        self.claim.remove_if_empty()
+        if (self.claim.is_held and self.claim.give_back()) or not self.run.folder.exists():
+            print("Stopped before anything was learnt.", file=sys.stderr)
+        elif is_first_process():
+            log.warning("stopped with exit code %s", code)
+            again = " Slurm starts it again." if requeued(code, self.command) else ""
+            print(f"Stopped.{again} To go on: {command_to_go_on(self.command)}", file=sys.stderr)
+
+    def _say_failed(self, error: BaseException) -> None:
+        """Note it in the folder, or remove that if nothing is in it; raise it in words where there are better ones."""
+        words = in_words(error)
+        if not self.claim.is_held:
+            self.claim.remove_if_empty()
+        elif not self.run.config_file.exists():
+            raise UserError(
+                f"{self.run} was removed, or moved, while it was trained. It begins again with: "
+                f"{command_to_go_on(self.command)} (or goes on, if it was moved, with its new name=)."
+            ) from error
+        elif not ((words or isinstance(error, BrokenPipeError)) and self.claim.give_back()):
+            with suppress(OSError):
+                log.exception("failed")
+                write_results(self.run.results_file, status="failed", error=words or repr(error), **self.made_with)
+            if isinstance(error, OSError) and error.errno not in FULL and words:
+                go_on = command_to_go_on(self.command)
+                raise UserError(f"{words} What was learnt is kept. To go on: {go_on}") from error
