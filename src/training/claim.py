@@ -13,6 +13,7 @@ from src.console.messages import UserError
 from src.files.atomic import write_text
 from src.files.lock import lock
 from src.run import Run
+from src.run.config import written_config
 
 
 class Claim:
@@ -80,7 +81,7 @@ class Claim:
 
     def _compare(self) -> None:
         """Raise UserError if the folder's run has another config."""
-        old, new = flat(self.run.written_config()), flat(self.cfg)
+        old, new = flat(written_config(self.run.folder)), flat(self.cfg)
         keys = {**old, **new}.keys() - {"name", "trusted"}
         differing = [key for key in {**old, **new} if key in keys and old.get(key, "") != new.get(key, "")]
         if differing:

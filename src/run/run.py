@@ -2,32 +2,23 @@
 
 from __future__ import annotations
 
-import os
-from dataclasses import fields
 from functools import cached_property
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, cast
+from typing import TYPE_CHECKING, Any
 
-from hydra.core.override_parser.overrides_parser import OverridesParser
 from omegaconf import DictConfig, OmegaConf
-from omegaconf.errors import OmegaConfBaseException
-from yaml import YAMLError
 
 from src.config.build import build, locate
 from src.config.check import check
-from src.config.compose import CONF, compose, flat
 from src.config.trust import check_texts, trusted
-from src.console.messages import UserError, first_line, nearest
+from src.console.messages import UserError
 from src.console.screen import is_first_process
 from src.files.results import print_metrics, read_results
+from src.run.config import apply_changes, shortest, written_config
 
 if TYPE_CHECKING:
     from src.datamodule import DataModule
     from src.datasets.description import DataDescription
-
-# Of a config: what this file and the verbs ask for without more ado.
-PARTS = ("data", "module", "task", "trainer")
-NEEDED = ("seed", "data.batch_size", "data.num_workers", "trainer.accelerator", "trainer.devices")
 
 
 class Run:
@@ -47,11 +38,7 @@ class Run:
         self.results_file = self.folder / "results.json"
 
     def __str__(self) -> str:
-        try:
-            path = os.path.relpath(self.folder)
-        except ValueError:  # on another drive of Windows
-            return str(self.folder)
-        return str(self.folder) if path.startswith("..") else path
+        return str(shortest(self.folder))
 
     def __repr__(self) -> str:
         return f"Run({str(self)!r})"
@@ -85,83 +72,11 @@ class Run:
             UserError: the folder holds no run, or its config is damaged or asks for more than other keys of it; a key
                 of another group than data and trainer.
         """
-        cfg = self.written_config()
+        cfg = written_config(self.folder)
         with trusted(self.trust):
             check_texts("", OmegaConf.to_container(cfg, resolve=False), resolved=False)
-        OmegaConf.set_struct(cfg, True)
-        for override in OverridesParser.create().parse_overrides(list(overrides or [])):
-            key = override.get_key_element()
-            if key.partition(".")[0] not in ("data", "trainer"):
-                is_key = "." in key or key in cfg
-                hint = "" if is_key else nearest(key, [*flat(cfg), "trust"])
-                raise UserError(f"{override.input_line}: only data and trainer of a finished run can change.{hint}")
-            if (CONF / key).is_dir():
-                OmegaConf.update(cfg, key, self._group(cfg, key, str(override.input_line)), merge=False)
-            else:
-                OmegaConf.update(cfg, key, override.value())
+        apply_changes(cfg, list(overrides or []))
         return cfg
-
-    def written_config(self) -> DictConfig:
-        """The config as it is written: nothing in it is looked up.
-
-        Raises:
-            UserError: there is none, or it is damaged.
-        """
-        if not self.config_file.is_file():
-            raise UserError(
-                f"{self} is not the folder of a run{'' if self.folder.is_dir() else ', it does not exist'}."
-            )
-        cfg = self._yaml(self.config_file)
-        written: Any = OmegaConf.to_container(cfg, resolve=False)
-        for key in (*PARTS, *NEEDED):
-            part, _, name = key.rpartition(".")
-            within = written[part] if part else written
-            if name not in within or (key in PARTS and not isinstance(within[name], dict)):
-                raise self._damaged(self.config_file, f"it holds no {key}")
-        self._find_files(cfg)
-        return cfg
-
-    def _yaml(self, path: Path) -> DictConfig:
-        try:
-            cfg = OmegaConf.load(path)
-        except (YAMLError, UnicodeDecodeError, OmegaConfBaseException, RecursionError, OSError) as error:
-            raise self._damaged(path, first_line(error)) from error
-        if not isinstance(cfg, DictConfig):
-            raise self._damaged(path, "it holds no keys")
-        return cfg
-
-    def _damaged(self, path: Path, why: str) -> UserError:
-        path = Path(str(self)) / path.relative_to(self.folder)
-        return UserError(f"{path} is damaged: {why}. Put back a copy of it, or train the run again with another name=.")
-
-    def _group(self, cfg: DictConfig, key: str, override: str) -> DictConfig:
-        """Another choice of a whole group; data are split as the run's are, and stay unseen."""
-        from src.datasets.splits import Splitting
-
-        choice = compose(override)[key]
-        if key == "data":
-            choice.update({field.name: cfg.data[field.name] for field in fields(Splitting)})
-        return choice
-
-    def _find_files(self, cfg: DictConfig) -> None:
-        """Files that a relative path named where the run was started: the run may be used from anywhere."""
-        written = cast(dict[str, Any], OmegaConf.to_container(cfg, resolve=False))
-        values = {f"data.{key}": value for key, value in written["data"].items() if str(key).endswith("path")}
-        values["weights"] = written.get("weights")
-        paths = {key: value for key, value in values.items() if isinstance(value, str) and "${" not in value}
-        for key, value in paths.items():
-            if not Path(value).exists() and (there := Path(self._start, value)).exists():
-                OmegaConf.update(cfg, key, str(there))
-
-    @cached_property
-    def _start(self) -> str:
-        """The folder in which the run was started."""
-        hydra_file = self.config_file.with_name("hydra.yaml")
-        written: Any = OmegaConf.to_container(self._yaml(hydra_file), resolve=False)
-        try:
-            return str(written["hydra"]["runtime"]["cwd"])
-        except (KeyError, TypeError) as error:
-            raise self._damaged(hydra_file, "it holds no hydra.runtime.cwd") from error
 
     @cached_property
     def checkpoint(self) -> dict[str, Any]:
