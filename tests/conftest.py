@@ -57,6 +57,7 @@ def call(monkeypatch: pytest.MonkeyPatch) -> Callable[..., int]:
 
     def call(command: str, *arguments: str) -> int:
         monkeypatch.setattr(sys, "argv", [f"src/{command}.py", *arguments])
+        monkeypatch.setenv("HYDRA_FULL_ERROR", "0")  # the command sets it, and later tests are without it
         config.new_folder.cache_clear()
         try:
             importlib.import_module(f"src.{command}").main()

@@ -156,11 +156,12 @@ def test_what_was_interrupted_goes_on(finished, call, capsys, monkeypatch):
     assert "outputs/a_repeated is finished already. Remove it, or choose another folder: -o." in capsys.readouterr().err
 
 
-def test_stopped_it_says_how_to_go_on(finished, call, capsys, monkeypatch):
+def test_stopped_it_says_how_to_go_on(finished, forked, monkeypatch):
     finished(*TINY)
     monkeypatch.setattr(History, "on_train_epoch_end", lambda *_: os.kill(os.getpid(), signal.SIGTERM))
-    assert call("repeat", "outputs/a", "-o", "outputs/b") == 143
-    assert "Stopped. To go on: python -m src.repeat outputs/a -o outputs/b\n" in capsys.readouterr().err
+    _, status = os.waitpid(forked("repeat", "outputs/a", "-o", "outputs/b"), 0)  # where it ends, signals are ignored
+    assert os.waitstatus_to_exitcode(status) == 143
+    assert "Stopped. To go on: python -m src.repeat outputs/a -o outputs/b\n" in Path("said.txt").read_text()
     assert {path.name for path in Path("outputs").iterdir()} == {"a", "b"}
 
 

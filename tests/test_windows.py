@@ -124,14 +124,15 @@ def test_rows_are_the_same_without_preadv(monkeypatch):
     assert np.array_equal(rows[2:9], array[2:9])
 
 
-def test_ctrl_c_stops_it_where_slurms_signal_is_not_known(call, capsys, monkeypatch):
+def test_ctrl_c_stops_it_where_slurms_signal_is_not_known(forked, monkeypatch):
     def stops(*_: object) -> None:
         os.kill(os.getpid(), signal.SIGINT)
 
     monkeypatch.delattr(signal, "SIGUSR1")
     monkeypatch.setattr("src.callbacks.history.History.on_train_epoch_end", stops)
-    assert call("train", "data=wine", "net.hidden=[8]", "trainer.max_epochs=2", "name=a") == 130
-    assert "Stopped. To go on: python -m src.train" in capsys.readouterr().err
+    _, status = os.waitpid(forked("train", "data=wine", "net.hidden=[8]", "trainer.max_epochs=2", "name=a"), 0)
+    assert os.waitstatus_to_exitcode(status) == 130
+    assert "Stopped. To go on: python -m src.train" in Path("said.txt").read_text()
 
 
 def test_loading_processes_are_ended_where_no_signal_tells_of_it(monkeypatch):
