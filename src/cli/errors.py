@@ -6,6 +6,7 @@ import argparse
 import difflib
 import os
 import sys
+import time
 import traceback
 from pathlib import Path
 
@@ -33,12 +34,19 @@ FULL_ERROR = os.environ.get("HYDRA_FULL_ERROR") == "1" and is_first_process()
 def explain(error: Exception) -> None:
     """Tell the user on stderr what went wrong."""
     words = in_words(error) or config_error(error)
-    if words is not None and not is_first_process():
-        return  # the first one says the same
+    if words is not None and not is_first_process() and _first_says_it():
+        return
     if words is None or FULL_ERROR:
         traceback.print_exception(error)
     if words is not None:
         print(f"Error: {words}", file=sys.stderr)
+
+
+def _first_says_it() -> bool:
+    """Whether the process that has started this one, for another device, ends too: then by the same error."""
+    parent = os.getppid()
+    time.sleep(2)
+    return os.getppid() != parent
 
 
 def config_error(error: BaseException) -> str | None:
