@@ -20,6 +20,7 @@ from src.config.preflight import check_run
 from src.config.trust import is_trusted
 from src.console.messages import FULL, UserError, in_words
 from src.console.screen import is_first_process, notice
+from src.console.signals import wait_for_safe_points
 from src.files.origin import keep_uncommitted, made_with
 from src.files.results import write_results
 from src.run import Run
@@ -72,6 +73,7 @@ class Training:
             self._say_failed(error)
             raise
         finally:
+            wait_for_safe_points(False)  # an error inside the loop has left them to be waited for
             self.claim.release()
 
     @property
