@@ -68,7 +68,7 @@ def two_undisturbed(finished_runs: Path) -> None:
 
 
 BLOWS = {
-    "24 kill -9 of the first": ("0", "9", -9, "", "Error"),
+    "24 kill -9 of the first": ("0", "9", -9, "Error: Another of the processes that train together", "Traceback"),
     "24 kill -9 of the second": ("1", "9", 1, "Error: Another of the processes that train together", "Traceback"),
     "24 SIGTERM to the second": ("1", "15", 143, GO_ON, "Traceback"),
     "24 an error in the second": ("1", "0", 1, "AssertionError: struck", "peer"),
