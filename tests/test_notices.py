@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import pytest
+import torch
 from torch import Tensor, nn
 
 OWN = ("data=wine", "net=linear", "~net.hidden", "~net.activation", "~net.dropout")
@@ -49,3 +50,17 @@ def test_predictions_that_are_all_the_same_are_told(train, capsys):
 def test_a_batch_that_is_larger_than_the_split_is_told(train, capsys):
     train(*TINY, "data.batch_size=200")
     assert "data.batch_size=200 is more than the 124 training examples" in capsys.readouterr().err
+
+
+class Greedy(Unused):
+    def forward(self, x: Tensor) -> Tensor:
+        return self.used(x) + (torch.empty(2**46).sum() if self.training else 0)
+
+
+def test_a_net_that_does_not_fit_into_memory_says_how_large_it_is(call, capsys):
+    assert call("train", *OWN, "net._target_=tests.test_notices.Greedy", "trainer.max_epochs=1") == 1
+    error = capsys.readouterr().err
+    assert "The parameters take 2.48e-07 GB; to train them takes four times that" in error
+    assert "Error: Out of memory, 281,475.0 GB more were asked for (test_notices.py, line" in error
+    assert "Make the net or data.batch_size smaller." in error
+    assert "Traceback" not in error

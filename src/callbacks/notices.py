@@ -9,13 +9,14 @@ import torch
 from lightning.pytorch.callbacks import Callback
 from torch import Tensor
 
+from src.console.messages import is_out_of_memory
 from src.console.screen import notice
 from src.datamodule import data_of
 from src.module import SupervisedModule
 
 
 class Notices(Callback):
-    """Batches larger than the split, parameters that an epoch leaves as they were, predictions that are all alike."""
+    """Batches larger than the split, parameters that do not learn, predictions all alike, a net beyond memory."""
 
     def __init__(self) -> None:
         self.before: dict[str, float] = {}
@@ -53,6 +54,14 @@ class Notices(Callback):
             notice(
                 f"The predictions for all {count} test examples are the same: the net has learnt nothing from x. "
                 "Try another optimizer.lr, more trainer.max_epochs, or debug=overfit, which shows whether it can learn."
+            )
+
+    def on_exception(self, trainer: L.Trainer, pl_module: L.LightningModule, exception: BaseException) -> None:
+        parameters = [p.nbytes for p in pl_module.parameters()]
+        if is_out_of_memory(exception) and parameters:
+            size = sum(parameters) / 1e9
+            notice(
+                f"The parameters take {size:.3g} GB; to train them takes four times that, and what the layers answer."
             )
 
 

@@ -71,7 +71,7 @@ def in_words(error: BaseException) -> str | None:
         return f"{place}: {error.strerror}. Make room (or raise the limit), and repeat the command: a run goes on."
     if isinstance(error, OSError) and error.filename is not None:
         return f"{error.filename}: {error.strerror}."
-    if isinstance(error, MemoryError) or (isinstance(error, RuntimeError) and OUT_OF_MEMORY.search(str(error))):
+    if is_out_of_memory(error):
         return _out_of_memory(error)
     if type(error).__name__ == "MisconfigurationException":  # Lightning's, of what cannot be configured
         return str(error)
@@ -86,6 +86,13 @@ def in_words(error: BaseException) -> str | None:
             f"Install it anew, or remove it: pip uninstall {package}"
         )
     return None
+
+
+def is_out_of_memory(error: BaseException) -> bool:
+    """Of the processor's or a GPU's."""
+    return isinstance(error, MemoryError) or (
+        isinstance(error, RuntimeError) and bool(OUT_OF_MEMORY.search(str(error)))
+    )
 
 
 def _of_loading(text: str) -> str | None:
