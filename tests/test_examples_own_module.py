@@ -3,11 +3,6 @@
 from __future__ import annotations
 
 import csv
-import os
-import signal
-import subprocess
-import sys
-import time
 from pathlib import Path
 from typing import Any
 
@@ -62,38 +57,6 @@ def test_it_leaves_what_every_run_leaves(train, call, capsys):
         assert call(*command) == 1
         said = capsys.readouterr().err
         assert said == f"Error: GAN has no method `forward`, which src.{command[0]} needs: add it.\n"
-
-
-@pytest.mark.slow
-def test_a_killed_run_ends_with_the_same_weights(folder):
-    overrides = [*EXAMPLE, "module.hidden=32", "trainer.max_epochs=8", "callbacks.last.every_seconds=0.0"]
-
-    def start(name: str) -> subprocess.Popen[str]:
-        command = [sys.executable, "-m", "src.train", *overrides, f"name={name}"]
-        env = {**os.environ, "PYTHONPATH": str(PROJECT)}
-        return subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, env=env)
-
-    def stop(number: int, after: int) -> str:
-        process = start("cut")
-        while len(rows("cut")) < after:
-            assert process.poll() is None, process.communicate()
-            time.sleep(0.01)
-        process.send_signal(number)
-        return process.communicate(timeout=60)[1]
-
-    whole = start("whole")
-    stop(signal.SIGKILL, after=2)
-    assert "Stopped. To go on: python -m src.train --config-dir" in stop(signal.SIGINT, after=5)
-    assert all(process.communicate(timeout=120) and process.returncode == 0 for process in (whole, start("cut")))
-
-    for which in ("best", "last"):
-        states = [torch.load(f"outputs/{name}/checkpoints/{which}.ckpt") for name in ("whole", "cut")]
-        one, other = (state["state_dict"] for state in states)
-        assert one.keys() == other.keys()
-        assert all(torch.equal(one[key], other[key]) for key in one)
-        assert len(states[1]["optimizer_states"]) == 2
-    timeless = [[{**row, "seconds": ""} for row in rows(name)] for name in ("whole", "cut")]
-    assert timeless[0] == timeless[1]
 
 
 def test_a_sweep_and_the_last_epoch(call):

@@ -16,6 +16,8 @@ import torch
 from torch import Tensor
 from torch.utils.data import Dataset
 
+from tests.conftest import PROJECT
+
 SIGNALS = [signal.SIGKILL, signal.SIGTERM, signal.SIGKILL, signal.SIGINT, signal.SIGHUP, signal.SIGUSR1]
 DIGITS = ("data=digits", "net=mlp", "net.hidden=[16]")  # with dropout
 WINE = ("data=wine", "net=mlp", "net.hidden=[8]", "data.batch_size=8")
@@ -34,6 +36,7 @@ class Noisy(Dataset):
         return torch.rand(3) + random.random(), index % 2
 
 
+GAN = ("--config-dir", str(PROJECT / "examples/gan/conf"), "experiment=gan", "data.batch_size=64", "module.hidden=16")
 CASES = {
     "dropout and plateau": (*DIGITS, "scheduler=plateau", "scheduler.patience=0", "trainer.max_epochs=4"),
     "early stopping": (*WINE, "callbacks.early_stopping.patience=1", "optimizer.lr=0.1", "trainer.max_epochs=30"),
@@ -51,6 +54,7 @@ CASES = {
         "trainer.gradient_clip_val=0.5",
         "trainer.max_epochs=4",
     ),
+    "a module of one's own": (*GAN, "trainer.max_epochs=4"),
     "a film": ("experiment=parabola", "animate=true", "trainer.max_epochs=60"),
     "a compiled net": (*DIGITS, "compile=true", "trainer.max_epochs=3"),
     "folds and a part": (*WINE, "data.folds=3", "data.fold=1", "trainer.limit_train_batches=5", "trainer.max_epochs=6"),

@@ -13,6 +13,7 @@ import numpy as np
 import torch
 from lightning.pytorch.callbacks import Checkpoint
 
+from src.callbacks.logged import log_on_from, logged_so_far
 from src.callbacks.timing import can_resume_here, ends
 from src.console.signals import stop_code, wait_for_safe_points
 from src.datamodule import data_of
@@ -44,7 +45,9 @@ class LastCheckpoint(Checkpoint):
             trainer.should_stop = self.restored["stopped"]  # killed after it had stopped early
             trainer.callback_metrics.update(self.restored["metrics"])
             seen = trainer.fit_loop.epoch_loop.batch_progress.current.ready
-            data_of(trainer).skip_batches(seen, trainer.current_epoch)
+            if seen:
+                data_of(trainer).skip_batches(seen, trainer.current_epoch)
+                log_on_from(trainer, self.restored["logged"][trainer.global_rank])
         self.started = time.monotonic()
         wait_for_safe_points(True)
 
@@ -81,6 +84,7 @@ class LastCheckpoint(Checkpoint):
         self.state = {
             "random": of_all_devices(_random_state()),
             "stopped": trainer.should_stop,
+            "logged": of_all_devices(logged_so_far(trainer)),
             "metrics": {name: value.cpu() for name, value in trainer.callback_metrics.items()},
         }
         trainer.save_checkpoint(Path(trainer.default_root_dir) / "checkpoints" / LAST)
