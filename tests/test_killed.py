@@ -11,9 +11,11 @@ import time
 from pathlib import Path
 from typing import Any
 
+import lightning as L
 import pytest
 import torch
-from torch import Tensor
+from torch import Tensor, nn
+from torch.nn import functional
 from torch.utils.data import Dataset
 
 from tests.conftest import PROJECT
@@ -37,6 +39,7 @@ class Noisy(Dataset):
 
 
 GAN = ("--config-dir", str(PROJECT / "examples/gan/conf"), "experiment=gan", "data.batch_size=64", "module.hidden=16")
+PLATEAU = ("data=wine", "data.batch_size=8", "module._target_=tests.test_killed.WithPlateau")
 CASES = {
     "dropout and plateau": (*DIGITS, "scheduler=plateau", "scheduler.patience=0", "trainer.max_epochs=4"),
     "early stopping": (*WINE, "callbacks.early_stopping.patience=1", "optimizer.lr=0.1", "trainer.max_epochs=30"),
@@ -55,11 +58,34 @@ CASES = {
         "trainer.max_epochs=4",
     ),
     "a module of one's own": (*GAN, "trainer.max_epochs=4"),
+    "a plateau of one's own": (*PLATEAU, "trainer.max_epochs=8", "callbacks.early_stopping=null"),
     "a film": ("experiment=parabola", "animate=true", "trainer.max_epochs=60"),
     "a compiled net": (*DIGITS, "compile=true", "trainer.max_epochs=3"),
     "folds and a part": (*WINE, "data.folds=3", "data.fold=1", "trainer.limit_train_batches=5", "trainer.max_epochs=6"),
 }
 QUICK = ("dropout and plateau", "steps", "several validations")
+
+
+class WithPlateau(L.LightningModule):
+    """Its schedule waits for its own metric, every second epoch."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.net = nn.Linear(13, 3)
+
+    def training_step(self, batch: Any, batch_idx: int) -> Tensor:
+        return functional.cross_entropy(self.net(batch[0] / 100), batch[1])
+
+    def validation_step(self, batch: Any, batch_idx: int) -> None:
+        self.log("val/loss", self.training_step(batch, batch_idx))
+
+    def configure_optimizers(self) -> Any:
+        optimizer = torch.optim.SGD(self.parameters(), lr=5.0)
+        scheduler = torch.optim.lr_scheduler.ReduceLROnPlateau(optimizer, factor=0.7, patience=0)
+        return {
+            "optimizer": optimizer,
+            "lr_scheduler": {"scheduler": scheduler, "monitor": "val/loss", "frequency": 2},
+        }
 
 
 def left(name: str) -> dict[str, Any]:

@@ -48,6 +48,8 @@ class LastCheckpoint(Checkpoint):
             if seen:
                 data_of(trainer).skip_batches(seen, trainer.current_epoch)
                 log_on_from(trainer, self.restored["logged"][trainer.global_rank])
+            else:
+                _step_plateau(trainer)
         self.started = time.monotonic()
         wait_for_safe_points(True)
 
@@ -60,6 +62,7 @@ class LastCheckpoint(Checkpoint):
             self._save(trainer, code)
 
     def on_train_epoch_end(self, trainer: L.Trainer, pl_module: L.LightningModule) -> None:
+        trainer.fit_loop._restarting = False  # else an epoch that was resumed would not step a plateau scheduler
         waited = time.monotonic() - self.written
         code, is_due = _agreed(trainer, stop_code() or 0, ends(trainer) or waited >= self.every_seconds)
         if code or is_due:
@@ -100,6 +103,14 @@ def _agreed(trainer: L.Trainer, code: int, is_due: bool) -> list[int]:
         return [code, is_due]
     numbers = torch.tensor([code, int(is_due)], device=trainer.strategy.root_device)
     return trainer.strategy.reduce(numbers, reduce_op="max").tolist()
+
+
+def _step_plateau(trainer: L.Trainer) -> None:
+    """What Lightning does for a module's own plateau schedulers just after an epoch's state was saved."""
+    finished = trainer.fit_loop.epoch_progress.current
+    finished.completed -= 1  # the epoch whose metrics they wait for
+    trainer.fit_loop.epoch_loop.update_lr_schedulers("epoch", update_plateau_schedulers=True)
+    finished.completed += 1
 
 
 def _begin_next_epoch(loops: dict[str, Any]) -> None:
