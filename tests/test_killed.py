@@ -149,7 +149,9 @@ def disturb(forked: Any, arguments: tuple[str, ...], kills: int, seconds: float,
 @pytest.mark.parametrize("seed", [0, pytest.param(1, marks=pytest.mark.slow)])
 @pytest.mark.parametrize("case", [c if c in QUICK else pytest.param(c, marks=pytest.mark.slow) for c in CASES])
 def test_it_ends_as_if_it_had_never_been(case, seed, train, forked, photos):
-    arguments = (*CASES[case], f"seed={seed}", "callbacks.last.every_seconds=0", "callbacks.last.every_minutes=0")
+    minutes = {0: "0", 1: "null"}[seed]  # a state after every step that can have one, or at the ends of epochs only
+    last = ("callbacks.last.every_seconds=0", f"callbacks.last.every_minutes={minutes}")
+    arguments = (*CASES[case], f"seed={seed}", *last)
     started = time.monotonic()
     train(*arguments, "name=whole")
     moments = disturb(forked, (*arguments, "name=cut"), 3, time.monotonic() - started, seed)
@@ -198,4 +200,13 @@ def test_a_state_that_lacks_its_new_name_is_found_by_the_old_one(train, forked):
     killed_in_epoch(5, forked, *LONG, "name=cut")
     Path("outputs/cut/checkpoints/last.ckpt").unlink()
     train(*LONG, "name=cut")
+    assert_same(left("whole"), left("cut"))
+
+
+def test_a_plateau_of_ones_own_is_stepped_after_the_state_at_an_epochs_end(train, forked):
+    arguments = (*PLATEAU, "trainer.max_epochs=10", "callbacks.early_stopping=null", "callbacks.last.every_seconds=0")
+    train(*arguments, "name=whole")
+    for epoch in (2, 3, 6):
+        killed_in_epoch(epoch, forked, *arguments, "name=cut")
+    train(*arguments, "name=cut")
     assert_same(left("whole"), left("cut"))
