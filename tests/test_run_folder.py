@@ -151,6 +151,21 @@ def test_a_failed_job_does_not_stop_its_sweep(call, capsys):
     assert json.loads(Path("outputs/study/1/results.json").read_text())["status"] == "finished"
 
 
+def test_a_job_that_ends_the_program_itself_has_failed_and_the_sweep_goes_on(call, capsys, monkeypatch):
+    """As of code of the user's own that calls sys.exit(0)."""
+    monkeypatch.setattr("src.callbacks.summary.Summary.on_train_start", lambda self, trainer, _: leave(trainer))
+
+    def leave(trainer: Any) -> None:
+        if trainer.datamodule.loading.batch_size == 7:
+            sys.exit(0)
+
+    assert call("train", "-m", *TINY, "name=study", "data.batch_size=7,8") == 1
+    assert "SystemExit: 0" in capsys.readouterr().err
+    results = [json.loads(Path(f"outputs/study/{job}/results.json").read_text()) for job in (0, 1)]
+    assert [result["status"] for result in results] == ["failed", "finished"]
+    assert call("train", *TINY, "name=alone", "data.batch_size=7") == 1
+
+
 def test_a_bug_leaves_its_traceback_in_the_folder(call, capsys, monkeypatch):
     monkeypatch.setattr("src.callbacks.history.History.on_train_epoch_end", lambda *_: 1 / 0)
     assert call("train", *TINY, "name=bug") == 1

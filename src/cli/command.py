@@ -22,6 +22,7 @@ from src.config.compose import CONF, VERSION
 from src.console.messages import UserError
 from src.console.signals import stop_code, stoppable
 from src.files.atomic import naming
+from src.training.interruption import stopped_by
 
 PIPE_CLOSED = 128 + 13  # as SIGPIPE would end it, which Windows does not know
 
@@ -35,8 +36,8 @@ def entry_point(task: Callable[[DictConfig], Any]) -> Callable[[], None]:
             return task(cfg)
         except BrokenPipeError:
             raise
-        except Exception as error:
-            if stop_code() is not None:
+        except (Exception, SystemExit) as error:  # a net that calls sys.exit(0) has not done what was asked for
+            if stopped_by(error) is not None:
                 raise
             explain(error)  # here, since Hydra would tell of a sweep's first failure only, when all jobs have ended
             if HydraConfig.get().mode == RunMode.MULTIRUN:

@@ -31,7 +31,7 @@ from src.console.screen import is_first_process
 FULL_ERROR = os.environ.get("HYDRA_FULL_ERROR") == "1" and is_first_process()
 
 
-def explain(error: Exception) -> None:
+def explain(error: BaseException) -> None:
     """Tell the user on stderr what went wrong."""
     words = in_words(error) or config_error(error)
     if words is not None and not is_first_process() and _first_says_it():
