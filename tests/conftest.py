@@ -44,11 +44,11 @@ def pytest_runtest_makereport(item: pytest.Item) -> Any:
 
 @pytest.fixture(autouse=True)
 def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
-    """Every test has a folder of its own, in which outputs/ comes to be, and whose modules end with it."""
+    """Every test has a folder of its own, in which outputs/ comes to be; modules in temporary folders end with it."""
     monkeypatch.chdir(tmp_path)
     yield tmp_path
     for name, module in list(sys.modules.items()):
-        if (getattr(module, "__file__", None) or "").startswith(f"{tmp_path}{os.sep}"):
+        if (getattr(module, "__file__", None) or "").startswith(f"{tmp_path.parent}{os.sep}"):
             del sys.modules[name]
 
 
