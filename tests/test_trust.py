@@ -15,7 +15,7 @@ from omegaconf import OmegaConf
 from src.config.build import build, locate
 from src.config.trust import trusted
 from src.console.messages import UserError
-from src.files.checkpoints import checksum
+from src.files.checksum import file_digest
 from src.files.results import read_results, write_results
 from src.module import SupervisedModule
 from src.run import Run
@@ -60,7 +60,7 @@ def change_checkpoint(change: Callable[[dict[str, Any]], Any], name: str = "best
     torch.save(checkpoint, path)
     if name == "best":
         results = read_results(RUN / "results.json")
-        write_results(RUN / "results.json", **results | {"checkpoint": checksum(BEST)})
+        write_results(RUN / "results.json", **results | {"checkpoint": file_digest(BEST)})
 
 
 def change_parameter(part: str, value: Any) -> None:

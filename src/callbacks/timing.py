@@ -16,8 +16,8 @@ def can_resume_here(trainer: L.Trainer) -> bool:
 
     Not where gradients wait to be added up, and not before a validation or the epoch's end.
     """
-    loop, batch = trainer.fit_loop.epoch_loop, trainer.fit_loop.epoch_loop.batch_idx + 1
+    loop = trainer.fit_loop.epoch_loop
     if loop._should_accumulate() or loop._num_ready_batches_reached() or trainer.global_step == trainer.max_steps:
         return False
     assert trainer.fit_loop._data_fetcher is not None
-    return batch > 0 and not trainer.should_stop and not loop._should_check_val_fx(trainer.fit_loop._data_fetcher)
+    return not trainer.should_stop and not loop._should_check_val_fx(trainer.fit_loop._data_fetcher)

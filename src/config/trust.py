@@ -90,10 +90,12 @@ def is_trusted() -> bool:
 
 def check_name(path: str, target: str) -> None:
     """Before it is imported: raise UserError if `target`, at the key `path`, is of a package that may not be named."""
+    if is_trusted():
+        return
     parts = target.split(".")
     is_plain = all(part.isidentifier() and not part.startswith("_") for part in parts)
     known = any(_within(target, (name,)) and (name not in HOMES or _is_projects(name)) for name in NAMED)
-    if not is_trusted() and not (is_plain and (known or _within(target, own_packages()))):
+    if not (is_plain and (known or _within(target, own_packages()))):
         raise _refusal(path, target)
 
 

@@ -1,4 +1,4 @@
-"""Checksums that show a change of data: crc32, some GB a second. One change in four billion keeps its checksum."""
+"""Checksums: of data by crc32, some GB a second, which one change in four billion keeps; of files by hashlib."""
 
 from __future__ import annotations
 
@@ -47,3 +47,12 @@ def file_checksum(path: Path, done: Callable[[int], None] = lambda count: None) 
             checksum = zlib.crc32(room[:count], checksum)
             done(file.tell())
     return checksum
+
+
+def file_digest(path: Path, kind: str = "sha256") -> str:
+    """Of a file, by one of hashlib's algorithms, in hexadecimal."""
+    digest = hashlib.new(kind, usedforsecurity=False)
+    with path.open("rb") as file:
+        while block := file.read(BLOCK):
+            digest.update(block)
+    return digest.hexdigest()

@@ -12,6 +12,7 @@ from urllib.request import Request, urlopen
 from src.console.messages import UserError, first_line
 from src.console.screen import notice, progress
 from src.files.cache import locked
+from src.files.checksum import file_digest
 
 TIMEOUT = 30  # seconds without an answer
 CHUNK = 2**18  # bytes
@@ -100,14 +101,11 @@ def _save(response: HTTPResponse, partial: Path, begun: int) -> None:
 
 
 def _check(url: str, partial: Path, kind: str, expected: str) -> None:
-    digest = hashlib.new(kind, usedforsecurity=False)
-    with partial.open("rb") as file:
-        while chunk := file.read(CHUNK):
-            digest.update(chunk)
-    if digest.hexdigest() != expected.lower():
+    found = file_digest(partial, kind)
+    if found != expected.lower():
         partial.unlink()
         raise UserError(
-            f"{url} is not the file that was expected: its {kind} is {digest.hexdigest()}, not {expected}. "
+            f"{url} is not the file that was expected: its {kind} is {found}, not {expected}. "
             "It was removed; the same command downloads it anew."
         )
 

@@ -85,7 +85,8 @@ class Run:
         Raises:
             UserError: the run has not finished, or its checkpoint is broken, or not the one that was scored.
         """
-        from src.files.checkpoints import checksum, load_checkpoint
+        from src.files.checkpoints import load_checkpoint
+        from src.files.checksum import file_digest
 
         self.config()  # is it a run at all?
         if not self.is_finished:
@@ -94,7 +95,7 @@ class Run:
                 raise UserError(f"{self} failed: {reason}")
             raise UserError(f"{self} is not finished. Repeat its command: it goes on where it was.")
         checkpoint = load_checkpoint(self.best)
-        if self.results.get("checkpoint") not in (None, checksum(self.best)):
+        if self.results.get("checkpoint") not in (None, file_digest(self.best)):
             raise UserError(
                 f"{self.best} is not the one that this run was scored with: its checksum is not that in results.json. "
                 "Put that one back, or train the run again with another name=."

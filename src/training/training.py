@@ -115,7 +115,7 @@ class Training:
         """Score the best epoch on val and test, and write results.json: those metrics, and the epoch's of training."""
         from src.callbacks.best import BestCheckpoint
         from src.callbacks.history import history_of, read_history
-        from src.files.checkpoints import checksum
+        from src.files.checksum import file_digest
 
         # What this process has trained from the beginning is its own; else the best checkpoint may be another's.
         self.run.trust = is_trusted() and trainer.ckpt_path is None
@@ -130,7 +130,7 @@ class Training:
         metrics = {name: value for name, value in row.items() if name.startswith("train/")} | metrics
         self.run.previous.unlink(missing_ok=True)
         seconds = rows[-1]["seconds"] if rows else None
-        ended = {"epochs": trainer.current_epoch, "seconds": seconds, "checkpoint": checksum(self.run.best)}
+        ended = {"epochs": trainer.current_epoch, "seconds": seconds, "checkpoint": file_digest(self.run.best)}
         write_results(self.run.results_file, status="finished", **metrics, **ended, **self.made_with)
 
     def _check_module(self) -> None:
