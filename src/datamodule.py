@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import hashlib
 import math
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any, cast
 
 import lightning as L
 import torch
+from lightning.pytorch.trainer.states import TrainerFn
 from torch import Tensor
 from torch.utils.data import DataLoader
 
@@ -20,6 +21,7 @@ from src.datasets.contract import LearnsFromTraining, ReadsTarget, offer_of
 from src.datasets.description import DataDescription, describe
 from src.datasets.loader import Loader
 from src.datasets.loading import Loading, collate_of
+from src.datasets.prepared import Prepared, PreparedLoader, PreparedSplit, fits
 from src.datasets.sampling import EpochSampler, SplitSubset, TrainingSubset
 from src.datasets.splits import SPLITS, Splitting
 
@@ -70,6 +72,8 @@ class DataModule(L.LightningDataModule):
         self.splitting = Splitting(fractions, split_seed, stratify, folds, fold)
         self.loading = Loading(batch_size, shuffle, drop_last, num_workers, pin_memory, persistent_workers, timeout)
         self.splits: dict[str, SplitSubset] = {}
+        self.prepare: Callable[[Tensor, Tensor], Prepared] | None = None
+        self.prepared: dict[str, PreparedSplit] = {}
         self.trained_on: DataDescription | None = None
         self.all_for_test = False
         self.split_of_run: str | None = None
@@ -141,6 +145,12 @@ class DataModule(L.LightningDataModule):
             )
         before.check_same(self.description)
 
+    def teardown(self, stage: str) -> None:
+        """Forget what was prepared: the next module may standardize otherwise."""
+        for split in self.prepared.values():  # loaders that still know of it hold no memory
+            split.held = None
+        self.prepare, self.prepared = None, {}
+
     @property
     def source(self) -> str:
         """Where the data come from, in the user's words: data.path=house.csv, if there are files."""
@@ -181,10 +191,14 @@ class DataModule(L.LightningDataModule):
         on_cuda = trainer is not None and trainer.strategy.root_device.type == "cuda"
         subset, augment = self.splits[split], trains and self.offer.augmented is not None
         by_epoch = augment or (trains and workers > 0)
+        size = loading.batch_size if trains else loading.evaluated_at_once(self.offer)
+        sampler = EpochSampler(len(subset), seed, rank, devices, even=split == "train", with_epoch=by_epoch)
+        if not by_epoch and workers == 0 and (prepared := self._prepared(split)):
+            return PreparedLoader(prepared, size, sampler=sampler, drop_last=drop_last)
         return Loader(
             TrainingSubset(subset, self.seed, augment) if by_epoch else subset,
-            loading.batch_size,
-            sampler=EpochSampler(len(subset), seed, rank, devices, even=split == "train", with_epoch=by_epoch),
+            size,
+            sampler=sampler,
             drop_last=drop_last,
             num_workers=workers,
             timeout=loading.timeout_of(workers),
@@ -194,6 +208,14 @@ class DataModule(L.LightningDataModule):
             generator=torch.Generator().manual_seed(self.seed),  # or it would draw from the one that dropout uses
             worker_init_fn=leave_signals_to_parent,
         )
+
+    def _prepared(self, split: str) -> PreparedSplit | None:
+        """The split as `prepare` makes it for a fit, if the data are in memory and there is room for it."""
+        is_fit = self.trainer is not None and self.trainer.state.fn == TrainerFn.FITTING
+        tensors = self.offer.in_memory() if is_fit and self.offer.in_memory else None
+        if self.prepare is None or tensors is None or not fits(tensors[0], self.splits[split]):
+            return None
+        return self.prepared.setdefault(split, PreparedSplit(*tensors, self.splits[split], self.prepare))
 
     def training_batches(self) -> DataLoader:
         """All training examples once, on every device: what standardization learns from."""

@@ -16,6 +16,7 @@ from src.config.trust import trusted
 from src.console.messages import UserError
 from src.datamodule import DataModule, datamodule_of, description_in
 from src.datasets.description import DataDescription
+from src.datasets.prepared import Prepared
 from src.files.checkpoints import built, load_checkpoint, restored
 from src.learning.check import check_loss, check_metrics, check_net, predicting
 from src.learning.devices import of_all_devices
@@ -112,7 +113,7 @@ class SupervisedModule(L.LightningModule):
         """The loss to learn from, and the predictions."""
         x, truth = batch[0], self.task.truth(batch[1])
         target = self.task.target(truth)
-        outputs = self.net(self.inputs(x))
+        outputs = self.net(x if isinstance(batch, Prepared) else self.inputs(x))
         auxiliary: list[Tensor] = []
         if isinstance(outputs, tuple):  # in training a net may have more classifiers than the one that will predict
             outputs, *auxiliary = outputs
@@ -189,6 +190,7 @@ class SupervisedModule(L.LightningModule):
             self.data.check_same(data.description)
         if stage == "fit":
             self._learn_from_training(data)
+            data.prepare = self._prepare
             if self.hparams.compile:
                 self.net.compile()
 
@@ -214,6 +216,12 @@ class SupervisedModule(L.LightningModule):
         """What the net reads: x standardized; as it is if it holds indices for an embedding."""
         assert self.data is not None
         return x if self.data.indices else self.input_scale(x.to(self.input_scale.mean.dtype))
+
+    @torch.no_grad()
+    def _prepare(self, x: Tensor, y: Tensor) -> Prepared:
+        """Raw examples as the net reads them, on its device."""
+        x, y = self.trainer.precision_plugin.convert_input((x.to(self.device), y.to(self.device)))
+        return Prepared(self.inputs(x), y)
 
     def _check(self, x: Tensor, y: Tensor) -> None:
         """Try net, loss and metrics on two examples."""

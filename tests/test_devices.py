@@ -40,9 +40,9 @@ def alive(group: int) -> list[str]:
     return found
 
 
-def on_two_devices(name: str, **env: str) -> tuple[int, str]:
+def on_two_devices(name: str, *overrides: str, **env: str) -> tuple[int, str]:
     """The exit code, and what was said; 30 seconds after the blow at the latest all processes have ended."""
-    command = [sys.executable, "-m", "src.train", *TWO.split(), f"name={name}"]
+    command = [sys.executable, "-m", "src.train", *TWO.split(), f"name={name}", *overrides]
     environment = {**os.environ, "PYTHONPATH": str(PROJECT), "HYDRA_FULL_ERROR": "0", **env}
     struck = Path("struck")
     with Path("said.txt").open("w") as said:

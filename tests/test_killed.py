@@ -95,7 +95,8 @@ def left(name: str) -> dict[str, Any]:
     with (run / "logs" / "metrics.csv").open() as file:
         rows = [{k: v for k, v in row.items() if k != "seconds"} for row in csv.DictReader(file)]
     results = json.loads((run / "results.json").read_text())
-    for what in ("seconds", "checkpoint", "command"):  # the checksum is that of a file with more in it than weights
+    # The checksum is that of a file with more in it than weights.
+    for what in ("seconds", "checkpoint", "command", "steps_per_execution"):
         results.pop(what, None)
     states = {
         "weights": {which: checkpoint["state_dict"] for which, checkpoint in checkpoints.items()},

@@ -43,6 +43,9 @@ def check_run(cfg: DictConfig) -> None:
         raise UserError(f"trainer.max_time={time}: days, hours, minutes and seconds are needed, such as 00:12:00:00.")
     if trainer.limit_train_batches == 0:
         raise UserError("trainer.limit_train_batches=0 trains nothing.")
+    steps = cfg.steps_per_execution
+    if steps != "auto" and (isinstance(steps, bool) or not isinstance(steps, int) or steps < 1):
+        raise UserError(f"steps_per_execution={steps}: a whole number from 1 is needed, or auto.")
     for key, least in LEAST.items():
         value = OmegaConf.select(cfg, key)
         if value is not None and value < least:

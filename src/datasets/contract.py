@@ -24,6 +24,14 @@ class FetchesBatches(Protocol):
 
 
 @runtime_checkable
+class HeldInMemory(Protocol):
+    """All examples are two tensors, of which a batch is rows."""
+
+    def in_memory(self) -> tuple[Tensor, Tensor] | None:
+        """x (N, ...) and y (N, ...), as `__getitems__` gives them; None: they are read from files after all."""
+
+
+@runtime_checkable
 class Collates(Protocol):
     """Examples that torch cannot stack, such as texts of varying length."""
 
@@ -111,6 +119,7 @@ class Offer:
 
     Attributes:
         fetches_batches: see `FetchesBatches`.
+        in_memory: see `HeldInMemory`.
         collate: see `Collates`.
         augmented: see `Augments`.
         labels: the class numbers of all examples, (N,).
@@ -123,6 +132,7 @@ class Offer:
     """
 
     fetches_batches: bool
+    in_memory: Callable[[], tuple[Tensor, Tensor] | None] | None
     collate: Callable[[list[Any]], Any] | None
     augmented: Callable[[int, Generator], Any] | None
     labels: Tensor | None
@@ -147,6 +157,7 @@ def offer_of(dataset: Any) -> Offer:
 
     return Offer(
         fetches_batches=isinstance(dataset, FetchesBatches),
+        in_memory=dataset.in_memory if isinstance(dataset, HeldInMemory) else None,
         collate=dataset.collate if isinstance(dataset, Collates) else None,
         augmented=dataset.augmented if isinstance(dataset, Augments) and dataset.augments else None,
         labels=attribute("labels"),

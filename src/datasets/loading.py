@@ -53,6 +53,10 @@ class Loading:
             return self.num_workers
         return 0 if offer.fetches_batches else min(8, os.cpu_count() or 1)
 
+    def evaluated_at_once(self, offer: Offer) -> int:
+        """Examples in a batch of which nothing is learnt: many, since without gradients they take little memory."""
+        return 8 * self.batch_size if offer.fetches_batches else self.batch_size
+
     def timeout_of(self, workers: int) -> float:
         """Seconds that a loader with so many processes waits for a batch; 0: without limit."""
         return self.timeout or 0 if workers else 0

@@ -109,16 +109,20 @@ class EpochSampler(Sampler[Any]):
         return ((epoch, index) for index in self._indices()) if self.with_epoch else self._indices()
 
     def _indices(self) -> Iterator[int]:
+        for block in self.blocks(65536):  # as Python numbers all of them would take ten times the memory
+            yield from block.tolist()
+
+    def blocks(self, size: int) -> Iterator[Tensor]:
+        """The indices as tensors, so many at once."""
         order = None
         if self.seed is not None:
             generator = torch.Generator().manual_seed((self.seed * 2_654_435_761 + self.epoch) % 2**63)
             dtype = torch.int32 if self.size < 2**31 else torch.int64
             order = torch.randperm(self.size, generator=generator, dtype=dtype)
-        for start in range(
-            self.skipped.get(self.epoch, 0), len(self.dealt), 65536
-        ):  # as Python numbers they would take ten times the memory
-            places = self.dealt[start : start + 65536]
-            yield from places if order is None else order[places.start : places.stop : places.step].tolist()
+        for start in range(self.skipped.get(self.epoch, 0), len(self.dealt), size):
+            places = self.dealt[start : start + size]
+            places = slice(places.start, places.stop, places.step)
+            yield torch.arange(places.start, places.stop, places.step) if order is None else order[places]
 
     def __len__(self) -> int:
         return len(self.dealt)

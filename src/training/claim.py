@@ -82,7 +82,7 @@ class Claim:
     def _compare(self) -> None:
         """Raise UserError if the folder's run has another config."""
         old, new = flat(written_config(self.run.folder)), flat(self.cfg)
-        keys = {**old, **new}.keys() - {"name", "trusted"}
+        keys = {**old, **new}.keys() - {"name", "trusted", "steps_per_execution"}  # these change nothing
         differing = [key for key in {**old, **new} if key in keys and old.get(key, "") != new.get(key, "")]
         if differing:
             was = ", ".join(f"{key}={old.get(key)} (now {new.get(key)})" for key in differing[:5])

@@ -8,7 +8,7 @@ import sys
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, cast
 
 from hydra.core.hydra_config import HydraConfig
 from omegaconf import DictConfig
@@ -104,10 +104,13 @@ class Training:
     def trainer(self) -> L.Trainer:
         """The Trainer of the config, with its callbacks, which goes on from the run's last state."""
         from src.callbacks.made_with import MadeWith
+        from src.training.executions import Executions
 
         callbacks = [build(spec, f"callbacks.{name}") for name, spec in self.cfg.callbacks.items() if spec]
         callbacks.append(MadeWith(self.made_with))
         trainer = build_trainer(self.cfg, callbacks=callbacks, default_root_dir=self.run.folder)
+        steps = self.cfg.steps_per_execution
+        trainer.fit_loop.epoch_loop = Executions(trainer, None if steps == "auto" else steps)
         trainer.ckpt_path = self.resume_from  # as an argument of `fit` the module's `setup` would not see it
         return trainer
 
@@ -116,6 +119,7 @@ class Training:
         from src.callbacks.best import BestCheckpoint
         from src.callbacks.history import history_of, read_history
         from src.files.checksum import file_digest
+        from src.training.executions import Executions
 
         # What this process has trained from the beginning is its own; else the best checkpoint may be another's.
         self.run.trust = is_trusted() and trainer.ckpt_path is None
@@ -131,6 +135,7 @@ class Training:
         self.run.previous.unlink(missing_ok=True)
         seconds = rows[-1]["seconds"] if rows else None
         ended = {"epochs": trainer.current_epoch, "seconds": seconds, "checkpoint": file_digest(self.run.best)}
+        ended["steps_per_execution"] = cast(Executions, trainer.fit_loop.epoch_loop).steps or 1
         write_results(self.run.results_file, status="finished", **metrics, **ended, **self.made_with)
 
     def _check_module(self) -> None:

@@ -61,6 +61,9 @@ class Table(Dataset):
         assert self.encoder is not None
         return self.encoder(self.numeric.features[indices]), self.y[indices]
 
+    def in_memory(self) -> tuple[Tensor, Tensor] | None:
+        return None if self.x is None else (self.x, self.y)
+
     def read_target(self, kind: TargetKind | None, classes: list[str] | None = None) -> None:
         """Set `y` float32 (N, K), values or labels; or class numbers (N,) with `labels` and `classes`.
 
