@@ -64,9 +64,12 @@ def classification(classes: int) -> Task:
 
 
 def _metrics(task: Task, predictions: torch.Tensor, truth: torch.Tensor) -> dict[str, float]:
-    metrics = EpochMetrics("val", task.metrics())
-    for p, t in zip(predictions.split(3), truth.split(3), strict=True):  # more batches than wait at once
-        metrics.update(torch.tensor(float(len(t))), p, t)
+    metrics = EpochMetrics("val", task.metrics(), task)
+    outputs = predictions if isinstance(task, Regression) else predictions.log()
+    if task.output_size == 1 and not isinstance(task, Regression):
+        outputs = predictions[:, 1:].logit()
+    for o, t in zip(outputs.split(3), truth.split(3), strict=True):  # more batches than wait at once
+        metrics.update(torch.tensor(float(len(t))), o, t)
     return {name.removeprefix("val/"): value.item() for name, value in metrics.compute().items()}
 
 
@@ -120,7 +123,8 @@ def test_losses_and_predictions():
 
 
 def test_nan_is_seen_at_its_batch():
-    metrics = EpochMetrics("train", Regression(description()).metrics())
+    task = Regression(description())
+    metrics = EpochMetrics("train", task.metrics(), task)
     metrics.update(torch.tensor(1.0), torch.zeros(2, 1), torch.zeros(2, 1))
     with pytest.raises(FloatingPointError, match="train/loss is nan"):
         metrics.update(torch.tensor(float("nan")), torch.zeros(2, 1), torch.zeros(2, 1))
@@ -128,7 +132,8 @@ def test_nan_is_seen_at_its_batch():
 
 def test_nan_that_was_seen_later_is_told_by_its_batch():
     """As on a GPU, where a number is only asked for when many batches are counted."""
-    metrics = EpochMetrics("train", Regression(description()).metrics())
+    task = Regression(description())
+    metrics = EpochMetrics("train", task.metrics(), task)
     metrics.waiting = [(torch.tensor(loss), torch.zeros(2, 1), torch.zeros(2, 1)) for loss in (1.0, torch.inf, 2, 3)]
     with pytest.raises(FloatingPointError) as error:
         metrics.compute()

@@ -51,8 +51,8 @@ def labels() -> tuple[MultiLabel, torch.Tensor, torch.Tensor]:
 
 def test_metrics_of_labels_equal_scikit_learns():
     task, predictions, truth = labels()
-    counted = EpochMetrics("val", task.metrics())
-    counted.update(torch.tensor(0.0), predictions, truth)
+    counted = EpochMetrics("val", task.metrics(), task)
+    counted.update(torch.tensor(0.0), predictions.logit(), truth)
     ours = {name.removeprefix("val/"): value.item() for name, value in counted.compute().items()}
     decided = (predictions > 0.4).int()
     by_label = sklearn_metrics.f1_score(truth, decided, average=None, zero_division=0)
@@ -68,6 +68,32 @@ def test_a_label_that_is_neither_1_nor_0_is_refused():
     task, *_ = labels()
     with pytest.raises(UserError, match=r"y holds 2\."):
         task.truth(torch.tensor([[0.0, 1.0, 2.0]]))
+
+
+def test_a_label_that_is_neither_1_nor_0_is_refused_in_training(call, capsys, monkeypatch):
+    monkeypatch.setattr(Tagged, "labels", 3)
+    assert call("train", *OWN, "task=multilabel", "data.batch_size=2") == 1
+    assert "A label is 1 where it applies and 0 where it does not, but y holds 2." in capsys.readouterr().err
+    assert not list(Path("outputs").glob("*"))
+
+
+def test_a_label_may_have_any_name():
+    task = MultiLabel(description((2,), targets=["v1.0", "keys"]), threshold=0.5)
+    counted = EpochMetrics("val", task.metrics(), task)
+    counted.update(torch.tensor(0.0), torch.tensor([[3.0, -3.0], [3.0, 3.0]]), torch.tensor([[1, 0], [0, 1]]))
+    values = counted.compute()
+    assert values["val/f1_keys"] == 1
+    assert values["val/f1_v1.0"] == pytest.approx(2 / 3)
+
+
+def test_in_training_only_what_is_cheap_is_measured_and_all_that_is_asked_for(train):
+    results = train(*WINE, "metrics.own._target_=torchmetrics.AUROC", "monitor=train/own", "name=w")
+    rows = pd.read_csv("outputs/w/logs/metrics.csv")
+    assert "train/auroc" not in {*rows.columns, *results}
+    assert results["train/own"] == pytest.approx(rows["train/own"].max())
+    assert {"train/accuracy", "val/auroc", "test/auroc", "test/own"} <= results.keys()
+    dear_by_name = train(*WINE, "metrics.auroc._target_=torchmetrics.AUROC", "monitor=train/auroc")
+    assert dear_by_name["train/auroc"] == results["train/own"]
 
 
 @pytest.fixture
@@ -113,11 +139,15 @@ def test_a_column_that_holds_no_labels_is_named(tags, call, capsys):
 class Tagged(Dataset):
     """y whole numbers (2,), without names."""
 
+    labels = 2
+
     def __len__(self) -> int:
         return 60
 
     def __getitem__(self, index: int) -> tuple[torch.Tensor, torch.Tensor]:
-        return torch.randn(4, generator=torch.Generator().manual_seed(index)), torch.tensor([index % 2, index % 3 == 0])
+        return torch.randn(4, generator=torch.Generator().manual_seed(index)), torch.tensor(
+            [index % self.labels, index % 3 == 0]
+        )
 
 
 OWN = ("data=own", f"data.dataset._target_={__name__}.Tagged", "data.num_workers=0", "trainer.max_epochs=1")
