@@ -13,7 +13,7 @@ from torchmetrics.classification import MulticlassAccuracy, MulticlassF1Score
 
 from src.console.messages import UserError
 from src.datasets.description import DataDescription
-from src.tasks.metrics import PresentClassesAUROC
+from src.tasks.metrics import PresentAUROC
 from src.tasks.task import Task, counted, rounded
 
 
@@ -65,7 +65,7 @@ class Classification(Task):
         return {
             "accuracy": MulticlassAccuracy(count, average="micro", validate_args=False),
             "f1": MulticlassF1Score(count, average="macro", validate_args=False),
-            "auroc": PresentClassesAUROC(count),
+            "auroc": PresentAUROC(count),
         }
 
     def columns(self, predictions: Tensor, x: Tensor) -> dict[str, Any]:

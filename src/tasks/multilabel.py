@@ -19,7 +19,7 @@ from torchmetrics.classification import (
 
 from src.console.messages import UserError
 from src.datasets.description import DataDescription
-from src.tasks.metrics import PresentLabelsAUROC
+from src.tasks.metrics import PresentAUROC
 from src.tasks.task import Task, rounded
 
 
@@ -68,7 +68,7 @@ class MultiLabel(Task):
             "f1": MultilabelF1Score(count, average="macro", **options),
             "accuracy": MultilabelAccuracy(count, average="macro", **options),
             "exact": MultilabelExactMatch(count, **options),
-            "auroc": PresentLabelsAUROC(count),
+            "auroc": PresentAUROC(count),
             **{f"f1_{name}": _F1OfLabel(k, self.threshold) for k, name in enumerate(self.labels)},
         }
 
