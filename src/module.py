@@ -9,6 +9,7 @@ from typing import Any, cast
 
 import lightning as L
 import torch
+from lightning.pytorch.trainer.states import TrainerFn
 from torch import Tensor, nn
 
 from src.config.build import build, named
@@ -147,8 +148,13 @@ class SupervisedModule(L.LightningModule):
         self._log(self.test_metrics)
 
     def _log(self, metrics: EpochMetrics) -> None:
+        """The same on all devices: torchmetrics has summed up."""
         with self._finite():
-            self.log_dict(metrics.compute(), sync_dist=True)  # the same on all devices: torchmetrics has summed up
+            values = metrics.compute()
+        if self.trainer.state.fn == TrainerFn.FITTING and not self.loggers:  # then callbacks alone wait for them
+            self.trainer.callback_metrics.update(values)  # `log_dict` would take 0.3 ms for each value
+        else:
+            self.log_dict(values, sync_dist=True)
 
     @contextmanager
     def _finite(self) -> Iterator[None]:

@@ -366,6 +366,19 @@ def test_a_larger_accuracy_is_better_wherever_it_is_monitored(train):
     assert state["lr_schedulers"][0]["best"] == pytest.approx(max(accuracies))
 
 
+def test_a_logger_of_the_users_gets_what_the_history_holds(train):
+    train(*WINE, "name=plain")
+    logger = "trainer.logger={_target_: lightning.pytorch.loggers.CSVLogger, save_dir: logged}"
+    train(*WINE, logger, "trainer.log_every_n_steps=1", "name=w")
+    [file] = Path("logged").rglob("metrics.csv")
+    with file.open() as table:
+        rows = list(csv.DictReader(table))
+    for name in ("train/loss", "train/accuracy", "val/loss", "val/auroc"):
+        measured = [row[name] for row in history("w")]
+        assert measured == [row[name] for row in history("plain")]
+        assert [float(row[name]) for row in rows if row[name]][:4] == pytest.approx(measured)
+
+
 def test_compile_compiles_the_net(train, monkeypatch):
     compiled = []
     monkeypatch.setattr(nn.Module, "compile", lambda self: compiled.append(type(self)))
