@@ -49,6 +49,9 @@ CASES = {
     "data=wine data.fractions=[0.9,0.099,0.001]": "data.fractions=[0.9, 0.099, 0.001] of 178 examples leave none for",
     "data.fractions=[0,0.5,0.5]": "must be three that add up to 1; only val and test may be 0.",
     "monitor=false": "monitor=false: text is needed.",
+    "monitor=train/auroc": "monitor=train/auroc is not measured in training, but in validation. "
+    "Did you mean 'val/auroc'?",
+    "scheduler=plateau scheduler.monitor=train/auroc": "scheduler.monitor=train/auroc is not measured in training",
     "data.fractions=[1,0,0]": "monitor=val/loss is not measured.",
     "monitor=null": "monitor=null leaves early stopping nothing to watch. Add callbacks.early_stopping=null.",
     "monitor=null callbacks.early_stopping=null scheduler=plateau": "this scheduler needs a metric to watch",

@@ -64,9 +64,12 @@ def classification(classes: int) -> Task:
 
 
 def _metrics(task: Task, predictions: torch.Tensor, truth: torch.Tensor) -> dict[str, float]:
-    metrics = EpochMetrics("val", task.metrics())
-    for p, t in zip(predictions.split(3), truth.split(3), strict=True):  # more batches than wait at once
-        metrics.update(torch.tensor(float(len(t))), p, t)
+    metrics = EpochMetrics("val", task.metrics(), task)
+    outputs = predictions if isinstance(task, Regression) else predictions.log()
+    if task.output_size == 1 and not isinstance(task, Regression):
+        outputs = predictions[:, 1:].logit()
+    for o, t in zip(outputs.split(3), truth.split(3), strict=True):  # more batches than wait at once
+        metrics.update(torch.tensor(float(len(t))), o, t)
     return {name.removeprefix("val/"): value.item() for name, value in metrics.compute().items()}
 
 
@@ -120,7 +123,8 @@ def test_losses_and_predictions():
 
 
 def test_nan_is_seen_at_its_batch():
-    metrics = EpochMetrics("train", Regression(description()).metrics())
+    task = Regression(description())
+    metrics = EpochMetrics("train", task.metrics(), task)
     metrics.update(torch.tensor(1.0), torch.zeros(2, 1), torch.zeros(2, 1))
     with pytest.raises(FloatingPointError, match="train/loss is nan"):
         metrics.update(torch.tensor(float("nan")), torch.zeros(2, 1), torch.zeros(2, 1))
@@ -128,7 +132,8 @@ def test_nan_is_seen_at_its_batch():
 
 def test_nan_that_was_seen_later_is_told_by_its_batch():
     """As on a GPU, where a number is only asked for when many batches are counted."""
-    metrics = EpochMetrics("train", Regression(description()).metrics())
+    task = Regression(description())
+    metrics = EpochMetrics("train", task.metrics(), task)
     metrics.waiting = [(torch.tensor(loss), torch.zeros(2, 1), torch.zeros(2, 1)) for loss in (1.0, torch.inf, 2, 3)]
     with pytest.raises(FloatingPointError) as error:
         metrics.compute()
@@ -359,6 +364,19 @@ def test_a_larger_accuracy_is_better_wherever_it_is_monitored(train):
     [early_stopping] = [part for part in state["callbacks"].values() if "wait_count" in part]
     assert early_stopping["best_score"].item() == pytest.approx(max(accuracies))
     assert state["lr_schedulers"][0]["best"] == pytest.approx(max(accuracies))
+
+
+def test_a_logger_of_the_users_gets_what_the_history_holds(train):
+    train(*WINE, "name=plain")
+    logger = "trainer.logger={_target_: lightning.pytorch.loggers.CSVLogger, save_dir: logged}"
+    train(*WINE, logger, "trainer.log_every_n_steps=1", "name=w")
+    [file] = Path("logged").rglob("metrics.csv")
+    with file.open() as table:
+        rows = list(csv.DictReader(table))
+    for name in ("train/loss", "train/accuracy", "val/loss", "val/auroc"):
+        measured = [row[name] for row in history("w")]
+        assert measured == [row[name] for row in history("plain")]
+        assert [float(row[name]) for row in rows if row[name]][:4] == pytest.approx(measured)
 
 
 def test_compile_compiles_the_net(train, monkeypatch):

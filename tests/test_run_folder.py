@@ -45,7 +45,8 @@ def test_it_holds_what_is_promised(finished):
     assert {"commit", "dirty"} == results["git"].keys()
     assert {"python", "torch", "lightning", "hydra"} == results["versions"].keys()
     for split in ("train", "val", "test"):
-        assert all(isinstance(results[f"{split}/{m}"], float) for m in ("loss", "accuracy", "f1", "auroc"))
+        assert all(isinstance(results[f"{split}/{m}"], float) for m in ("loss", "accuracy", "f1"))
+        assert (f"{split}/auroc" in results) == (split != "train")  # there it would take long
     with (run / "logs" / "metrics.csv").open() as file:
         rows = list(csv.DictReader(file))
     assert [int(row["epoch"]) for row in rows] == [0, 1]

@@ -4,7 +4,10 @@ from __future__ import annotations
 
 import csv
 import json
+import math
+import multiprocessing
 import random
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
@@ -21,6 +24,7 @@ from src.console.messages import UserError
 from src.learning.metrics import EpochMetrics
 from src.run import Run
 from src.tasks import Classification, MultiLabel, Regression, auto
+from src.tasks.metrics import PresentAUROC, _say_binned
 from tests.sources import description
 
 WINE = ("data=wine", "net.hidden=[8]", "trainer.max_epochs=3")
@@ -51,8 +55,8 @@ def labels() -> tuple[MultiLabel, torch.Tensor, torch.Tensor]:
 
 def test_metrics_of_labels_equal_scikit_learns():
     task, predictions, truth = labels()
-    counted = EpochMetrics("val", task.metrics())
-    counted.update(torch.tensor(0.0), predictions, truth)
+    counted = EpochMetrics("val", task.metrics(), task)
+    counted.update(torch.tensor(0.0), predictions.logit(), truth)
     ours = {name.removeprefix("val/"): value.item() for name, value in counted.compute().items()}
     decided = (predictions > 0.4).int()
     by_label = sklearn_metrics.f1_score(truth, decided, average=None, zero_division=0)
@@ -68,6 +72,125 @@ def test_a_label_that_is_neither_1_nor_0_is_refused():
     task, *_ = labels()
     with pytest.raises(UserError, match=r"y holds 2\."):
         task.truth(torch.tensor([[0.0, 1.0, 2.0]]))
+
+
+def test_a_label_that_is_neither_1_nor_0_is_refused_in_training(call, capsys, monkeypatch):
+    monkeypatch.setattr(Tagged, "labels", 3)
+    assert call("train", *OWN, "task=multilabel", "data.batch_size=2") == 1
+    assert "A label is 1 where it applies and 0 where it does not, but y holds 2." in capsys.readouterr().err
+    assert not list(Path("outputs").glob("*"))
+
+
+def test_a_label_may_have_any_name():
+    task = MultiLabel(description((2,), targets=["v1.0", "keys"]), threshold=0.5)
+    counted = EpochMetrics("val", task.metrics(), task)
+    counted.update(torch.tensor(0.0), torch.tensor([[3.0, -3.0], [3.0, 3.0]]), torch.tensor([[1, 0], [0, 1]]))
+    values = counted.compute()
+    assert values["val/f1_keys"] == 1
+    assert values["val/f1_v1.0"] == pytest.approx(2 / 3)
+
+
+def many(count: int, size: int, rare: float = 1.0) -> tuple[torch.Tensor, torch.Tensor]:
+    """Probabilities (size, count) and labels (size, count) of which so many apply as the probabilities say."""
+    generator = torch.Generator().manual_seed(0)
+    odds = 2 * torch.randn(size, count, generator=generator) + math.log(rare)
+    return odds.sigmoid(), (torch.rand(size, count, generator=generator) < odds.sigmoid()).long()
+
+
+def area(batches: Iterable[tuple[torch.Tensor, torch.Tensor]], count: int) -> tuple[float, PresentAUROC]:
+    metric = PresentAUROC(count)
+    for probabilities, truth in batches:
+        metric.update(probabilities, truth)
+    return metric.compute().item(), metric
+
+
+@pytest.mark.parametrize("rare", [1.0, 1e-3])
+def test_an_auroc_of_many_examples_is_nearly_exact_and_keeps_few_of_them(monkeypatch, rare):
+    probabilities, truth = many(3, 50_000, rare)
+    batches = list(zip(probabilities.split(64), truth.split(64), strict=True))
+    exact, _ = area(batches, 3)
+    assert exact == pytest.approx(sklearn_metrics.roc_auc_score(truth, probabilities), abs=1e-6)
+    monkeypatch.setattr("src.tasks.metrics.EXACT", 10_000)
+    binned, metric = area(batches, 3)
+    assert binned == pytest.approx(exact, abs=1e-3)
+    assert binned != exact
+    assert area(batches[::-1], 3)[0] == binned  # whatever the order
+    metric.reset()
+    for batch in batches:
+        metric.update(*batch)
+        assert sum(kept.numel() for kept in metric.preds) <= 10_000
+        assert sum(kept.numel() for kept in metric.target) <= 10_000
+
+
+def test_an_auroc_of_many_examples_of_classes_is_as_that_of_few(monkeypatch):
+    """A class that does not come does not count, and one that is all has no area."""
+    probabilities = torch.randn(5000, 4, generator=torch.Generator().manual_seed(0)).softmax(dim=1)
+    truth = probabilities[:, :3].argmax(dim=1)
+    exact, _ = area([(probabilities, truth)], 4)
+    monkeypatch.setattr("src.tasks.metrics.EXACT", 1000)
+    assert area([(probabilities, truth)], 4)[0] == pytest.approx(exact, abs=1e-3)
+    assert math.isnan(area([(probabilities, torch.zeros_like(truth))], 4)[0])
+
+
+def test_an_epoch_of_many_examples_goes_on_where_it_was(monkeypatch):
+    monkeypatch.setattr("src.tasks.metrics.EXACT", 2000)
+    task = MultiLabel(description((3,)), threshold=0.4)
+    probabilities, truth = many(3, 5000)
+    batches = list(zip(probabilities.logit().split(8), truth.split(8), strict=True))
+    whole, before, after = (EpochMetrics("val", task.metrics(), task) for _ in range(3))
+    for i, (outputs, y) in enumerate(batches):
+        whole.update(torch.tensor(0.5), outputs, y)
+        (before if i < 300 else after).update(torch.tensor(0.5), outputs, y)
+        if i == 299:
+            torch.save(before.counted_so_far(), "state.pt")
+            after.go_on_from(torch.load("state.pt", weights_only=True), torch.device("cpu"))
+    assert before.counted_so_far()["waiting"]
+    assert whole.compute() == after.compute()
+
+
+def test_devices_that_have_seen_many_examples_and_few_have_one_auroc(monkeypatch):
+    """As two processes do that exchange what they have counted."""
+    monkeypatch.setattr("src.tasks.metrics.EXACT", 2000)
+    probabilities, truth = many(3, 5000)
+    parts = [(probabilities[:4000], truth[:4000]), (probabilities[4000:4600], truth[4000:4600])]
+    alone, _ = area(parts, 3)
+    context = multiprocessing.get_context("fork")
+    answers = context.Queue()
+    processes = [context.Process(target=_counts, args=(rank, part, answers)) for rank, part in enumerate(parts)]
+    for process in processes:
+        process.start()
+    assert [answers.get(timeout=60) for _ in parts] == [alone, alone]
+    for process in processes:
+        process.join()
+
+
+def _counts(rank: int, part: tuple[torch.Tensor, torch.Tensor], answers: Any) -> None:
+    torch.set_num_threads(1)  # the threads of this process' parent are none of its own
+    torch.distributed.init_process_group("gloo", init_method=f"file://{Path.cwd()}/store", rank=rank, world_size=2)
+    answers.put(area([part], 3)[0])
+    torch.distributed.destroy_process_group()
+
+
+def test_a_run_says_once_that_its_auroc_is_binned(train, capsys, monkeypatch):
+    exact = train(*WINE, "name=exact")
+    assert "auroc" not in capsys.readouterr().err
+    monkeypatch.setattr("src.tasks.metrics.EXACT", 20)
+    _say_binned.cache_clear()
+    binned = train(*WINE, "name=binned")
+    said = "auroc: there are more than 20 probabilities. They are counted in 1024 bins, not one by one.\n"
+    assert capsys.readouterr().err.count(said) == 1
+    assert binned["test/auroc"] == pytest.approx(exact["test/auroc"], abs=1e-2)
+    assert binned["test/accuracy"] == exact["test/accuracy"]
+
+
+def test_in_training_only_what_is_cheap_is_measured_and_all_that_is_asked_for(train):
+    results = train(*WINE, "metrics.own._target_=torchmetrics.AUROC", "monitor=train/own", "name=w")
+    rows = pd.read_csv("outputs/w/logs/metrics.csv")
+    assert "train/auroc" not in {*rows.columns, *results}
+    assert results["train/own"] == pytest.approx(rows["train/own"].max())
+    assert {"train/accuracy", "val/auroc", "test/auroc", "test/own"} <= results.keys()
+    dear_by_name = train(*WINE, "metrics.auroc._target_=torchmetrics.AUROC", "monitor=train/auroc")
+    assert dear_by_name["train/auroc"] == results["train/own"]
 
 
 @pytest.fixture
@@ -113,11 +236,15 @@ def test_a_column_that_holds_no_labels_is_named(tags, call, capsys):
 class Tagged(Dataset):
     """y whole numbers (2,), without names."""
 
+    labels = 2
+
     def __len__(self) -> int:
         return 60
 
     def __getitem__(self, index: int) -> tuple[torch.Tensor, torch.Tensor]:
-        return torch.randn(4, generator=torch.Generator().manual_seed(index)), torch.tensor([index % 2, index % 3 == 0])
+        return torch.randn(4, generator=torch.Generator().manual_seed(index)), torch.tensor(
+            [index % self.labels, index % 3 == 0]
+        )
 
 
 OWN = ("data=own", f"data.dataset._target_={__name__}.Tagged", "data.num_workers=0", "trainer.max_epochs=1")

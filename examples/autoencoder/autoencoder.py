@@ -75,8 +75,8 @@ class Reconstruction(Task):
     def truth(self, y: Tensor) -> Tensor:
         return y
 
-    def target(self, truth: Tensor) -> Tensor:
-        return self.target_scale(truth).flatten(1)  # (B, *shape) -> (B, K)
+    def target(self, y: Tensor) -> Tensor:
+        return self.target_scale(y).flatten(1)  # (B, *shape) -> (B, K)
 
     def loss(self, outputs: Tensor, target: Tensor, weight: Tensor | None = None) -> Tensor:
         return F.mse_loss(outputs, target)

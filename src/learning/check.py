@@ -47,7 +47,7 @@ def check_loss(name: str, loss: Loss, task: Task, outputs: Tensor, y: Tensor) ->
     """
     kind = task.summary()[0]
     outputs = (outputs.float() + 1).requires_grad_()
-    target = torch.zeros_like(task.target(task.truth(y)))
+    target = torch.zeros_like(task.target(y))
     if target.is_floating_point():
         target = target.float()
     try:

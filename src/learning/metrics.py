@@ -9,7 +9,7 @@ from typing import Any, Literal
 import torch
 from lightning.fabric.utilities import move_data_to_device
 from torch import Tensor, nn
-from torchmetrics import Metric, MetricCollection
+from torchmetrics import Metric
 
 from src.config.build import build, parameters_of
 from src.console.messages import UserError, nearest
@@ -40,9 +40,9 @@ class MeanLoss(Metric):
         return self.total / self.examples
 
 
-def build_metrics(specs: Mapping[str, dict[str, Any]], task: Task) -> dict[str, Metric]:
-    """The task's own metrics, and those of `specs`; what these have to know of the task is filled in."""
-    metrics = task.metrics()
+def build_metrics(specs: Mapping[str, dict[str, Any]], task: Task, split: str) -> dict[str, Metric]:
+    """The task's own metrics, of train only the cheap ones, and those of `specs`; what they must know is filled in."""
+    metrics = {name: metric for name, metric in task.metrics().items() if split != "train" or name not in task.dear}
     for name, spec in specs.items():
         if not isinstance(spec, dict) or "_target_" not in spec:
             example = f"metrics.{name}._target_=torchmetrics.CohenKappa"
@@ -59,6 +59,9 @@ def build_metrics(specs: Mapping[str, dict[str, Any]], task: Task) -> dict[str, 
 def check_measured(key: str, monitor: str, names: Iterable[str]) -> None:
     """Raise UserError if `monitor`, which `key` names, is none of the metrics `names`."""
     names = list(names)
+    of_val = monitor.replace("train/", "val/")
+    if monitor not in names and of_val in names:
+        raise UserError(f"{key}={monitor} is not measured in training, but in validation. Did you mean {of_val!r}?")
     if monitor not in names:
         hint = nearest(monitor, names) or f" There are {', '.join(names)}."
         raise UserError(f"{key}={monitor} is not measured.{hint}")
@@ -76,27 +79,31 @@ def known_mode(monitor: str, mode: Mode | None) -> Mode:
 class EpochMetrics(nn.Module):
     """Loss and metrics of one split over an epoch, named `split/metric`.
 
-    Batches wait and are counted many at a time: to count each by itself takes longer than to train a small net on it.
+    Batches wait as they are, and become predictions that are counted many at a time: to do that with each by itself
+    takes longer than to train a small net on it.
 
     Attributes:
         names: of all of them, the loss first.
+        metrics: by name, without the split.
     """
 
-    def __init__(self, split: str, metrics: dict[str, Metric]) -> None:
+    def __init__(self, split: str, metrics: dict[str, Metric], task: Task) -> None:
         super().__init__()
         self.loss = MeanLoss()
-        self.metrics = MetricCollection(dict(metrics), prefix=f"{split}/", compute_groups=False)
+        self.metrics = metrics
+        self.parts = nn.ModuleList(metrics.values())  # not by name: that of a part of a module may hold no dot
         self.names = [f"{split}/{name}" for name in ("loss", *metrics)]
+        self.predictions, self.truth = task.predictions, task.truth  # not the task, which is a part of another module
         self.waiting: list[tuple[Tensor, Tensor, Tensor]] = []
 
-    def update(self, loss: Tensor, predictions: Tensor, truth: Tensor) -> None:
-        """Take in a batch. Raises FloatingPointError if its loss is nan or infinite; on a GPU, which would have to wait
-        for each number, only when batches are counted.
+    def update(self, loss: Tensor, outputs: Tensor, y: Tensor) -> None:
+        """Take in a batch, without gradients. Raises FloatingPointError if its loss is nan or infinite; on a GPU, which
+        would have to wait for each number, only when batches are counted.
         """
-        self.waiting.append((loss, predictions, truth))
-        if loss.device.type == "cpu" and not math.isfinite(loss.item()):
+        self.waiting.append((loss, outputs, y))
+        if loss.is_cpu and not math.isfinite(loss.item()):
             self._check_finite([loss])
-        if len(self.waiting) == WAITING or len(self.waiting) * predictions.numel() > MOST:
+        if len(self.waiting) == WAITING or len(self.waiting) * outputs.numel() > MOST:
             self._count()
 
     def compute(self) -> dict[str, Tensor]:
@@ -106,10 +113,11 @@ class EpochMetrics(nn.Module):
             FloatingPointError: the loss is nan or infinite.
         """
         self._count()
-        values = {self.names[0]: self.loss.compute(), **self.metrics.compute()}
-        self.loss.reset()
-        self.metrics.reset()
-        return {name: values[name] for name in self.names}
+        metrics = (self.loss, *self.metrics.values())
+        values = [metric.compute() for metric in metrics]
+        for metric in metrics:
+            metric.reset()
+        return dict(zip(self.names, values, strict=True))
 
     def mode(self, name: str) -> Mode | None:
         """Whether a smaller or a larger value of `name` is better; None if its metric does not say."""
@@ -121,11 +129,13 @@ class EpochMetrics(nn.Module):
     def _count(self) -> None:
         if not self.waiting:
             return
-        losses, predictions, truths = zip(*self.waiting, strict=True)
+        losses, outputs, ys = zip(*self.waiting, strict=True)
         self._check_finite(losses)
         self.waiting = []
-        self.loss.update(torch.stack(losses), torch.tensor([len(truth) for truth in truths], device=losses[0].device))
-        self.metrics.update(torch.cat(predictions), torch.cat(truths))
+        self.loss.update(torch.stack(losses), torch.tensor([len(y) for y in ys], device=losses[0].device))
+        predictions, truth = self.predictions(torch.cat(outputs).float()), self.truth(torch.cat(ys))
+        for metric in self.metrics.values():
+            metric.update(predictions, truth)
 
     def _check_finite(self, losses: Sequence[Tensor]) -> None:
         """Raise FloatingPointError that says which loss is nan or infinite, and how many batches ago it was."""
@@ -146,7 +156,7 @@ class EpochMetrics(nn.Module):
     def go_on_from(self, state: dict[str, Any], device: torch.device) -> None:
         """Count on from what `counted_so_far` has given."""
         state = move_data_to_device(state, device)
-        self.waiting = [(loss, predictions, truth) for loss, predictions, truth in state["waiting"]]
+        self.waiting = [(loss, outputs, y) for loss, outputs, y in state["waiting"]]
         for name, values in state["counted"].items():
             for key, value in values.items():
                 setattr(self.get_submodule(name), key, value)

@@ -40,6 +40,6 @@ class LearningCurve(Callback):
 def _shown(rows: list[Row], module: L.LightningModule) -> list[str]:
     """Two metrics, without their split: the task's first, or else those that a module of the user's own has logged."""
     logged = [name for row in rows for name in row if name not in BESIDE_METRICS]
-    names = module.train_metrics.names if isinstance(module, SupervisedModule) else logged
+    names = module.measured if isinstance(module, SupervisedModule) else logged
     short = [name.partition("/")[2] if name.startswith(("train/", "val/")) else name for name in names]
     return list(dict.fromkeys(short))[:2] or ["lr"]

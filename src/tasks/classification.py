@@ -13,7 +13,7 @@ from torchmetrics.classification import MulticlassAccuracy, MulticlassF1Score
 
 from src.console.messages import UserError
 from src.datasets.description import DataDescription
-from src.tasks.metrics import PresentClassesAUROC
+from src.tasks.metrics import PresentAUROC
 from src.tasks.task import Task, counted, rounded
 
 
@@ -38,6 +38,7 @@ class Classification(Task):
         is_image = len(shape) == 2 or (len(shape) == 3 and shape[0] in (1, 3))
         self.pictures = ("confusion", "mistakes") if is_image else ("confusion",)
         self.metric_parameters = {"task": "multiclass", "num_classes": len(data.classes)}
+        self.dear = ("auroc",)
 
     def summary(self) -> tuple[str, str]:
         return "binary" if self.is_binary else "multiclass", f"{len(self.classes)} classes"
@@ -64,7 +65,7 @@ class Classification(Task):
         return {
             "accuracy": MulticlassAccuracy(count, average="micro", validate_args=False),
             "f1": MulticlassF1Score(count, average="macro", validate_args=False),
-            "auroc": PresentClassesAUROC(count),
+            "auroc": PresentAUROC(count),
         }
 
     def columns(self, predictions: Tensor, x: Tensor) -> dict[str, Any]:

@@ -1,42 +1,76 @@
-"""Metrics of torchmetrics that stay meaningful on small splits."""
+"""Metrics of torchmetrics that stay meaningful on small splits, and within memory on large ones."""
 
 from __future__ import annotations
 
 import warnings
+from collections.abc import Callable
+from functools import cache
 from inspect import signature
 from typing import Any
 
 import torch
 from torch import Tensor
-from torchmetrics import R2Score
-from torchmetrics.classification import MulticlassAUROC, MultilabelAUROC
+from torch.nn import functional as F
+from torchmetrics import Metric, R2Score
+from torchmetrics.functional.classification import multilabel_auroc
+
+from src.console.screen import notice
+
+EXACT = 2**22  # probabilities that an AUROC keeps: to sort them takes 0.2 GB, and a second or two
+BINS = 1024
+LARGEST = 17.0  # log-odds: as near to 1 as a float32 can be
 
 
-class PresentClassesAUROC(MulticlassAUROC):
-    """The area under the ROC curve, one class against the rest, mean over those classes that y holds.
+class PresentAUROC(Metric):
+    """The area under the ROC curve, mean over those of K classes or labels that apply to some examples, not to all.
 
-    torchmetrics counts a class that is absent from a small split as 0.
+    torchmetrics counts a class that is absent from a small split as 0. Up to `EXACT` probabilities are kept, and the
+    area is exact. Of more of them each class or label has a histogram of log-odds, whose bins tell probabilities near 0
+    apart too, which are all that a rare class has.
     """
 
-    def __init__(self, num_classes: int) -> None:
-        super().__init__(num_classes, average="none", validate_args=False)
+    higher_is_better = True
+    preds: Any
+    target: Any
+    histograms: Tensor
+
+    def __init__(self, count: int) -> None:
+        super().__init__()
+        self.count = count
+        self.add_state("preds", [], dist_reduce_fx="cat")
+        self.add_state("target", [], dist_reduce_fx="cat")
+        self.add_state("histograms", torch.zeros(count, 2, BINS, dtype=torch.long), dist_reduce_fx="sum")
+
+    def update(self, preds: Tensor, target: Tensor) -> None:
+        """Probabilities (N, K) and class numbers (N,) or labels (N, K)."""
+        self.preds.append(preds)
+        self.target.append(target)
+        if sum(kept.numel() for kept in self.preds) > EXACT:
+            self._fold(torch.cat(self.preds), torch.cat(self.target))
 
     def compute(self) -> Tensor:
-        """The mean; nan if y holds one class only."""
-        counts = _joined(self.target).long().bincount(minlength=self.num_classes)
-        return _mean_where_known(_quietly(super().compute), counts, int(counts.sum()))
+        """The mean; nan if no class or label applies to some examples, and not to all."""
+        preds, target = _joined(self.preds), _joined(self.target)
+        if preds.numel() > EXACT or self.histograms.any():  # several devices may have kept more together
+            self._fold(preds, target)
+            areas, counts, examples = _areas(self.histograms.cpu())
+        else:
+            labels = self._labels(target)
+            areas = _quietly(multilabel_auroc, preds, labels, self.count, average="none", validate_args=False)
+            areas, counts, examples = areas.reshape(-1), labels.sum(dim=0), len(labels)
+        return areas[(counts > 0) & (counts < examples)].mean()
 
+    def _labels(self, target: Tensor) -> Tensor:
+        return target if target.dim() == 2 else F.one_hot(target, self.count)  # (N, K)
 
-class PresentLabelsAUROC(MultilabelAUROC):
-    """The area under the ROC curve, mean over those labels that apply to some examples, and not to all."""
-
-    def __init__(self, num_labels: int) -> None:
-        super().__init__(num_labels, average="none", validate_args=False)
-
-    def compute(self) -> Tensor:
-        """The mean; nan if there is no such label."""
-        target = _joined(self.target)
-        return _mean_where_known(_quietly(super().compute), target.sum(dim=0), len(target))
+    def _fold(self, preds: Tensor, target: Tensor) -> None:
+        """Count probabilities in the histograms, and keep them no longer."""
+        _say_binned()
+        places = (preds.logit() / LARGEST + 1).clamp(0, 2) * ((BINS - 1) / 2)  # (N, K), from 0 to BINS - 1
+        histogram = 2 * torch.arange(self.count, device=preds.device) + self._labels(target)  # (N, K)
+        counts = (histogram * BINS + places.round().long()).flatten().bincount(minlength=self.histograms.numel())
+        self.histograms = self.histograms + counts.reshape(self.histograms.shape)
+        self.preds, self.target = [preds[:0]], [target[:0]]  # of this shape: devices exchange them
 
 
 class R2OfTwoOrMore(R2Score):
@@ -55,12 +89,20 @@ def _joined(batches: Any) -> Tensor:
     return torch.cat(batches) if isinstance(batches, list) else batches
 
 
-def _quietly(compute: Any) -> Tensor:
+def _quietly(compute: Callable[..., Tensor], *arguments: Any, **options: Any) -> Tensor:
     with warnings.catch_warnings():
         warnings.filterwarnings("ignore", "No (positive|negative) samples")
-        return compute()
+        return compute(*arguments, **options)
 
 
-def _mean_where_known(areas: Tensor, counts: Tensor, examples: int) -> Tensor:
-    """The mean of the areas of what applies to some of the examples, and not to all."""
-    return areas.reshape(-1)[(counts > 0) & (counts < examples)].mean()
+def _areas(histograms: Tensor) -> tuple[Tensor, Tensor, int]:
+    """Of histograms (K, 2, BINS): K areas, how many examples each of K applies to, and how many there are."""
+    without, of_it = histograms.double().unbind(dim=1)  # (K, BINS): examples to which it does not apply, and does
+    below = without.cumsum(dim=1) - without / 2  # half of those in the same bin
+    areas = (of_it * below).sum(dim=1) / (of_it.sum(dim=1) * without.sum(dim=1))
+    return areas.float(), of_it.sum(dim=1), int(histograms[0].sum())
+
+
+@cache
+def _say_binned() -> None:
+    notice(f"auroc: there are more than {EXACT:,} probabilities. They are counted in {BINS} bins, not one by one.")

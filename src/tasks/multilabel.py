@@ -19,7 +19,7 @@ from torchmetrics.classification import (
 
 from src.console.messages import UserError
 from src.datasets.description import DataDescription
-from src.tasks.metrics import PresentLabelsAUROC
+from src.tasks.metrics import PresentAUROC
 from src.tasks.task import Task, rounded
 
 
@@ -41,6 +41,7 @@ class MultiLabel(Task):
         super().__init__(data, max(1, math.prod(data.target_shape)))
         self.threshold, self.labels = threshold, data.targets
         self.metric_parameters = {"task": "multilabel", "num_labels": self.output_size, "threshold": threshold}
+        self.dear = ("auroc",)
 
     def summary(self) -> tuple[str, str]:
         return "multilabel", "1 label" if self.output_size == 1 else f"{self.output_size} labels"
@@ -48,12 +49,12 @@ class MultiLabel(Task):
     def truth(self, y: Tensor) -> Tensor:
         y = y.reshape(len(y), -1)  # (B, K)
         labels = (y != 0).long()
-        if y.device.type == "cpu" and not torch.equal(labels, y.long()):
+        if not torch.equal(labels, y.long()):
             raise UserError(f"A label is 1 where it applies and 0 where it does not, but y holds {y.max():g}.")
         return labels
 
-    def target(self, truth: Tensor) -> Tensor:
-        return truth.to(torch.get_default_dtype())
+    def target(self, y: Tensor) -> Tensor:
+        return y.reshape(len(y), -1).to(torch.get_default_dtype())  # `truth` checks it, of many batches at once
 
     def loss(self, outputs: Tensor, target: Tensor, weight: Tensor | None = None) -> Tensor:
         return F.binary_cross_entropy_with_logits(outputs, target.to(outputs.dtype), pos_weight=weight)
@@ -67,7 +68,7 @@ class MultiLabel(Task):
             "f1": MultilabelF1Score(count, average="macro", **options),
             "accuracy": MultilabelAccuracy(count, average="macro", **options),
             "exact": MultilabelExactMatch(count, **options),
-            "auroc": PresentLabelsAUROC(count),
+            "auroc": PresentAUROC(count),
             **{f"f1_{name}": _F1OfLabel(k, self.threshold) for k, name in enumerate(self.labels)},
         }
 

@@ -37,8 +37,8 @@ class Regression(Task):
         y = y if y.is_floating_point() else y.to(torch.get_default_dtype())
         return y.reshape(len(y), -1)  # (B,) or (B, K) -> (B, K)
 
-    def target(self, truth: Tensor) -> Tensor:
-        return self.target_scale(truth)
+    def target(self, y: Tensor) -> Tensor:
+        return self.target_scale(self.truth(y))
 
     def loss(self, outputs: Tensor, target: Tensor, weight: Tensor | None = None) -> Tensor:
         if weight is not None:

@@ -33,6 +33,7 @@ class Task(nn.Module, ABC):
         target_scale: of targets that are standardized; it learns from the training split. None: they are not.
         pictures: the names of the pictures in src/plots/ that suit.
         metric_parameters: what a metric of torchmetrics has to know, such as num_classes.
+        dear: the names of metrics that take long or keep every prediction: only val and test are measured by them.
     """
 
     target_kind: ClassVar[TargetKind | None] = None
@@ -46,6 +47,7 @@ class Task(nn.Module, ABC):
         self.target_scale: Standardize | None = None
         self.pictures: tuple[str, ...] = ()
         self.metric_parameters: dict[str, Any] = {}
+        self.dear: tuple[str, ...] = ()
 
     @abstractmethod
     def summary(self) -> tuple[str, str]:
@@ -53,11 +55,11 @@ class Task(nn.Module, ABC):
 
     @abstractmethod
     def truth(self, y: Tensor) -> Tensor:
-        """y of a batch in the dtype and shape in which metrics and pictures compare it with predictions."""
+        """y of one batch or more in the dtype and shape in which metrics and pictures compare it with predictions."""
 
-    def target(self, truth: Tensor) -> Tensor:
-        """What the loss compares outputs with."""
-        return truth
+    def target(self, y: Tensor) -> Tensor:
+        """y of a batch as the loss compares outputs with it."""
+        return self.truth(y)
 
     @abstractmethod
     def loss(self, outputs: Tensor, target: Tensor, weight: Tensor | None = None) -> Tensor:
