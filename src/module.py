@@ -11,6 +11,7 @@ import lightning as L
 import torch
 from lightning.pytorch.trainer.states import TrainerFn
 from torch import Tensor, nn
+from torch.utils.flop_counter import FlopCounterMode
 
 from src.config.build import build, named
 from src.config.trust import trusted
@@ -24,6 +25,7 @@ from src.learning.devices import of_all_devices
 from src.learning.loss import build_loss, is_balanced
 from src.learning.metrics import EpochMetrics, Mode, build_metrics, check_measured, known_mode
 from src.learning.optimization import build_optimizer, build_schedule, freeze, is_plateau
+from src.learning.timing import ends
 from src.learning.weights import load_weights
 from src.nets.standardize import Standardize
 from src.tasks import Task
@@ -69,6 +71,7 @@ class SupervisedModule(L.LightningModule):
         self.save_hyperparameters()
         self.data: DataDescription | None = None
         self.has_val = self.is_validated = False
+        self.every = 1  # epochs between two that are measured
         self.epoch_begun: dict[str, Any] = {}
 
     @classmethod
@@ -136,6 +139,9 @@ class SupervisedModule(L.LightningModule):
         self.is_validated = False  # in this epoch
 
     def on_train_epoch_end(self) -> None:
+        if not self.is_measured:
+            self.train_metrics.forget()
+            return
         self._log(self.train_metrics)
         scheduler = self.lr_schedulers()
         if is_plateau(scheduler):
@@ -170,8 +176,18 @@ class SupervisedModule(L.LightningModule):
             raise UserError(f"{what} in {place}. {REMEDY}") from error
 
     @property
+    def is_measured(self) -> bool:
+        """At an epoch's end: whether its metrics are known. All are, but for tiny ones: see `EpochEnds`."""
+        return (self.current_epoch + 1) % self.every == 0 or ends(self.trainer)
+
+    @property
+    def waits_for_metric(self) -> bool:
+        """Whether the learning rate follows a metric, epoch by epoch."""
+        return is_plateau(self.lr_schedulers())
+
+    @property
     def measured(self) -> list[str]:
-        """The metrics of every epoch."""
+        """The metrics of an epoch."""
         return [*(self.val_metrics.names if self.has_val else ()), *self.train_metrics.names]
 
     def mode_of(self, metric: str) -> Mode:
@@ -231,10 +247,13 @@ class SupervisedModule(L.LightningModule):
         return Prepared(self.inputs(x), y)
 
     def _check(self, x: Tensor, y: Tensor) -> None:
-        """Try net, loss and metrics on two examples."""
+        """Try net, loss and metrics on two examples; count what the net computes for one, floating-point operations."""
         h = self.hparams
         with predicting(self.net):
             outputs = check_net(h.net["_target_"], lambda x: self.net(self.inputs(x)), self.task, x)
+            with FlopCounterMode(display=False) as counter:
+                self.net(self.inputs(x))
+        self.flops = counter.get_total_flops() / len(x)
         if h.loss and "_target_" in h.loss:
             check_loss(h.loss["_target_"], self.loss, self.task, outputs, y)
         check_metrics({name: self.val_metrics.metrics[name] for name in h.metrics}, self.task, outputs, y)

@@ -10,10 +10,11 @@ import lightning as L
 from lightning.pytorch.callbacks import Checkpoint
 from lightning.pytorch.trainer.states import TrainerFn
 
+from src.callbacks.epoch_ends import has_end
 from src.callbacks.monitor import check_logged, check_monitor, mode_of
-from src.callbacks.timing import ends
 from src.console.messages import UserError
 from src.learning.metrics import Mode
+from src.learning.timing import ends
 
 
 class BestCheckpoint(Checkpoint):
@@ -47,6 +48,8 @@ class BestCheckpoint(Checkpoint):
             self._judge(trainer)
 
     def on_train_epoch_end(self, trainer: L.Trainer, pl_module: L.LightningModule) -> None:
+        if not has_end(trainer, pl_module):
+            return
         if self.monitor is None:
             if ends(trainer):
                 self._save(trainer)

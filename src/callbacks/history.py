@@ -1,4 +1,4 @@
-"""logs/metrics.csv: one row an epoch."""
+"""logs/metrics.csv: a row for each epoch that is measured."""
 
 from __future__ import annotations
 
@@ -12,6 +12,7 @@ import lightning as L
 from lightning.pytorch.callbacks import Checkpoint
 from lightning.pytorch.trainer.states import TrainerFn
 
+from src.callbacks.epoch_ends import has_end
 from src.console.screen import notice
 from src.files.atomic import naming, written_whole
 from src.module import SupervisedModule
@@ -55,7 +56,7 @@ class History(Checkpoint):
         self.is_validated = trainer.state.fn == TrainerFn.FITTING and not trainer.sanity_checking
 
     def on_train_epoch_end(self, trainer: L.Trainer, pl_module: L.LightningModule) -> None:
-        if not trainer.is_global_zero:
+        if not trainer.is_global_zero or not has_end(trainer, pl_module):
             return
         row = {
             "epoch": trainer.current_epoch,

@@ -14,11 +14,11 @@ import torch
 from lightning.pytorch.callbacks import Checkpoint
 
 from src.callbacks.logged import log_on_from, logged_so_far
-from src.callbacks.timing import can_resume_here, ends
 from src.console.signals import stop_code, wait_for_safe_points
 from src.datamodule import data_of
 from src.files.checkpoints import LAST
 from src.learning.devices import of_all_devices
+from src.learning.timing import can_resume_here, ends
 
 
 class LastCheckpoint(Checkpoint):

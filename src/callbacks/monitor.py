@@ -8,6 +8,7 @@ import lightning as L
 import torch
 from lightning.pytorch.callbacks import EarlyStopping as LightningEarlyStopping
 
+from src.callbacks.epoch_ends import has_end
 from src.learning.metrics import Mode, check_measured, known_mode
 from src.module import SupervisedModule
 
@@ -56,6 +57,14 @@ class EarlyStopping(LightningEarlyStopping):
         thresholds = {"stopping_threshold": stopping_threshold, "divergence_threshold": divergence_threshold}
         super().__init__(monitor, min_delta, patience, mode=mode or "min", **options, **thresholds)
         self.follows_metric = mode is None
+
+    def _should_skip_check(self, trainer: L.Trainer) -> bool:
+        return super()._should_skip_check(trainer) or not has_end(trainer, trainer.lightning_module)
+
+    def _run_early_stopping_check(self, trainer: L.Trainer) -> None:
+        if self.monitor in trainer.callback_metrics:  # Lightning counts validations
+            self.wait_count += (trainer.check_val_every_n_epoch or 1) - 1
+        super()._run_early_stopping_check(trainer)
 
     def on_fit_start(self, trainer: L.Trainer, pl_module: L.LightningModule) -> None:
         check_monitor("callbacks.early_stopping.monitor", self.monitor, pl_module)

@@ -33,6 +33,8 @@ class RunProgress(Callback):
             self._draw(completed=done, description=f"epoch {trainer.current_epoch + 1}/{epochs}", metrics=self.metrics)
 
     def on_train_epoch_end(self, trainer: L.Trainer, pl_module: L.LightningModule) -> None:
+        if self.bar is None:
+            return
         values = trainer.callback_metrics
         names = pl_module.val_metrics.names if isinstance(pl_module, SupervisedModule) else values
         self.metrics = "  ".join(f"{name} {values[name]:.3g}" for name in [*names][:2] if name in values)

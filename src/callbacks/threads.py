@@ -5,7 +5,6 @@ from __future__ import annotations
 import lightning as L
 import torch
 from lightning.pytorch.callbacks import Callback
-from torch.utils.flop_counter import FlopCounterMode
 
 from src.console.messages import UserError
 from src.datamodule import data_of
@@ -36,7 +35,4 @@ class Threads(Callback):
         data = data_of(trainer)
         if not isinstance(pl_module, SupervisedModule):  # what it computes is not known: at least once with each weight
             return 2 * sum(p.numel() for p in pl_module.parameters()) * data.loading.batch_size < SMALL
-        x, _ = data.examples()
-        with FlopCounterMode(display=False) as counter:
-            pl_module.outputs(x.to(pl_module.device))
-        return counter.get_total_flops() / len(x) * data.loading.batch_size < SMALL
+        return pl_module.flops * data.loading.batch_size < SMALL

@@ -15,9 +15,9 @@ from omegaconf import Container, OmegaConf
 from src.config.build import HYDRAS_OWN, key_of, locate, parameters_of, shown
 from src.console.messages import UserError, nearest
 
-# Keys beside a target's own parameters, by the key of the spec: the module takes them out before it builds.
+# Keys beside a target's own parameters, by the key of the spec: they are taken out, or seen to, before it is built.
 TIMING = ("interval", "frequency", "monitor")  # when Lightning calls a scheduler
-BESIDE = {"scheduler": TIMING, "optimizer": ("groups",), "loss": ("weight",)}
+BESIDE = {"scheduler": TIMING, "optimizer": ("groups",), "loss": ("weight",), "trainer": ("check_val_every_n_epoch",)}
 LENGTHS = ("T_max", "total_steps")  # of a scheduler: null is counted
 FILLED_IN = (*LENGTHS, "mode")  # where these are null: they follow from the run's length and the monitor
 

@@ -7,13 +7,13 @@ import re
 
 from omegaconf import DictConfig, OmegaConf
 
+from src.config.build import shown
 from src.config.trust import own_packages
 from src.console.messages import UserError
 
 NEEDED = ("best", "history", "last")  # callbacks that results.json is made from
 LEAST = {
     "trainer.accumulate_grad_batches": 1,
-    "trainer.check_val_every_n_epoch": 1,
     "trainer.gradient_clip_val": 0,
     "callbacks.early_stopping.patience": 0,
     "callbacks.last.every_seconds": 0,
@@ -43,9 +43,11 @@ def check_run(cfg: DictConfig) -> None:
         raise UserError(f"trainer.max_time={time}: days, hours, minutes and seconds are needed, such as 00:12:00:00.")
     if trainer.limit_train_batches == 0:
         raise UserError("trainer.limit_train_batches=0 trains nothing.")
-    steps = cfg.steps_per_execution
-    if steps != "auto" and (isinstance(steps, bool) or not isinstance(steps, int) or steps < 1):
-        raise UserError(f"steps_per_execution={steps}: a whole number from 1 is needed, or auto.")
+    for key, none in {"steps_per_execution": (), "trainer.check_val_every_n_epoch": (None,)}.items():
+        value = OmegaConf.select(cfg, key)
+        is_number = isinstance(value, int) and not isinstance(value, bool) and value >= 1
+        if not (is_number or value in ("auto", *none)):
+            raise UserError(f"{key}={shown(value)}: a whole number from 1 is needed, or auto.")
     for key, least in LEAST.items():
         value = OmegaConf.select(cfg, key)
         if value is not None and value < least:

@@ -119,6 +119,15 @@ class EpochMetrics(nn.Module):
             metric.reset()
         return dict(zip(self.names, values, strict=True))
 
+    def forget(self) -> None:
+        """Start anew, and compute nothing. Raises FloatingPointError as `compute`."""
+        if self.waiting and not self.waiting[0][0].is_cpu:
+            self._check_finite([loss for loss, _, _ in self.waiting])
+        self.waiting = []
+        for metric in (self.loss, *self.metrics.values()):
+            if metric.update_called:
+                metric.reset()
+
     def mode(self, name: str) -> Mode | None:
         """Whether a smaller or a larger value of `name` is better; None if its metric does not say."""
         if name == self.names[0]:

@@ -11,10 +11,10 @@ from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 from PIL import Image
 
-from src.callbacks.timing import ends
 from src.console.messages import UserError
 from src.datamodule import DataModule, data_of
 from src.files.atomic import written_whole
+from src.learning.timing import ends
 from src.module import SupervisedModule
 from src.plots.picture import curve_x, draw_points, plots
 
@@ -22,7 +22,7 @@ FRAMES = 60  # at most, evenly over the run, for which they are thinned out as i
 
 
 class Animation(Checkpoint):
-    """A frame for an epoch, or for every second, fourth, ... of a long run, with the loss in it.
+    """A frame for an epoch that is measured, or for every second, fourth, ... of them, with the loss in it.
 
     A Checkpoint, since Lightning calls those when an epoch's metrics are known.
     """
@@ -40,7 +40,10 @@ class Animation(Checkpoint):
         self.x = curve_x(data_of(trainer))  # (300, 1)
 
     def on_train_epoch_end(self, trainer: L.Trainer, pl_module: SupervisedModule) -> None:
-        if not self.enabled or (trainer.current_epoch % self.every and not ends(trainer)):
+        if not self.enabled or not pl_module.is_measured:
+            return
+        number = (trainer.current_epoch + 1) // pl_module.every - 1
+        if number % self.every and not ends(trainer):
             return
         y = pl_module.task.predictions(pl_module.outputs(self.x.to(pl_module.device)).float())
         name = "val/loss" if pl_module.is_validated else "train/loss"  # train/loss is that of weights before these

@@ -20,7 +20,7 @@ class LearningCurve(Callback):
         if not rows:
             return
         figure = Figure(figsize=(10, 4), layout="constrained")
-        figure.suptitle(f"Learning curve: {len(rows)} epochs, {rows[-1]['seconds']:.1f} s")
+        figure.suptitle(f"Learning curve: {rows[-1]['epoch'] + 1} epochs, {rows[-1]['seconds']:.1f} s")
         best = next(c for c in trainer.checkpoint_callbacks if isinstance(c, BestCheckpoint))
         metrics = _shown(rows, pl_module)
         for axes, metric in zip(figure.subplots(1, len(metrics), squeeze=False)[0], metrics, strict=True):

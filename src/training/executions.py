@@ -23,6 +23,7 @@ from torch import Tensor
 from src.console.messages import UserError
 from src.datamodule import datamodule_of
 from src.datasets.prepared import Prepared, PreparedLoader
+from src.learning.timing import ends
 from src.module import SupervisedModule
 
 AUTO = (32, 0.03)  # at most so many steps, and about so many seconds: a signal and the progress bar wait no longer
@@ -75,6 +76,11 @@ class Executions(_TrainingEpochLoop):
             for _ in range(self._batches_ahead() - 1):
                 self._step(next(data_fetcher)[0])
         super().advance(data_fetcher)
+
+    def _should_check_val_epoch(self) -> bool:
+        """The last epoch is always validated."""
+        is_last = self.trainer.check_val_every_n_epoch is not None and ends(self.trainer)
+        return super()._should_check_val_epoch() or (is_last and self.trainer.enable_validation)
 
     def _measure(self, data_fetcher: _DataFetcher) -> None:
         began = time.perf_counter()

@@ -16,6 +16,8 @@ if TYPE_CHECKING:
 
 def build_trainer(cfg: DictConfig, **options: Any) -> L.Trainer:
     """Lightning's Trainer; its own bar and summary would come beside ours."""
+    if cfg.trainer.check_val_every_n_epoch == "auto":
+        options["check_val_every_n_epoch"] = 1
     trainer = build(cfg.trainer, "trainer", enable_progress_bar=False, enable_model_summary=False, **options)
     # Ours know when it is safe to stop. Lightning's stop between a step and its validation, and wait for other devices
     # inside a signal's handler, which may be for ever.

@@ -103,11 +103,14 @@ class Training:
 
     def trainer(self) -> L.Trainer:
         """The Trainer of the config, with its callbacks, which goes on from the run's last state."""
+        from src.callbacks.epoch_ends import EpochEnds
         from src.callbacks.made_with import MadeWith
         from src.training.executions import Executions
 
         callbacks = [build(spec, f"callbacks.{name}") for name, spec in self.cfg.callbacks.items() if spec]
         callbacks.append(MadeWith(self.made_with))
+        if self.cfg.trainer.check_val_every_n_epoch == "auto":
+            callbacks.append(EpochEnds())
         trainer = build_trainer(self.cfg, callbacks=callbacks, default_root_dir=self.run.folder)
         steps = self.cfg.steps_per_execution
         trainer.fit_loop.epoch_loop = Executions(trainer, None if steps == "auto" else steps)
