@@ -30,14 +30,7 @@ AUTO = (32, 0.03)  # at most so many steps, and about so many seconds: a signal 
 MEASURED = 5  # steps before `auto` chooses; the fastest counts
 # Hooks that only the last step of an execution calls.
 IN_STEP = ("on_before_zero_grad", "on_before_backward", "on_after_backward", "on_before_optimizer_step")
-OF_MODULE = (
-    *IN_STEP,
-    "on_train_batch_start",
-    "on_train_batch_end",
-    "backward",
-    "optimizer_step",
-    "optimizer_zero_grad",
-)
+OF_MODULE = (*IN_STEP, "on_train_batch_start", "on_train_batch_end", "backward", "optimizer_step")
 OF_BATCH = ("on_before_batch_transfer", "transfer_batch_to_device", "on_after_batch_transfer")
 
 
@@ -54,18 +47,15 @@ class Executions(_TrainingEpochLoop):
     def __init__(self, trainer: L.Trainer, steps: int | None) -> None:
         replaced = trainer.fit_loop.epoch_loop
         super().__init__(trainer, replaced.min_steps, replaced.max_steps)
-        self.wanted = self.steps = steps
+        self.steps = steps
         self.seconds: list[float] = []
+        self.is_checked = False
 
     def run(self, data_fetcher: _DataFetcher) -> None:
         """Raises UserError if `steps` were asked for that this run cannot take together."""
-        [loader] = data_fetcher.combined_loader.flattened
-        is_prepared = isinstance(loader, PreparedLoader)
-        obstacle = _obstacle(self.trainer)
-        if obstacle and (self.wanted or 1) > 1:
-            raise UserError(f"steps_per_execution={self.wanted}: {obstacle} needs steps_per_execution=1.")
-        if obstacle or not (is_prepared or self.wanted):
-            self.steps = 1
+        is_prepared = all(isinstance(loader, PreparedLoader) for loader in data_fetcher.combined_loader.flattened)
+        if not self.is_checked:
+            self._check(is_prepared)
         super().run(_Direct(data_fetcher) if is_prepared else data_fetcher)
 
     def advance(self, data_fetcher: _DataFetcher) -> None:
@@ -81,6 +71,13 @@ class Executions(_TrainingEpochLoop):
         """The last epoch is always validated."""
         is_last = self.trainer.check_val_every_n_epoch is not None and ends(self.trainer)
         return super()._should_check_val_epoch() or (is_last and self.trainer.enable_validation)
+
+    def _check(self, is_prepared: bool) -> None:
+        self.is_checked, obstacle = True, _obstacle(self.trainer)
+        if obstacle and (self.steps or 1) > 1:
+            raise UserError(f"steps_per_execution={self.steps}: {obstacle} needs steps_per_execution=1.")
+        if obstacle or not (is_prepared or self.steps):
+            self.steps = 1
 
     def _measure(self, data_fetcher: _DataFetcher) -> None:
         began = time.perf_counter()
