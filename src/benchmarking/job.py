@@ -45,6 +45,7 @@ class Job:
         parts: the module, its optimizer, and Lightning's configs of its schedules, to be copied.
         orders: indices of the training examples (N,), by epoch.
         batches: of an epoch; the last one may be smaller.
+        validated: epochs, from 0, that ended with a validation, noted while the run goes on.
     """
 
     def __init__(self, trainer: L.Trainer, data: Data | None) -> None:
@@ -59,7 +60,7 @@ class Job:
         self.drop_last = loading.drop_last
         self.accumulate, self.clip = trainer.accumulate_grad_batches, trainer.gradient_clip_val
         self.clips_values = trainer.gradient_clip_algorithm == "value"
-        self.validates_every = trainer.check_val_every_n_epoch or 1
+        self.validated: set[int] = set()
         examples = len(self.data.train.x)
         self.batches = examples // self.batch_size if self.drop_last else -(-examples // self.batch_size)
         self.examples = min(examples, self.batches * self.batch_size)
@@ -84,14 +85,15 @@ class Job:
             torch.cuda.set_rng_state(self.random[1], self.device)
         return copy.deepcopy(self.parts)
 
-    def synchronize(self) -> None:
-        """Wait until the device has done what it was asked for: before the clock is read."""
-        if self.device.type != "cpu":
-            torch.accelerator.synchronize()
-
     def _order(self, sampler: EpochSampler, epoch: int) -> Tensor:
         sampler.set_epoch(epoch)
         return torch.tensor(list(sampler), device=self.device)[: self.examples]
+
+
+def synchronize(device: torch.device) -> None:
+    """Wait until a device has done what it was asked for: before the clock is read."""
+    if device.type != "cpu":
+        torch.accelerator.synchronize()
 
 
 def _prepared(split: str, module: SupervisedModule, data: DataModule, trainer: L.Trainer) -> Any:

@@ -67,11 +67,6 @@ class Learner:
             metrics.update(loss, self.module.task.predictions(outputs.float()), split.truth)
             return {name: value.item() for name, value in metrics.compute().items()}
 
-    @property
-    def is_validated(self) -> bool:
-        """Whether this epoch ends with a validation."""
-        return self.job.data.val is not None and (self.epoch + 1) % self.job.validates_every == 0
-
     def end_epoch(self, measured: dict[str, float]) -> None:
         """Step a schedule by epochs."""
         self.epoch, self.batch = self.epoch + 1, 0

@@ -8,7 +8,7 @@ import torch
 from torch import Tensor
 from torch.utils.data import DataLoader, TensorDataset
 
-from src.benchmarking.job import Job
+from src.benchmarking.job import Job, synchronize
 from src.benchmarking.learner import Learner
 
 Weights = dict[str, Tensor]
@@ -18,9 +18,9 @@ def bare(job: Job) -> tuple[float, Weights]:
     """Seconds, and the weights at the end, of a loop over tensors on the run's device: Kindling's batches in order."""
     learner, (train, val) = Learner(job), (job.data.train, job.data.val)
     x, target = train.x, train.target
-    job.synchronize()
+    synchronize(job.device)
     began = time.perf_counter()
-    for order in job.orders:
+    for epoch, order in enumerate(job.orders):
         losses = []
         for rows in order.split(job.batch_size):
             loss = learner.forward(x[rows], target[rows])
@@ -28,10 +28,10 @@ def bare(job: Job) -> tuple[float, Weights]:
             learner.update()
             losses.append(loss.detach())
         measured = {"train/loss": torch.stack(losses).mean().item()}
-        if val and learner.is_validated:
+        if val and epoch in job.validated:
             measured |= learner.measured(learner.outputs(val.x.split(job.batch_size)), val)
         learner.end_epoch(measured)
-    job.synchronize()
+    synchronize(job.device)
     return time.perf_counter() - began, learner.net.state_dict()
 
 
@@ -41,9 +41,9 @@ def tutorial(job: Job) -> float:
     options = {"shuffle": True, "drop_last": job.drop_last}
     loader = DataLoader(TensorDataset(train.x.cpu(), train.target.cpu()), job.batch_size, **options)
     val_loader = DataLoader(TensorDataset(val.x.cpu(), val.target.cpu()), job.batch_size) if val else None
-    job.synchronize()
+    synchronize(job.device)
     began = time.perf_counter()
-    for _ in range(job.epochs):
+    for epoch in range(job.epochs):
         running_loss = 0.0
         for x, target in loader:
             loss = learner.forward(x.to(job.device), target.to(job.device))
@@ -51,10 +51,10 @@ def tutorial(job: Job) -> float:
             learner.update()
             running_loss += loss.item()
         measured = {"train/loss": running_loss / len(loader)}
-        if val and val_loader and learner.is_validated:
+        if val and val_loader and epoch in job.validated:
             measured |= learner.measured(learner.outputs(x.to(job.device) for x, _ in val_loader), val)
         learner.end_epoch(measured)
-    job.synchronize()
+    synchronize(job.device)
     return time.perf_counter() - began
 
 
@@ -66,13 +66,13 @@ def step_parts(job: Job) -> dict[str, float]:
 
     def add(part: str | None) -> None:
         nonlocal mark
-        job.synchronize()
+        synchronize(job.device)
         now = time.perf_counter()
         if part:
             seconds[part] += now - mark
         mark = now
 
-    for order in job.orders:
+    for epoch, order in enumerate(job.orders):
         for rows in order.split(job.batch_size):
             x, target = train.x[rows], train.target[rows]
             add(None)
@@ -82,7 +82,7 @@ def step_parts(job: Job) -> dict[str, float]:
             add("backward")
             learner.update()
             add("optimizer")
-        if val and learner.is_validated:
+        if val and epoch in job.validated:
             learner.outputs(val.x.split(job.batch_size))
             add("validation")
         learner.end_epoch({})

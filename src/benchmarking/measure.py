@@ -34,6 +34,7 @@ def rounds_of(cfg: DictConfig, rounds: int, done: Callable[[], None]) -> dict[st
     warm.trainer.max_epochs = min(cfg.trainer.max_epochs, every if isinstance(every, int) else 1)
     data, measured = None, []
     for number in range(rounds + 1):
+        gc.collect()  # what earlier rounds have left is not to be collected within this one's
         seconds, data = _round(cfg if number else warm, data, done)
         measured.append(seconds)
     return _results(measured[1:])
@@ -44,7 +45,6 @@ def _round(cfg: DictConfig, data: Data | None, done: Callable[[], None]) -> tupl
     seconds: dict[str, Any] = {}
 
     def turn(run: Callable[[], Any]) -> Any:
-        gc.collect()
         result = run()
         done()
         return result

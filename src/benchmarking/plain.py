@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, cast
 
 import lightning as L
 from torch import Tensor, nn
+from torchmetrics import Metric
 
 from src.learning.optimization import is_plateau
 from src.module import SupervisedModule
@@ -44,7 +45,7 @@ class PlainModule(L.LightningModule):
         self.log("val/loss", self.loss(outputs, target), prog_bar=True)
         for name, metric in self.val_metrics.items():
             metric(self.task.predictions(outputs.float()), truth)
-            self.log(f"val/{name}", metric)
+            self.log(f"val/{name}", cast(Metric, metric))
 
     def configure_optimizers(self) -> Any:
         if not self.schedules:

@@ -18,7 +18,7 @@ from torch import Tensor
 from torch.utils.data import DataLoader, TensorDataset
 
 from src.benchmarking.comparable import check_config, check_devices, check_start
-from src.benchmarking.job import Data, Job
+from src.benchmarking.job import Data, Job, synchronize
 from src.benchmarking.plain import PlainModule
 from src.cli.session import job as hydras_job
 from src.config.build import build
@@ -43,10 +43,11 @@ class Clock(Callback):
     seconds = 0.0
 
     def on_train_start(self, trainer: L.Trainer, pl_module: L.LightningModule) -> None:
+        synchronize(pl_module.device)
         self.began = time.perf_counter()
 
     def on_train_end(self, trainer: L.Trainer, pl_module: L.LightningModule) -> None:
-        trainer.strategy.barrier()
+        synchronize(pl_module.device)
         self.seconds = time.perf_counter() - self.began
 
 
@@ -63,9 +64,8 @@ class Start(Clock):
             metrics.update, metrics.compute = self._timed(metrics.update), self._timed(metrics.compute)
         super().on_train_start(trainer, pl_module)
 
-    def on_train_end(self, trainer: L.Trainer, pl_module: L.LightningModule) -> None:
-        self.job.synchronize()
-        super().on_train_end(trainer, pl_module)
+    def on_validation_end(self, trainer: L.Trainer, pl_module: L.LightningModule) -> None:
+        self.job.validated.add(trainer.current_epoch)
 
     def _timed(self, function: Callable[..., Any]) -> Callable[..., Any]:
         def timed(*args: Any) -> Any:
@@ -118,24 +118,25 @@ def _fetching(loader: Any, epochs: int) -> float:
 def lightning(job: Job, cfg: DictConfig) -> float:
     """Seconds of a plain LightningModule in a Trainer with Lightning's defaults."""
     module, optimizer, configs = job.begin()
-    train, val = (split and TensorDataset(*(t.cpu() for t in split)) for split in (job.data.train, job.data.val))
-    train_loader = DataLoader(cast(Any, train), job.batch_size, shuffle=True, drop_last=job.drop_last)
+    train, val = (TensorDataset(*(t.cpu() for t in split or ())) for split in (job.data.train, job.data.val))
+    train_loader = DataLoader(train, job.batch_size, shuffle=True, drop_last=job.drop_last)
+    val_loader = DataLoader(val, job.batch_size) if job.data.val else None
     keys = ("accelerator", "devices", "precision", "gradient_clip_val", "gradient_clip_algorithm")
-    options = {key: cfg.trainer[key] for key in keys}
+    options, every = {key: cfg.trainer[key] for key in keys}, cfg.trainer.check_val_every_n_epoch
     clock = Clock()
     with _folder() as folder, _unseen(), warnings.catch_warnings():
         warnings.simplefilter("ignore")
         trainer = L.Trainer(
             max_epochs=job.epochs,
             accumulate_grad_batches=job.accumulate,
-            check_val_every_n_epoch=job.validates_every,
+            check_val_every_n_epoch=every if isinstance(every, int) else 1,
             callbacks=[clock],
             logger=False,
             default_root_dir=folder,
             **options,
         )
         trainer._signal_connector.register_signal_handlers = lambda: None  # as in src/training/trainer.py
-        trainer.fit(PlainModule(module, optimizer, configs), train_loader, val and DataLoader(val, job.batch_size))
+        trainer.fit(PlainModule(module, optimizer, configs), train_loader, val_loader)
     return clock.seconds
 
 
