@@ -1,6 +1,6 @@
-"""How fast is training? A bare loop, a tutorial's, Kindling and Lightning's defaults do the same job in turns.
+"""How fast is training? Bare loops, Kindling and Lightning's defaults at the same job, in turns.
 
-python -m src.benchmark                                       # the default run
+python -m src.benchmark                                              # the default run
 python -m src.benchmark experiment=benchmark_mlp out=bench.json
 python -m src.benchmark data=wine net=linear rounds=9 epochs=20
 """
@@ -16,13 +16,21 @@ from src.cli.command import command
 from src.console.messages import UserError
 
 HELP = """
-Words to the command: out=bench.json (and bench.png beside it), rounds=5, epochs=3 (of a round; trainer.max_epochs).
-All else is a KEY=VALUE of python -m src.train. Early stopping is off.
+Words to the command: out=bench.json (its picture is bench.png), rounds=5, and
+epochs=3, those of a round, which is short for trainer.max_epochs=3. All else is
+a KEY=VALUE of python -m src.train. Early stopping is off.
 
-bench.json is flat. Against the bare loop: ratio/kindling, ratio/tutorial, ratio/lightning, ratio/data (Kindling's data
-alone), medians of all rounds, with least/, most/ and spread/ (most less least) of the same names. Medians of
-seconds_per_epoch/, step_ms/ and samples_per_second/, with validation. parts_ms/: of a step of Kindling. start/: seconds
-up to the first step, ratio/start to `import torch, lightning` alone. memory/: peaks, MB.
+bench.json is flat, medians of all rounds:
+  ratio/kindling           its time as a multiple of the bare loop's
+  ratio/tutorial           a loop with TensorDataset and DataLoader
+  ratio/lightning          Lightning's defaults, self.log at each step
+  ratio/data               Kindling's batches alone, nothing done with them
+  least/ most/ spread/     of these ratios over the rounds (most less least)
+  seconds_per_epoch/ step_ms/ samples_per_second/   with validation
+  parts_ms/                of a step of Kindling; framework is the rest
+  start/                   seconds up to the first step, by part
+  ratio/start              all of them, to python -c "import torch, lightning"
+  memory/                  peaks, MB: of python -m src.train, and of it all
 """
 
 

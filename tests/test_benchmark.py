@@ -55,6 +55,9 @@ JOBS = {
         "freeze=['*.1.*']",
         *SMALL[1:],
     ),
+    "auxiliary outputs": (
+        *("experiment=googlenet", "data.shape=[3,32,32]", "data.size=16", "data.batch_size=4", *SMALL[1:]),
+    ),
     "a weighted loss, groups": (*WINE, "loss.weight=balanced", "optimizer.groups=[{parameters: 1.*, lr: 0.1}]"),
 }
 

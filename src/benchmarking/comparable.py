@@ -7,6 +7,7 @@ from typing import Any
 import lightning as L
 from omegaconf import DictConfig, OmegaConf
 
+from src.config.build import shown
 from src.console.messages import UserError
 from src.datamodule import data_of
 from src.module import SupervisedModule
@@ -33,8 +34,8 @@ def check_config(cfg: DictConfig) -> None:
     for key, values in PLAIN.items():
         value = OmegaConf.select(cfg, key)
         if value not in values:
-            like = "null" if values[0] is None else str(values[0]).lower()
-            raise UserError(f"{key}={value}: a bare loop would not do the same. It is compared with {key}={like}.")
+            like = f"{key}={shown(values[0])}"
+            raise UserError(f"{key}={shown(value)}: a bare loop would not do the same. It is compared with {like}.")
     epochs = cfg.trainer.max_epochs
     if epochs is None or epochs < 1:
         raise UserError(f"trainer.max_epochs={epochs}: how many epochs is a round? Choose with epochs=.")
@@ -55,10 +56,11 @@ def check_start(trainer: L.Trainer) -> None:
     size = sum(len(split) for split in data.splits.values()) * x[0].numel() * 4
     if size > LARGEST:
         raise UserError(f"The examples take {size / 1e9:.0f} GB as floats, too much to be held beside the run.")
-    monitors = [config.scheduler for config in trainer.lr_scheduler_configs]
-    monitor = next((c.monitor for c in trainer.lr_scheduler_configs if c.monitor), None)
-    if monitors and monitor not in (None, "train/loss", *module.val_metrics.names):
-        raise UserError(f"scheduler.monitor={monitor}: the bare loop measures the training loss and validation only.")
+    for schedule in trainer.lr_scheduler_configs:
+        if schedule.monitor not in (None, "train/loss", *module.val_metrics.names):
+            raise UserError(
+                f"scheduler.monitor={schedule.monitor}: the bare loop measures the training loss and validation only."
+            )
 
 
 def check_devices(trainer: L.Trainer) -> None:

@@ -27,8 +27,8 @@ def report(results: Mapping[str, Any]) -> None:
     with console.capture() as capture:
         console.print(
             f"{results['examples']:,} examples in batches of {results['batch_size']}, "
-            f"{results['steps_per_epoch']:,} steps an epoch; {results['rounds']} rounds of {results['epochs']} epochs; "
-            f"{results['device']}, threads: {results['threads']}"
+            f"{results['steps_per_epoch']:,} optimizer steps an epoch; {results['device']}\n"
+            f"{results['rounds']} rounds of {results['epochs']} epochs; threads: {results['threads']}"
         )
         console.print(_table(results))
         console.print("same weights: yes")
