@@ -60,3 +60,22 @@ def stripes(size: int, classes: int, shape: list[int], noise: float, data_seed: 
     brightness = 0.5 + (0.1 + 0.3 * depth) * waves + noise * torch.randn(waves.shape, generator=generator)
     x = (255 * brightness.clamp(0, 1)).round().to(torch.uint8)
     return InMemory(x, y, [f"{180 * k / classes:.4g}°" for k in range(classes)], target="direction of the stripes")
+
+
+def clusters(size: int, features: int, classes: int, noise: float, data_seed: int) -> InMemory:
+    """Points around a centre for each class; x (N, F), y as many of each class.
+
+    The centres are drawn from a standard normal distribution, and so are the points, times `noise`, around theirs.
+
+    Raises:
+        UserError: fewer than two classes, or no features.
+    """
+    if classes < 2:
+        raise UserError(f"classes={classes}: at least 2.")
+    if features < 1:
+        raise UserError(f"features={features}: at least 1.")
+    generator = torch.Generator().manual_seed(data_seed)
+    y = torch.arange(size) % classes
+    centres = torch.randn(classes, features, generator=generator)
+    x = torch.randn(size, features, generator=generator).mul_(noise).add_(centres[y])
+    return InMemory(x, y, target="cluster")
