@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, NamedTuple
 from omegaconf import OmegaConf
 
 from src.cli.command import command
+from src.console import startup
 from src.console.messages import UserError
 from src.console.screen import notice
 from src.run import Run, asked_for, require
@@ -70,6 +71,7 @@ def evaluate(run: Run, split: str | None, overrides: list[str], resamples: int |
     callbacks = [RunProgress(enabled=cfg.trainer.enable_progress_bar), *collect]
     with trusted(run.trust):
         trainer = build_trainer(cfg, callbacks=callbacks, logger=False, default_root_dir=run.folder)
+    startup.end()
     [metrics] = trainer.test(module, data.loader(split), verbose=False) or [{}]
     if not metrics:
         raise UserError("trainer.limit_test_batches=0 leaves nothing to score.")

@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from src.cli.command import command
+from src.console import startup
 from src.console.messages import UserError, nearest
 from src.files.atomic import written_whole
 from src.formats.nets import FORMATS, find_format
@@ -47,6 +48,7 @@ def export(run: Run, name: str = "pt2", output: str | None = None, changes: list
     _check_place(path, path.parent if output else run.folder, form.file)
     x = _examples(run, cfg)
     path.parent.mkdir(exist_ok=True)
+    startup.end()
     try:
         with written_whole(path) as partial:
             form.write(module, x, run.description.input_shape, partial)

@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from src.cli.command import command
+from src.console import startup
 from src.console.messages import UserError
 from src.console.screen import progress
 from src.run import Run, asked_for, require
@@ -63,6 +64,7 @@ def predict(run: Run, path: str, output: str, overrides: list[str] | None = None
         asked = cfg.data.batch_size != run.config().data.batch_size
         batch_size = cfg.data.batch_size if asked else _batch_size(run.description)
         count = 0
+        startup.end()
         keys = {name: f"data.{name}" for name in LIMITS}
         with torch.inference_mode(), progress("predicting", total=1) as done, named("", keys):
             for rows, x, share in reader.read(path, batch_size, cfg.data.num_workers):

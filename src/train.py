@@ -16,6 +16,7 @@ from src.cli.command import entry_point
 from src.cli.session import composed
 from src.config.build import build
 from src.config.trust import trusted
+from src.console import startup
 from src.run import Run
 from src.training import Training
 
@@ -41,6 +42,7 @@ def fit(cfg: DictConfig, command: Sequence[str], trust: bool = True) -> Run:
         data = build(cfg.data, "data")
         L.seed_everything(cfg.seed, workers=True, verbose=False)
         module, trainer = build(cfg.module, "module"), training.trainer()
+        startup.end()
         trainer.fit(module, data)
         training.finish(trainer)
     return run

@@ -112,6 +112,14 @@ CASES = {
 }
 
 
+LONG = "a" * 300  # longer than a file's name may be
+CASES |= {
+    f"data.path={LONG} scheduler=null": f"scheduler=null: choose one of {choices('scheduler')}.",
+    f"metrics.m={LONG} net={LONG} lr=1": f"net={LONG}: there are {choices('net').partition(',')[0]}",
+    f"name={LONG} data.path={LONG} lr=1": "'lr' is not a key of the config. Did you mean 'optimizer.lr'",
+}
+
+
 @pytest.mark.parametrize(
     "arguments", [pytest.param(case, marks=[pytest.mark.quick] * (i % 8 == 0)) for i, case in enumerate(CASES)]
 )

@@ -17,8 +17,10 @@ from hydra.errors import HydraException
 from hydra.types import RunMode
 from omegaconf import DictConfig
 
+from src.cli import help
 from src.cli.errors import explain
 from src.config.compose import CONF, VERSION
+from src.console import startup
 from src.console.messages import UserError
 from src.console.signals import stop_code, stoppable
 from src.files.atomic import naming
@@ -46,6 +48,9 @@ def entry_point(task: Callable[[DictConfig], Any]) -> Callable[[], None]:
 
     def main() -> None:
         with command():
+            if help.is_asked_for():
+                help.show()
+                return
             try:
                 hydra.main(config_path=str(CONF), config_name="train", **VERSION)(job)()
             except OSError as error:
@@ -68,6 +73,7 @@ def command() -> Iterator[None]:
     """Inside it an error ends the program: what the user did wrong as a line, the rest with its traceback."""
     logging.raiseExceptions = False  # a log that cannot be written is no second error
     os.environ["HYDRA_FULL_ERROR"] = "1"  # Hydra then raises what it would explain itself
+    startup.begin()
     with stoppable(ends_process=True):
         try:
             yield
@@ -83,6 +89,8 @@ def command() -> Iterator[None]:
             if stop_code() is None and not isinstance(error, ExplainedError):
                 explain(error)
             sys.exit(stop_code() or 1)  # a signal may come out as any error
+        finally:
+            startup.end()
 
 
 def _leave_stdout() -> None:

@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-import argparse
 import difflib
 import os
 import sys
 import time
 import traceback
-from pathlib import Path
 
 from hydra.errors import (
     HydraException,
@@ -23,7 +21,8 @@ from omegaconf.errors import (
     OmegaConfBaseException,
 )
 
-from src.config.compose import CONF, compose, flat
+from src.cli.arguments import groups
+from src.config.compose import flat
 from src.console.messages import in_words, nearest
 from src.console.screen import is_first_process
 
@@ -52,14 +51,14 @@ def _first_says_it() -> bool:
 def config_error(error: BaseException) -> str | None:
     """An error of Hydra's or OmegaConf's in a line, with the nearest keys or choices; None if it is no such error."""
     if "Config group override must be" in str(error):  # Hydra does not say which
-        for group in (argument.removesuffix("=null") for argument in sys.argv[1:]):
-            if choices := sorted(path.stem for folder in _conf_folders() for path in (folder / group).glob("*.yaml")):
+        for group, choices in groups().items():
+            if f"{group}=null" in sys.argv[1:]:
                 return f"{group}=null: choose one of {', '.join(choices)}."
     if not isinstance(error, (HydraException, OmegaConfBaseException)):
         return None
     cause = error if isinstance(error, OmegaConfBaseException) else error.__cause__
     if isinstance(cause, (ConfigAttributeError, ConfigKeyError)) and cause.full_key:
-        return f"'{cause.full_key}' is not a key of the config.{_nearest_keys(cause.full_key)}"
+        return f"'{cause.full_key}' is not a key of the config.{_nearest_keys(cause)}"
     if isinstance(cause, MissingMandatoryValue):
         return f"{cause.full_key} has no value: type {cause.full_key}=... (what it takes stands in conf/)."
     if isinstance(error, MissingConfigException) and error.options:
@@ -72,15 +71,14 @@ def config_error(error: BaseException) -> str | None:
     return str(error).strip()
 
 
-def _nearest_keys(key: str) -> str:
-    """A sentence with the keys and groups that `key` may have meant, by its last name."""
-    folders = _conf_folders()
-    choices = [a for a in sys.argv[1:] if any((f / f"{a.replace('=', '/', 1)}.yaml").is_file() for f in folders)]
-    composed = flat(compose(f"hydra.searchpath=[{','.join(f'file://{folder}' for folder in folders[1:])}]", *choices))
+def _nearest_keys(error: ConfigAttributeError | ConfigKeyError) -> str:
+    """A sentence with the keys and groups that the one which was not found may have meant, by its last name."""
+    asked = flat(error.parent_node._get_root()) if error.parent_node is not None else {}  # what is composed so far
+    composed = {key: value for key, value in asked.items() if not key.startswith("hydra.")}
     # What the module only passes on, the user types elsewhere.
     keys = [key for key, value in composed.items() if not (key.startswith("module.") and str(value).startswith("${"))]
-    keys += [group.name for group in CONF.iterdir() if group.is_dir()]
-    parent, _, name = key.rpartition(".")
+    keys += groups()
+    parent, _, name = str(error.full_key).rpartition(".")
 
     def likeness(other: str) -> float:
         other_parent, _, other_name = other.rpartition(".")
@@ -89,11 +87,3 @@ def _nearest_keys(key: str) -> str:
     close = [k for k in sorted(keys, key=likeness, reverse=True) if likeness(k) > 0.75][:2]
     said = f" Did you mean {' or '.join(map(repr, close))}?" if close else ""
     return said or " python -m src.train --help lists them all."
-
-
-def _conf_folders() -> list[Path]:
-    """conf/, and the folder that Hydra's --config-dir adds to it."""
-    parser = argparse.ArgumentParser(add_help=False, allow_abbrev=False)
-    parser.add_argument("--config-dir", "-cd")
-    added = parser.parse_known_args()[0].config_dir
-    return [CONF, Path(added).absolute()] if added else [CONF]

@@ -27,7 +27,6 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from contextvars import ContextVar
 from importlib import import_module
-from importlib.metadata import packages_distributions
 from importlib.util import find_spec
 from pathlib import Path
 from typing import Any, get_type_hints
@@ -185,6 +184,8 @@ _TRUST = "If it is your own, or you trust its author: trust=true (from Python tr
 
 
 def _refusal(path: str, target: str) -> UserError:
+    from importlib.metadata import packages_distributions  # dear, and seldom asked
+
     package = target.partition(".")[0]
     is_others = package in sys.stdlib_module_names or package in packages_distributions() or package in HOMES
     once = "" if is_others else f", or once in conf/train.yaml trusted: [{package}]"

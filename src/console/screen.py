@@ -6,11 +6,12 @@ import os
 import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-
-from rich.console import Console
-from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
+from typing import TYPE_CHECKING
 
 from src.console.signals import stop_if_asked
+
+if TYPE_CHECKING:
+    from rich.progress import Progress
 
 
 def is_first_process() -> bool:
@@ -26,6 +27,9 @@ def notice(text: str) -> None:
 
 def bar() -> Progress | None:
     """A bar that can show `metrics` beside it; None where nobody looks: on no terminal, or another process' job."""
+    from rich.console import Console
+    from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
+
     console = Console(stderr=True)
     if not (console.is_terminal and is_first_process()):
         return None

@@ -7,7 +7,6 @@ import os
 import subprocess
 import sys
 from contextlib import suppress
-from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
@@ -22,6 +21,8 @@ PATCH = ("--binary", "--no-color", "--no-ext-diff", "--no-textconv", "--src-pref
 
 def made_with(project: Path) -> dict[str, Any]:
     """Commit of the project, whether files differ from it (None where there is no git), and the versions."""
+    from importlib.metadata import version
+
     commit, changes = _git(project, "rev-parse", "--verify", "HEAD"), _git(project, "status", "--porcelain")
     return {
         "git": {

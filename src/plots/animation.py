@@ -2,14 +2,11 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import lightning as L
 import numpy as np
 from lightning.pytorch.callbacks import Checkpoint
-from matplotlib.backends.backend_agg import FigureCanvasAgg
-from matplotlib.figure import Figure
-from PIL import Image
 
 from src.console.messages import UserError
 from src.datamodule import DataModule, data_of
@@ -17,6 +14,9 @@ from src.files.atomic import written_whole
 from src.learning.timing import ends
 from src.module import SupervisedModule
 from src.plots.picture import curve_x, draw_points, plots
+
+if TYPE_CHECKING:
+    from PIL import Image
 
 FRAMES = 60  # at most, evenly over the run, for which they are thinned out as it goes on
 
@@ -68,6 +68,10 @@ class Animation(Checkpoint):
 
     def _film(self, data: DataModule) -> list[Image.Image]:
         """Points and axes are drawn once, then only the curve and the title for each frame."""
+        from matplotlib.backends.backend_agg import FigureCanvasAgg
+        from matplotlib.figure import Figure
+        from PIL import Image
+
         figure = Figure(figsize=(6, 4), dpi=80, layout="constrained")
         canvas = FigureCanvasAgg(figure)
         axes = figure.add_subplot()

@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from typing import TYPE_CHECKING
 
-import pandas as pd
 from torch import Tensor
 
 from src.console.messages import UserError
 from src.datasets.arrays.files import open_arrays
 from src.datasets.arrays.inputs import as_batch, check_kind, check_rows
+
+if TYPE_CHECKING:
+    import pandas as pd
 
 
 class ArrayReader:
@@ -29,6 +32,8 @@ class ArrayReader:
         Raises:
             UserError: no such file or array, examples of another shape, or values that are none.
         """
+        import pandas as pd  # dear, and not needed to train
+
         x = open_arrays(path, ["x"], path)["x"]
         shape = list(x.shape[1:])
         if shape != self.shape and not (len(x.shape) == 1 and self.shape == [1]):

@@ -5,8 +5,8 @@ from __future__ import annotations
 import os
 from collections.abc import Iterator
 from pathlib import Path
+from typing import TYPE_CHECKING
 
-import pandas as pd
 from torch import Tensor
 
 from src.console.messages import UserError
@@ -14,6 +14,9 @@ from src.console.signals import leave_signals_to_parent
 from src.datasets.images.files import check_files, existing_folder, files_in
 from src.datasets.images.pictures import Pictures
 from src.datasets.loader import Loader
+
+if TYPE_CHECKING:
+    import pandas as pd
 
 FEW = 200  # files, for which processes that load are not worth their start
 
@@ -36,6 +39,8 @@ class ImageReader:
         Raises:
             UserError: there are no pictures, or a file cannot be read.
         """
+        import pandas as pd  # dear, and not needed to train
+
         place = Path(path).expanduser()
         root = place.parent if place.is_file() else existing_folder(path)
         files = [place.name] if place.is_file() else files_in(root, root)
