@@ -14,15 +14,16 @@ import torch
 from torch import Tensor
 
 from src.datamodule import DataModule, data_of
+from src.datasets.prepared import Prepared
 from src.datasets.sampling import EpochSampler
 from src.module import SupervisedModule
 
 
 class Split(NamedTuple):
-    """The examples of a split on the run's device: x as the net reads it, truth as metrics, target as the loss do."""
+    """The examples of a split on the run's device: x as the net reads it, y, and target as the loss reads y."""
 
     x: Tensor
-    truth: Tensor
+    y: Tensor
     target: Tensor
 
 
@@ -101,8 +102,7 @@ def _prepared(split: str, module: SupervisedModule, data: DataModule, trainer: L
     parts = []
     for batch in data.loader(split) if len(data.splits[split]) else ():
         x, y = (part.to(module.device) for part in trainer.precision_plugin.convert_input(batch))
-        truth = module.task.truth(y)
-        parts.append((module.inputs(x), truth, module.task.target(truth)))
+        parts.append((x if isinstance(batch, Prepared) else module.inputs(x), y, module.task.target(y)))
     return Split(*map(torch.cat, zip(*parts, strict=True))) if parts else None
 
 

@@ -64,7 +64,7 @@ class Learner:
         with torch.no_grad(), self.job.forward_context():
             loss = self.loss(outputs, split.target)
             metrics = self.module.val_metrics
-            metrics.update(loss, self.module.task.predictions(outputs.float()), split.truth)
+            metrics.update(loss, outputs, split.y)
             return {name: value.item() for name, value in metrics.compute().items()}
 
     def end_epoch(self, measured: dict[str, float]) -> None:

@@ -21,7 +21,7 @@ TURNS = 5  # in a round: the contestants', and the bare loop in parts
 
 
 def rounds_of(cfg: DictConfig, rounds: int, done: Callable[[], None]) -> dict[str, Any]:
-    """Flat results, see src/benchmark.py, of so many rounds, after one of the fewest epochs that warms up.
+    """Flat results, see src/benchmark.py, of so many rounds, after one of an epoch that warms up.
 
     Args:
         cfg: with Hydra's own part.
@@ -30,8 +30,8 @@ def rounds_of(cfg: DictConfig, rounds: int, done: Callable[[], None]) -> dict[st
     Raises:
         UserError: the config is wrong, cannot be compared, or the bare loop ends with other weights than Kindling.
     """
-    warm, every = cfg.copy(), cfg.trainer.check_val_every_n_epoch
-    warm.trainer.max_epochs = min(cfg.trainer.max_epochs, every if isinstance(every, int) else 1)
+    warm = cfg.copy()
+    warm.trainer.max_epochs = min(1, cfg.trainer.max_epochs)
     data, measured = None, []
     for number in range(rounds + 1):
         gc.collect()  # what earlier rounds have left is not to be collected within this one's

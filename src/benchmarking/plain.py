@@ -28,23 +28,23 @@ class PlainModule(L.LightningModule):
         self.val_metrics = nn.ModuleDict(like.task.metrics())
 
     def training_step(self, batch: tuple[Tensor, Tensor, Tensor], batch_idx: int) -> Tensor:
-        x, truth, target = batch
+        x, y, target = batch
         outputs = self.net(x)
         loss = self.loss(outputs[0] if isinstance(outputs, tuple) else outputs, target)
         if isinstance(outputs, tuple):
             loss = loss + sum(self.net.auxiliary_weight * self.loss(auxiliary, target) for auxiliary in outputs[1:])
             outputs = outputs[0]
-        self.train_metric(self.task.predictions(outputs.detach().float()), truth)
+        self.train_metric(self.task.predictions(outputs.detach().float()), self.task.truth(y))
         self.log("train/loss", loss, prog_bar=True)
         self.log(self.train_name, self.train_metric, prog_bar=True)
         return loss
 
     def validation_step(self, batch: tuple[Tensor, Tensor, Tensor], batch_idx: int) -> None:
-        x, truth, target = batch
+        x, y, target = batch
         outputs = self.net(x)
         self.log("val/loss", self.loss(outputs, target), prog_bar=True)
         for name, metric in self.val_metrics.items():
-            metric(self.task.predictions(outputs.float()), truth)
+            metric(self.task.predictions(outputs.float()), self.task.truth(y))
             self.log(f"val/{name}", cast(Metric, metric))
 
     def configure_optimizers(self) -> Any:

@@ -23,7 +23,9 @@ from src.benchmarking.plain import PlainModule
 from src.cli.session import job as hydras_job
 from src.config.build import build
 from src.config.trust import trusted
+from src.console import startup
 from src.console.quiet import quiet
+from src.datamodule import data_of
 from src.training import Training
 
 
@@ -55,7 +57,7 @@ class Start(Clock):
     """Keeps the job before its first step; beside the clock, the seconds of loss and metrics."""
 
     def __init__(self, data: Data | None) -> None:
-        self.data, self.metrics = data, 0.0
+        self.data, self.metrics, self.fetching = data, 0.0, 0.0
 
     def on_train_start(self, trainer: L.Trainer, pl_module: Any) -> None:
         check_start(trainer)
@@ -67,6 +69,10 @@ class Start(Clock):
     def on_validation_end(self, trainer: L.Trainer, pl_module: L.LightningModule) -> None:
         self.job.validated.add(trainer.current_epoch)
 
+    def on_train_end(self, trainer: L.Trainer, pl_module: L.LightningModule) -> None:
+        super().on_train_end(trainer, pl_module)
+        self.fetching = _fetching(data_of(trainer).train_dataloader(), self.job.epochs)
+
     def _timed(self, function: Callable[..., Any]) -> Callable[..., Any]:
         def timed(*args: Any) -> Any:
             began = time.perf_counter()
@@ -77,31 +83,31 @@ class Start(Clock):
         return timed
 
 
-def kindling(cfg: DictConfig, data: Data | None) -> Kindling:
+def kindling(cfg: DictConfig, prepared: Data | None) -> Kindling:
     """Train as `python -m src.train` does, in a folder that is removed.
 
     Args:
         cfg: with Hydra's own part.
-        data: those of an earlier run with this config, if there was one.
+        prepared: the data of an earlier run with this config, if there was one.
 
     Raises:
         UserError: the config is wrong, or cannot be compared.
     """
-    start = Start(data)
+    start = Start(prepared)
     with _folder() as folder, hydras_job(cfg, folder), _unseen():
         cfg = OmegaConf.masked_copy(cfg, [key for key in cfg if key != "hydra"])
         training = Training(cfg, ["src.benchmark"])
         with trusted(), training.claimed():
             check_config(cfg)
             quiet()
-            data_module = build(cfg.data, "data")
+            data = build(cfg.data, "data")
             L.seed_everything(cfg.seed, workers=True, verbose=False)
             module, trainer = build(cfg.module, "module"), training.trainer()
             check_devices(trainer)
             cast(Any, trainer).callbacks.append(start)
-            trainer.fit(module, data_module)
-            fetching = _fetching(data_module.train_dataloader(), start.job.epochs)
-    return Kindling(start.job, start.seconds, start.metrics, fetching, module.net.state_dict())
+            startup.end()
+            trainer.fit(module, data)
+    return Kindling(start.job, start.seconds, start.metrics, start.fetching, module.net.state_dict())
 
 
 def _fetching(loader: Any, epochs: int) -> float:
