@@ -26,7 +26,7 @@ from src.datasets.prepared import Prepared, PreparedLoader
 from src.learning.timing import ends
 from src.module import SupervisedModule
 
-AUTO = (32, 0.03)  # at most so many steps, and about so many seconds: a signal and the progress bar wait no longer
+AUTO = (64, 0.06)  # at most so many steps, and about so many seconds: a signal and the progress bar wait no longer
 MEASURED = 5  # steps before `auto` chooses; the fastest counts
 # Hooks that only the last step of an execution calls.
 IN_STEP = ("on_before_zero_grad", "on_before_backward", "on_after_backward", "on_before_optimizer_step")
@@ -63,8 +63,7 @@ class Executions(_TrainingEpochLoop):
             self._measure(data_fetcher)
             return
         if not self.restarting:  # else Lightning may have a validation to end first
-            for _ in range(self._batches_ahead() - 1):
-                self._step(next(data_fetcher)[0])
+            self._take(self._batches_ahead() - 1, data_fetcher)
         super().advance(data_fetcher)
 
     def _should_check_val_epoch(self) -> bool:
@@ -100,40 +99,41 @@ class Executions(_TrainingEpochLoop):
             ahead.append(trainer.val_check_batch - seen.ready % trainer.val_check_batch)
         return int(min(ahead))
 
-    def _step(self, batch: Any) -> None:
-        """What Lightning does with a batch, but for its hooks."""
+    def _take(self, count: int, data_fetcher: _DataFetcher) -> None:
+        """What Lightning does with so many batches, but for its hooks."""
         trainer, module, batches = self.trainer, self.trainer.lightning_module, self.batch_progress
-        strategy, optimizer, together = trainer.strategy, trainer.optimizers[0], trainer.accumulate_grad_batches
-        if not isinstance(batch, Prepared):
-            batch = strategy.batch_to_device(trainer.precision_plugin.convert_input(batch))
-        batches.increment_ready()
-        batches.increment_started()
-        number, accumulates = self.batch_idx, self._should_accumulate()
-        is_scaled = getattr(trainer.precision_plugin, "scaler", None) is not None  # the loss of 16-mixed, by Lightning
+        strategy, precision, optimizer = trainer.strategy, trainer.precision_plugin, trainer.optimizers[0]
+        together, clip = trainer.accumulate_grad_batches, trainer.gradient_clip_val
+        is_scaled = getattr(precision, "scaler", None) is not None  # the loss of 16-mixed, by Lightning
+        taken = self.automatic_optimization.optim_progress.optimizer.step
 
         def closure() -> Any:
-            loss = cast(Tensor, strategy.training_step(batch, number)) / together
-            if number % together == 0:
+            loss = cast(Tensor, strategy.training_step(batch, self.batch_idx)) / together
+            if self.batch_idx % together == 0:
                 optimizer.zero_grad()
             strategy.backward(loss, optimizer) if is_scaled else loss.backward()
-            if trainer.gradient_clip_val and not (accumulates or is_scaled):
-                module.configure_gradient_clipping(
-                    optimizer, trainer.gradient_clip_val, trainer.gradient_clip_algorithm
-                )
+            if clip and not (accumulates or is_scaled):
+                module.configure_gradient_clipping(optimizer, clip, trainer.gradient_clip_algorithm)
             return loss
 
-        if accumulates:
-            with _block_parallel_sync_behavior(strategy):
-                closure()
-        else:
-            taken = self.automatic_optimization.optim_progress.optimizer.step
-            taken.increment_ready()
-            strategy.optimizer_step(optimizer, closure) if is_scaled else optimizer.step(closure)
-            taken.increment_completed()
-            self._batches_that_stepped += 1
-        batches.increment_processed()
-        self.update_lr_schedulers("step", update_plateau_schedulers=False)
-        batches.increment_completed()
+        for _ in range(count):
+            batch = next(data_fetcher)[0]
+            if not isinstance(batch, Prepared):
+                batch = strategy.batch_to_device(precision.convert_input(batch))
+            batches.increment_ready()
+            batches.increment_started()
+            accumulates = together > 1 and self._should_accumulate()
+            if accumulates:
+                with _block_parallel_sync_behavior(strategy):
+                    closure()
+            else:
+                taken.increment_ready()
+                strategy.optimizer_step(optimizer, closure) if is_scaled else optimizer.step(closure)
+                taken.increment_completed()
+                self._batches_that_stepped += 1
+                self._update_learning_rates("step", update_plateau_schedulers=False)
+            batches.increment_processed()
+            batches.increment_completed()
 
 
 class _Direct(_DataFetcher):
