@@ -2,13 +2,9 @@
 
 from __future__ import annotations
 
-import io
 import time
 import warnings
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager, redirect_stderr, redirect_stdout
-from pathlib import Path
-from tempfile import TemporaryDirectory
+from collections.abc import Callable
 from typing import Any, NamedTuple, cast
 
 import lightning as L
@@ -19,6 +15,7 @@ from torch.utils.data import DataLoader, TensorDataset
 
 from src.benchmarking.comparable import check_config, check_devices, check_start
 from src.benchmarking.job import Data, Job, synchronize
+from src.benchmarking.out_of_sight import out_of_sight
 from src.benchmarking.plain import PlainModule
 from src.cli.session import job as hydras_job
 from src.config.build import build
@@ -94,7 +91,7 @@ def kindling(cfg: DictConfig, prepared: Data | None) -> Kindling:
         UserError: the config is wrong, or cannot be compared.
     """
     start = Start(prepared)
-    with _folder() as folder, hydras_job(cfg, folder), _unseen():
+    with out_of_sight() as folder, hydras_job(cfg, folder):
         cfg = OmegaConf.masked_copy(cfg, [key for key in cfg if key != "hydra"])
         training = Training(cfg, ["src.benchmark"])
         with trusted(), training.claimed():
@@ -130,7 +127,7 @@ def lightning(job: Job, cfg: DictConfig) -> float:
     keys = ("accelerator", "devices", "precision", "gradient_clip_val", "gradient_clip_algorithm")
     options, every = {key: cfg.trainer[key] for key in keys}, cfg.trainer.check_val_every_n_epoch
     clock = Clock()
-    with _folder() as folder, _unseen(), warnings.catch_warnings():
+    with out_of_sight() as folder, warnings.catch_warnings():
         warnings.simplefilter("ignore")
         trainer = L.Trainer(
             max_epochs=job.epochs,
@@ -144,30 +141,3 @@ def lightning(job: Job, cfg: DictConfig) -> float:
         trainer._signal_connector.register_signal_handlers = lambda: None  # as in src/training/trainer.py
         trainer.fit(PlainModule(module, optimizer, configs), train_loader, val_loader)
     return clock.seconds
-
-
-@contextmanager
-def _folder() -> Iterator[Path]:
-    """A run's folder, which is gone afterwards."""
-    with TemporaryDirectory(prefix="benchmark_") as folder:
-        (Path(folder) / "run").mkdir()
-        yield Path(folder) / "run"
-
-
-class _Terminal(io.TextIOBase):
-    """One that nobody looks at: progress bars are drawn, as for a user."""
-
-    encoding = "utf-8"
-
-    def isatty(self) -> bool:
-        return True
-
-    def write(self, text: str) -> int:
-        return len(text)
-
-
-@contextmanager
-def _unseen() -> Iterator[None]:
-    """Inside it what is printed goes to a terminal that nobody looks at."""
-    with redirect_stdout(_Terminal()), redirect_stderr(_Terminal()):
-        yield
