@@ -61,6 +61,8 @@ class Start(Clock):
         self.job = Job(trainer, self.data)
         for metrics in (pl_module.train_metrics, pl_module.val_metrics):
             metrics.update, metrics.compute = self._timed(metrics.update), self._timed(metrics.compute)
+        for split in data_of(trainer).prepared.values():  # once in a run: no part of an epoch
+            split.all()
         super().on_train_start(trainer, pl_module)
 
     def on_validation_end(self, trainer: L.Trainer, pl_module: L.LightningModule) -> None:
