@@ -72,6 +72,7 @@ class DataModule(L.LightningDataModule):
         self.splitting = Splitting(fractions, split_seed, stratify, folds, fold)
         self.loading = Loading(batch_size, shuffle, drop_last, num_workers, pin_memory, persistent_workers, timeout)
         self.splits: dict[str, SplitSubset] = {}
+        self.flops: float | None = None  # of the net, for an example
         self.prepare: Callable[[Tensor, Tensor], Prepared] | None = None
         self.prepared: dict[str, PreparedSplit] = {}
         self.trained_on: DataDescription | None = None
@@ -191,7 +192,8 @@ class DataModule(L.LightningDataModule):
         on_cuda = trainer is not None and trainer.strategy.root_device.type == "cuda"
         subset, augment = self.splits[split], trains and self.offer.augmented is not None
         by_epoch = augment or (trains and workers > 0)
-        size = loading.batch_size if trains else loading.evaluated_at_once(self.offer)
+        is_many = not trains and self.flops is not None and self.offer.fetches_batches
+        size = loading.evaluated_at_once(self.flops or 0) if is_many else loading.batch_size
         sampler = EpochSampler(len(subset), seed, rank, devices, even=split == "train", with_epoch=by_epoch)
         if not by_epoch and workers == 0 and (prepared := self._prepared(split)):
             return PreparedLoader(prepared, size, sampler=sampler, drop_last=drop_last)

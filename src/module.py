@@ -70,6 +70,7 @@ class SupervisedModule(L.LightningModule):
         self.save_hyperparameters()
         self.data: DataDescription | None = None
         self.has_val = self.is_validated = False
+        self.flops = 0.0  # of the net for an example
         self.every = 1  # epochs between two that are measured
         self.epoch_begun: dict[str, Any] = {}
 
@@ -206,6 +207,7 @@ class SupervisedModule(L.LightningModule):
                     load_weights(self.net, self.hparams.weights)
         else:
             self.data.check_same(data.description)
+        data.flops = self.flops = self.flops or self._flops(data)
         if stage == "fit":
             self._learn_from_training(data)
             data.prepare = self._prepare
@@ -243,16 +245,20 @@ class SupervisedModule(L.LightningModule):
         return Prepared(self.inputs(x), y)
 
     def _check(self, x: Tensor, y: Tensor) -> None:
-        """Try net, loss and metrics on two examples; count what the net computes for one, floating-point operations."""
+        """Try net, loss and metrics on two examples."""
         h = self.hparams
         with predicting(self.net):
             outputs = check_net(h.net["_target_"], lambda x: self.net(self.inputs(x)), self.task, x)
-            with FlopCounterMode(display=False) as counter:
-                self.net(self.inputs(x))
-        self.flops = counter.get_total_flops() / len(x)
         if h.loss and "_target_" in h.loss:
             check_loss(h.loss["_target_"], self.loss, self.task, outputs, y)
         check_metrics({name: self.val_metrics.metrics[name] for name in h.metrics}, self.task, outputs, y)
+
+    def _flops(self, data: DataModule) -> float:
+        """Floating-point operations of the net for one example, as far as torch counts them."""
+        x, _ = data.examples(next(split for split, subset in data.splits.items() if subset))
+        with predicting(self.net), FlopCounterMode(display=False) as counter:
+            self.net(self.inputs(x.to(self.device)))
+        return counter.get_total_flops() / len(x)
 
     def outputs(self, x: Tensor) -> Tensor:
         """The net's outputs for x (B, *input_shape), as in validation, in the trainer's precision."""

@@ -9,6 +9,8 @@ from typing import Any
 import lightning as L
 from lightning.pytorch.callbacks import Checkpoint
 from lightning.pytorch.trainer.states import TrainerFn
+from torch import Tensor
+from torch.utils._pytree import tree_leaves, tree_map_only
 
 from src.callbacks.epoch_ends import has_end
 from src.callbacks.monitor import check_logged, check_monitor, mode_of
@@ -16,9 +18,14 @@ from src.console.messages import UserError
 from src.learning.metrics import Mode
 from src.learning.timing import ends
 
+HELD = 2**26  # bytes of a checkpoint that may wait in memory
+
 
 class BestCheckpoint(Checkpoint):
     """The epoch with the best `monitor` so far, `best_epoch`; where equal, the first.
+
+    A small one waits to be written until the last state is (`LastCheckpoint`), since epochs may be better and better
+    many times a second, and a run that is killed goes on from that state.
 
     Args:
         monitor: a metric, such as val/loss; None: the last epoch is the best.
@@ -29,6 +36,7 @@ class BestCheckpoint(Checkpoint):
         self.monitor, self.mode = monitor, mode
         self.best_epoch: int | None = None
         self.best_value: float | None = None
+        self.waiting: dict[str, Any] | None = None
 
     def state_dict(self) -> dict[str, Any]:
         return {"best_epoch": self.best_epoch, "best_value": self.best_value}
@@ -58,7 +66,11 @@ class BestCheckpoint(Checkpoint):
         elif (trainer.current_epoch + 1) % (trainer.check_val_every_n_epoch or 1) == 0:
             check_logged("monitor", self.monitor, trainer, pl_module)
 
+    def on_exception(self, trainer: L.Trainer, pl_module: L.LightningModule, exception: BaseException) -> None:
+        self.write(trainer)
+
     def on_train_end(self, trainer: L.Trainer, pl_module: L.LightningModule) -> None:
+        self.write(trainer)
         if self.best_epoch is None:
             raise UserError(
                 f"monitor={self.monitor} was never measured: the run ended before a validation. "
@@ -73,4 +85,14 @@ class BestCheckpoint(Checkpoint):
 
     def _save(self, trainer: L.Trainer) -> None:
         self.best_epoch = trainer.current_epoch  # before it is written: it is a part of what is written
-        trainer.save_checkpoint(Path(trainer.default_root_dir) / "checkpoints" / "best.ckpt")
+        self.waiting = trainer._checkpoint_connector.dump_checkpoint()
+        if sum(leaf.nbytes for leaf in tree_leaves(self.waiting) if isinstance(leaf, Tensor)) > HELD:
+            self.write(trainer)
+        else:
+            self.waiting = tree_map_only(Tensor, lambda tensor: tensor.cpu().clone(), self.waiting)
+
+    def write(self, trainer: L.Trainer) -> None:
+        """Write it, if it has waited."""
+        if self.waiting:
+            trainer.strategy.save_checkpoint(self.waiting, Path(trainer.default_root_dir) / "checkpoints" / "best.ckpt")
+            self.waiting = None

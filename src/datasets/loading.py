@@ -11,6 +11,8 @@ from torch.utils.data import default_collate
 from src.console.messages import UserError
 from src.datasets.contract import Offer
 
+SMALL = 1e8  # floating-point operations: some milliseconds of one core; convolutions are slower in larger batches
+
 
 @dataclass(frozen=True)
 class Loading:
@@ -53,9 +55,13 @@ class Loading:
             return self.num_workers
         return 0 if offer.fetches_batches else min(8, os.cpu_count() or 1)
 
-    def evaluated_at_once(self, offer: Offer) -> int:
-        """Examples in a batch of which nothing is learnt: many, since without gradients they take little memory."""
-        return 8 * self.batch_size if offer.fetches_batches else self.batch_size
+    def evaluated_at_once(self, flops: float) -> int:
+        """Examples in a batch of which nothing is learnt: more, where a net is so small that each batch costs more.
+
+        Args:
+            flops: floating-point operations of the net for one.
+        """
+        return self.batch_size * int(max(1, min(8, SMALL / max(1, flops * self.batch_size))))
 
     def timeout_of(self, workers: int) -> float:
         """Seconds that a loader with so many processes waits for a batch; 0: without limit."""

@@ -26,7 +26,7 @@ from src.datasets.prepared import Prepared, PreparedLoader
 from src.learning.timing import ends
 from src.module import SupervisedModule
 
-AUTO = (64, 0.06)  # at most so many steps, and about so many seconds: a signal and the progress bar wait no longer
+AUTO = (64, 0.1)  # at most so many steps, and about so many seconds: a signal and the progress bar wait no longer
 MEASURED = 5  # steps before `auto` chooses; the fastest counts
 # Hooks that only the last step of an execution calls.
 IN_STEP = ("on_before_zero_grad", "on_before_backward", "on_after_backward", "on_before_optimizer_step")
