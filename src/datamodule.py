@@ -213,9 +213,10 @@ class DataModule(L.LightningDataModule):
 
     def _prepared(self, split: str) -> PreparedSplit | None:
         """The split as `prepare` makes it for a fit, if the data are in memory and there is room for it."""
-        is_fit = self.trainer is not None and self.trainer.state.fn == TrainerFn.FITTING
-        tensors = self.offer.in_memory() if is_fit and self.offer.in_memory else None
-        if self.prepare is None or tensors is None or not fits(tensors[0], self.splits[split]):
+        if self.prepare is None or self.trainer is None or self.trainer.state.fn != TrainerFn.FITTING:
+            return None
+        tensors = self.offer.in_memory() if self.offer.in_memory else None
+        if tensors is None or not fits(tensors[0], self.splits[split], self.trainer.strategy.root_device):
             return None
         return self.prepared.setdefault(split, PreparedSplit(*tensors, self.splits[split], self.prepare))
 

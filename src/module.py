@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from pathlib import Path
-from typing import Any, cast
+from typing import Any, Literal, cast
 
 import lightning as L
 import torch
@@ -30,6 +30,7 @@ from src.nets.standardize import Standardize
 from src.tasks import Task
 
 Batch = tuple[Tensor, Tensor]
+CompileMode = Literal["default", "reduce-overhead", "max-autotune", "max-autotune-no-cudagraphs"]
 REMEDY = "Try a smaller optimizer.lr or trainer.gradient_clip_val=1."
 
 
@@ -46,7 +47,7 @@ class SupervisedModule(L.LightningModule):
         weights: a file of parameters that the net starts from.
         freeze: patterns of names of parameters that do not learn.
         standardize: inputs, and the targets of a regression, to mean 0 and deviation 1 of the training split.
-        compile: torch.compile the net for training.
+        compile: torch.compile the net for training; or a mode of that, such as reduce-overhead.
 
     Net, task and all that depends on the data are built when these are known, in `setup` or from a checkpoint.
     """
@@ -64,7 +65,7 @@ class SupervisedModule(L.LightningModule):
         weights: str | None,
         freeze: list[str],
         standardize: bool,
-        compile: bool,
+        compile: bool | CompileMode,
     ) -> None:
         super().__init__()
         self.save_hyperparameters()
@@ -122,7 +123,7 @@ class SupervisedModule(L.LightningModule):
         if isinstance(outputs, tuple):  # in training a net may have more classifiers than the one that will predict
             outputs, *auxiliary = outputs
         loss = self.loss(outputs, target)
-        outputs = outputs.detach()
+        outputs = outputs.detach() if isinstance(self.hparams.compile, bool) else outputs.detach().clone()  # of a graph
         self._finite(metrics.update, loss.detach(), outputs, y)
         for more in auxiliary:
             loss = loss + self._auxiliary_weight() * self.loss(more, target)
@@ -212,7 +213,7 @@ class SupervisedModule(L.LightningModule):
             self._learn_from_training(data)
             data.prepare = self._prepare
             if self.hparams.compile:
-                self.net.compile()
+                self.net.compile(mode=None if self.hparams.compile is True else self.hparams.compile)
 
     def build_for(self, data: DataDescription) -> None:
         """Net, task, loss, scales and metrics for such data."""

@@ -381,8 +381,15 @@ def test_a_logger_of_the_users_gets_what_the_history_holds(train):
 
 def test_compile_compiles_the_net(train, monkeypatch):
     compiled = []
-    monkeypatch.setattr(nn.Module, "compile", lambda self: compiled.append(type(self)))
+    monkeypatch.setattr(nn.Module, "compile", lambda self, mode: compiled.append((type(self), mode)))
     train(*WINE, "trainer.max_epochs=1")
     assert compiled == []
     train(*WINE, "trainer.max_epochs=1", "compile=true")
-    assert compiled == [MLP]
+    train(*WINE, "trainer.max_epochs=1", "compile=reduce-overhead")
+    assert compiled == [(MLP, None), (MLP, "reduce-overhead")]
+
+
+def test_compile_names_its_modes(call, capsys):
+    assert call("train", *WINE, "compile=faster") == 1
+    assert "compile='faster'" in (said := capsys.readouterr().err)
+    assert "reduce-overhead" in said

@@ -11,7 +11,7 @@ from torch.utils.data import DataLoader, Dataset
 
 from src.datasets.sampling import EpochSampler, SplitSubset
 
-MOST = 2**31  # bytes of x that are held a second time
+MOST = 2**31  # bytes of x that are held a second time; on a GPU a quarter of what is free
 FETCH = 2**20  # bytes of x that are fetched at once: they stay in the processor's cache
 ALIGNED = 64  # bytes: at other addresses a product of matrices may differ in its last bits
 
@@ -72,9 +72,10 @@ class PreparedLoader(DataLoader):
         return iter(torch.tensor(list(self.sampler)).split(size))  # trainer.overfit_batches takes them as they lie
 
 
-def fits(x: Tensor, subset: SplitSubset) -> bool:
-    """Whether a split may be held a second time, as floats."""
-    return 4 * x[0].numel() * len(subset) <= MOST
+def fits(x: Tensor, subset: SplitSubset, device: torch.device) -> bool:
+    """Whether there is room for a split on a device, as floats."""
+    room = torch.cuda.mem_get_info(device)[0] / 4 if device.type == "cuda" else MOST
+    return 4 * x[0].numel() * len(subset) <= room
 
 
 def _batches_in_a_fetch(x: Tensor, y: Tensor, size: int) -> int:
