@@ -47,9 +47,14 @@ class PreparedSplit(Dataset):
     def all(self) -> Prepared:
         """All of them, in the split's order."""
         if self.held is None:
-            x, y = self.raw
-            parts = [self.prepare(x[rows], y[rows]) for rows in self.indices.split(4096)]
-            self.held = Prepared(*(torch.cat(tensors) for tensors in zip(*parts, strict=True)))
+            (x, y), held = self.raw, None
+            for places in torch.arange(len(self)).split(4096):
+                some = self.prepare(x[self.indices[places]], y[self.indices[places]])
+                held = held or Prepared(*(part.new_empty(len(self), *part.shape[1:]) for part in some))
+                for of_all, part in zip(held, some, strict=True):
+                    of_all[places[0] : places[-1] + 1] = part
+            self.held = held
+        assert self.held is not None
         return self.held
 
 

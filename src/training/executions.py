@@ -8,6 +8,8 @@ batch as ever: batches, weights and counts are those of K = 1, bit for bit.
 from __future__ import annotations
 
 import time
+from collections.abc import Callable
+from functools import partial
 from typing import Any, cast
 
 import lightning as L
@@ -30,7 +32,7 @@ AUTO = (64, 0.1)  # at most so many steps, and about so many seconds: a signal a
 MEASURED = 5  # steps before `auto` chooses; the fastest counts
 # Hooks that only the last step of an execution calls.
 IN_STEP = ("on_before_zero_grad", "on_before_backward", "on_after_backward", "on_before_optimizer_step")
-OF_MODULE = (*IN_STEP, "on_train_batch_start", "on_train_batch_end", "backward", "optimizer_step")
+AROUND = ("on_train_batch_start", "on_train_batch_end", "backward", "optimizer_step", "optimizer_zero_grad")
 OF_BATCH = ("on_before_batch_transfer", "transfer_batch_to_device", "on_after_batch_transfer")
 
 
@@ -101,39 +103,53 @@ class Executions(_TrainingEpochLoop):
 
     def _take(self, count: int, data_fetcher: _DataFetcher) -> None:
         """What Lightning does with so many batches, but for its hooks."""
-        trainer, module, batches = self.trainer, self.trainer.lightning_module, self.batch_progress
-        strategy, precision, optimizer = trainer.strategy, trainer.precision_plugin, trainer.optimizers[0]
-        together, clip = trainer.accumulate_grad_batches, trainer.gradient_clip_val
-        is_scaled = getattr(precision, "scaler", None) is not None  # the loss of 16-mixed, by Lightning
+        trainer, batches, learn = self.trainer, self.batch_progress, self._learning()
+        strategy, optimizer = trainer.strategy, trainer.optimizers[0]
+        step: Callable[..., Any] = (
+            partial(strategy.optimizer_step, optimizer) if _is_scaled(trainer) else optimizer.step
+        )
         taken = self.automatic_optimization.optim_progress.optimizer.step
-
-        def closure() -> Any:
-            loss = cast(Tensor, strategy.training_step(batch, self.batch_idx)) / together
-            if self.batch_idx % together == 0:
-                optimizer.zero_grad()
-            strategy.backward(loss, optimizer) if is_scaled else loss.backward()
-            if clip and not (accumulates or is_scaled):
-                module.configure_gradient_clipping(optimizer, clip, trainer.gradient_clip_algorithm)
-            return loss
-
         for _ in range(count):
             batch = next(data_fetcher)[0]
             if not isinstance(batch, Prepared):
-                batch = strategy.batch_to_device(precision.convert_input(batch))
+                batch = strategy.batch_to_device(trainer.precision_plugin.convert_input(batch))
             batches.increment_ready()
             batches.increment_started()
-            accumulates = together > 1 and self._should_accumulate()
-            if accumulates:
+            if trainer.accumulate_grad_batches > 1 and self._should_accumulate():
                 with _block_parallel_sync_behavior(strategy):
-                    closure()
+                    learn(batch, clips=False)
             else:
                 taken.increment_ready()
-                strategy.optimizer_step(optimizer, closure) if is_scaled else optimizer.step(closure)
+                step(partial(learn, batch))
                 taken.increment_completed()
                 self._batches_that_stepped += 1
                 self._update_learning_rates("step", update_plateau_schedulers=False)
             batches.increment_processed()
             batches.increment_completed()
+
+    def _learning(self) -> Callable[..., Tensor]:
+        """Forward and backward for a batch; returns its loss."""
+        trainer, module, optimizer = self.trainer, self.trainer.lightning_module, self.trainer.optimizers[0]
+        strategy, together, is_scaled = trainer.strategy, trainer.accumulate_grad_batches, _is_scaled(trainer)
+        clip, algorithm = trainer.gradient_clip_val, trainer.gradient_clip_algorithm
+
+        def learn(batch: Any, clips: bool = True) -> Tensor:
+            loss = cast(Tensor, strategy.training_step(batch, self.batch_idx)) / together
+            if self.batch_idx % together == 0:
+                optimizer.zero_grad()
+            if is_scaled:
+                return strategy.backward(loss, optimizer)
+            loss.backward()
+            if clips and clip:
+                module.configure_gradient_clipping(optimizer, clip, algorithm)
+            return loss
+
+        return learn
+
+
+def _is_scaled(trainer: L.Trainer) -> bool:
+    """Whether the loss is scaled, as in 16-mixed: what belongs to it is Lightning's."""
+    return getattr(trainer.precision_plugin, "scaler", None) is not None
 
 
 class _Direct(_DataFetcher):
@@ -170,7 +186,7 @@ def _obstacle(trainer: L.Trainer) -> str | None:
         return "trainer.profiler"
     callbacks = cast(Any, trainer).callbacks
     hooked = [(hook, part, L.Callback) for part in callbacks for hook in IN_STEP]
-    hooked += [(hook, module, L.LightningModule) for hook in (*OF_MODULE, *OF_BATCH)]
+    hooked += [(hook, module, L.LightningModule) for hook in (*IN_STEP, *AROUND, *OF_BATCH)]
     hooked += [(hook, data, L.LightningDataModule) for hook in OF_BATCH]
     names = [f"{type(part).__name__}.{hook}" for hook, part, base in hooked if is_overridden(hook, part, base)]
     return names[0] if names else None
