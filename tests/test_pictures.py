@@ -142,7 +142,7 @@ def test_the_curve_is_what_the_module_answers(finished):
 
 def test_a_long_film_is_thinned_out_and_a_stopped_one_goes_on(folder):
     command = [sys.executable, "-m", "src.train", "experiment=parabola", "name=film", "trainer.max_epochs=400"]
-    command += ["callbacks.last.every_seconds=0.0"]
+    command += ["callbacks.last.every_seconds=0.0", "trainer.check_val_every_n_epoch=1"]
     env = {**os.environ, "PYTHONPATH": str(PROJECT)}
     process = subprocess.Popen(command, env=env, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
     history = Path("outputs/film/logs/metrics.csv")
