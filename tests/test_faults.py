@@ -36,7 +36,7 @@ from src.module import SupervisedModule
 from tests.conftest import PROJECT
 from tests.test_killed import assert_same, left
 
-TINY = "data=wine net=mlp net.hidden=[8] trainer.max_epochs=4 callbacks.last.every_seconds=0"
+TINY = "data=wine net=mlp net.hidden=[8] trainer.max_epochs=4 callbacks.last.every_seconds=0 steps_per_execution=1"
 TRAIN = f"train {TINY} name=run"
 PREDICT = "predict outputs/run new.csv.gz -o answers.csv"
 RUN = Path("outputs/run")
