@@ -18,7 +18,8 @@ from src.console.messages import UserError
 from src.console.screen import notice
 from src.reports import table
 from src.reports.compare import Comparison, chosen
-from src.reports.records import read_records
+from src.reports.page import check_installed, write_page
+from src.reports.records import read_records, text
 from src.run.config import shortest
 
 MOST_FAILURES = 10  # that are told
@@ -29,18 +30,16 @@ def report(comparison: Comparison) -> None:
     from rich.console import Console
 
     console = Console()
-    for line in table.lines(comparison, console.width if console.is_terminal else None):
-        print(line)
-    print()
+    said = table.lines(comparison, console.width if console.is_terminal else None)
     best = comparison.best
     if best:
-        print(f"The best {comparison.score}, {best.metrics[comparison.score]:.4f}: {shortest(best.folder)}")
-        print(table.command(best))
+        value = f"{best.metrics[comparison.score]:.4f}"
+        said += ["", f"The best {comparison.score}, {value}: {shortest(best.folder)}", table.command(best)]
     failed = [record for record in comparison.records if record.status == "failed"]
-    for record in failed[:MOST_FAILURES]:
-        print(f"Failed: {shortest(record.folder)}: {table.reason(record)}")
-    if failed[MOST_FAILURES:]:
-        print(f"{len(failed) - MOST_FAILURES} more have failed: --status failed shows them.")
+    said += [""] if failed else []
+    said += [f"Failed: {shortest(record.folder)}: {table.reason(record)}" for record in failed[:MOST_FAILURES]]
+    said += [f"{len(failed) - MOST_FAILURES} more have failed."] if failed[MOST_FAILURES:] else []
+    print("\n".join(map(text, said)))
 
 
 def check_writable(option: str, path: Path | None, ending: str) -> None:
@@ -65,6 +64,7 @@ def _arguments() -> argparse.Namespace:
     parser.add_argument("--where", nargs="+", default=[], metavar="KEY=VALUE", help="only these, such as net=cnn,mlp")
     parser.add_argument("--each", action="store_true", help="no means over seed and data.fold: every run")
     parser.add_argument("--csv", type=Path, metavar="FILE", help="write every run with all its metrics")
+    parser.add_argument("--html", type=Path, metavar="FILE", help="write a page with curves and pictures")
     return parser.parse_args()
 
 
@@ -72,6 +72,9 @@ def main() -> None:
     arguments = _arguments()
     with command():
         check_writable("--csv", arguments.csv, ".csv")
+        check_writable("--html", arguments.html, ".html")
+        if arguments.html:
+            check_installed(f"--html {arguments.html}")
         records = read_records(arguments.folder)
         startup.end()
         records = chosen(records, arguments.status, arguments.where)
@@ -80,6 +83,9 @@ def main() -> None:
         if arguments.csv:
             table.write_csv(arguments.csv, comparison)
             notice(f"{arguments.csv}: {len(records)} runs")
+        if arguments.html:
+            write_page(arguments.html, comparison)
+            notice(f"{arguments.html}: open it in a browser")
 
 
 if __name__ == "__main__":

@@ -2,20 +2,25 @@
 
 from __future__ import annotations
 
+import base64
 import csv
 import fcntl
 import functools
+import io
 import json
 import os
+import re
 import statistics
 import subprocess
 import sys
 import time
+from html.parser import HTMLParser
 from pathlib import Path
 from typing import Any
 
 import pytest
 from omegaconf import OmegaConf
+from PIL import Image
 
 from src.config.compose import compose
 from src.reports.compare import Comparison, is_larger_better
@@ -157,7 +162,7 @@ def test_a_run_that_is_trained_now_is_told_from_one_that_was_interrupted(study, 
 def test_a_failed_run_says_why(study, call, capsys):
     write(made("outputs/study/4", "net=cnn"), status="failed", error="Out of memory.\nTraceback")
     assert call("report", "outputs/study") == 0
-    assert "Failed: outputs/study/4: Out of memory.\n" in capsys.readouterr().out
+    assert "\nFailed: outputs/study/4: Out of memory.\n" in capsys.readouterr().out
 
 
 def test_a_csv_has_every_run_with_all_that_is_known(study, call, capsys):
@@ -189,6 +194,15 @@ def test_the_table_fits_a_narrow_terminal_and_says_what_has_no_room(study):
     assert table[0].startswith("net ")
     assert table[-1].startswith("No room for ")
     assert "callbacks.early_stopping.patience" in table[-1]
+
+
+def test_a_long_name_of_a_folder_is_cut_before_a_setting_is_left_out(folder):
+    for size in (8, 16):
+        made(f"outputs/{'a long name of a job ' * 4}{size}", f"data.batch_size={size}", val_loss=1.0)
+    table = lines(Comparison(read_records(["outputs"]), None, True, False), 80)
+    assert [line.split()[0] for line in table] == ["data.batch_size", "8", "16"]
+    assert [len(line) for line in table[1:]] == [80, 80]
+    assert table[1].endswith("…")
 
 
 def test_smaller_or_larger_is_better_as_the_metric_is_named_or_the_run_says():
@@ -282,13 +296,84 @@ def test_a_mistake_is_a_line(study, call, capsys, words, says):
 
 def test_a_score_that_is_not_known_is_last_and_no_text_moves_the_terminal(study, call, capsys):
     write(made("outputs/study/4", "seed=5", "net=cnn"), status="failed", error="\x1b[2Jgone", **{"val/loss": None})
-    (made("outputs/study/5", "seed=6", "net=cnn") / "results.json").write_text(
-        '{"status": "\x1b[31m", "val/loss": NaN}'
-    )
+    write(made("outputs/study/5", "seed=6", "net=cnn"), status="\x1b[31m", **{"val/loss": float("nan")})
+    made("outputs/\x1b[1m", "seed=7", status=None)
+    write(Path("outputs/\x1b[1m"))
     assert call("report", "outputs", "--each") == 0
-    out = capsys.readouterr().out
-    assert [row[-1] for row in rows(out)[1:5]] == ["3", "2", "1", "0"]
-    assert "\x1b" not in out
+    said = capsys.readouterr()
+    assert [row[-1] for row in rows(said.out)[1:7]] == ["3", "2", "1", "0", "4", "5"]
+    assert "Skipped outputs/?[1m: " in said.err
+    assert "\x1b" not in said.out + said.err
+
+
+@pytest.fixture
+def page(study, call) -> str:
+    """The page of the study, with a picture in its best run, and another one in the fourth."""
+    pytest.importorskip("plotly")
+    pytest.importorskip("itables")
+    for job in (3, 0):
+        (Path("outputs/study") / str(job) / "plots").mkdir()
+        Image.new("RGB", (3000, 600), "red").save(f"outputs/study/{job}/plots/fit.png")
+    made("outputs/evil/<b>", "data.batch_size=8", val_loss=0.9)
+    evil = made("outputs/evil/1", "net=cnn")
+    write(evil, status="failed", error=EVIL, **{f"val/{EVIL}": 1.0})
+    with (evil / ".hydra" / "config.yaml").open("a") as config:
+        config.write(f"{json.dumps(EVIL)}: {json.dumps(EVIL)}\n")
+    Path("outputs/evil/<b>/plots").mkdir()
+    Path("outputs/evil/<b>/plots/broken.png").write_bytes(b"no picture")
+    assert call("report", "outputs", "--html", "runs.html") == 0
+    return Path("runs.html").read_text()
+
+
+EVIL = "</script><img/src/onerror='evil()'>"
+
+
+class Page(HTMLParser):
+    """What a browser finds in a page."""
+
+    def __init__(self, page: str) -> None:
+        super().__init__()
+        self.tags: list[tuple[str, dict[str, str | None]]] = []
+        self.scripts = ""
+        self.feed(page)
+
+    def handle_starttag(self, tag: str, attributes: list[tuple[str, str | None]]) -> None:
+        self.tags.append((tag, dict(attributes)))
+
+    def handle_data(self, data: str) -> None:
+        if self.lasttag == "script":
+            self.scripts += data
+
+
+def test_the_page_loads_nothing_and_nothing_that_a_run_says_is_a_part_of_it(page):
+    tags = Page(page).tags
+    for tag, attributes in tags:
+        assert tag not in ("link", "iframe", "object", "embed", "base")
+        assert "onerror" not in attributes
+        assert (attributes.get("src") or "data:image/webp").startswith("data:image/webp")
+    policy = next(attributes["content"] for tag, attributes in tags if "http-equiv" in attributes)
+    assert str(policy).startswith("default-src 'none'")
+    assert "http" not in str(policy)
+    assert EVIL not in page
+
+
+def test_the_page_has_tables_curves_coordinates_and_the_pictures_of_the_best(page):
+    read = Page(page)
+    pictures = [str(attributes["src"]) for tag, attributes in read.tags if tag == "img" and "src" in attributes]
+    shown = [Image.open(io.BytesIO(base64.b64decode(picture.partition(",")[2]))) for picture in pictures]
+    assert [image.size for image in shown] == [(1000, 200)]
+    kinds = set(re.findall(r'"type":"(scatter|parcoords)"', page))
+    assert kinds == {"scatter", "parcoords"}
+    assert len(re.findall(r"new ITable", page)) == 2
+    assert "python -m src.train net=linear seed=1" in page
+
+
+def test_the_page_needs_its_extra_and_says_so_before_anything_else(study, call, capsys, monkeypatch):
+    monkeypatch.setattr("src.console.extras.find_spec", lambda package: None)
+    assert call("report", "outputs", "--html", "runs.html") == 1
+    said = capsys.readouterr()
+    assert said.err == 'Error: --html runs.html needs the package plotly: pip install -e ".[report]"\n'
+    assert said.out == ""
 
 
 def test_a_real_sweep_is_read_without_torch(call, folder):

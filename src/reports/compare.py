@@ -11,7 +11,7 @@ from typing import Any
 from hydra.core.override_parser.overrides_parser import OverridesParser
 
 from src.console.messages import UserError, listed, nearest
-from src.reports.records import Record
+from src.reports.records import Record, text
 
 REPEATS = ("seed", "data.fold")  # runs that differ in these alone are the same experiment
 NO_SETTINGS = ("name", "trusted", "data.seed")  # a run is the same whatever they are, or follow from another
@@ -65,7 +65,7 @@ class Comparison:
         if sort and not any(record.value(sort) is not None for record in records):
             known = [*self.metrics, *self.differing]
             hint = nearest(sort, [*known, *_union(r.settings for r in records)])
-            raise UserError(f"--sort {sort}: no run has it.{hint or f' There are {listed(known)}.'}")
+            raise UserError(f"--sort {sort}: no run has it.{hint or f' There are {listed(list(map(text, known)))}.'}")
         self.larger_first = is_larger_better(self.sort, records) != reverse if self.sort in self.metrics else reverse
         self.repeats = [] if each else [key for key in REPEATS if key in self.differing]
         self.settings = [key for key in self.differing if key not in self.repeats]
@@ -118,7 +118,7 @@ def chosen(records: list[Record], status: str | None, where: Sequence[str]) -> l
     statuses = _union([record.status] for record in records)
     asked = {None: statuses, "unfinished": ["unfinished", "running"]}.get(status, [status])
     if not set(asked) & set(statuses):
-        raise UserError(f"--status {status}: no run is. There are {listed(statuses)}.")
+        raise UserError(f"--status {status}: no run is. There are {listed(list(map(text, statuses)))}.")
     return [record for record in records if record.status in asked]
 
 
@@ -143,16 +143,6 @@ def is_larger_better(metric: str, records: Iterable[Record]) -> bool:
         if record.settings.get("monitor") == metric and record.settings.get("mode") in ("min", "max"):
             return record.settings["mode"] == "max"
     return not SMALLER_IS_BETTER.search(metric)
-
-
-def text(value: Any) -> str:
-    """A value as it is typed: true, null, [8,8]; without what a terminal would obey."""
-    if isinstance(value, list):
-        return f"[{','.join(map(text, value))}]"
-    if isinstance(value, dict):
-        return f"{{{','.join(f'{text(key)}:{text(inner)}' for key, inner in value.items())}}}"
-    words = "null" if value is None else str(value).lower() if isinstance(value, bool) else str(value)
-    return words if words.isprintable() else "".join(c if c.isprintable() else "?" for c in words)
 
 
 def sort_key(value: Any) -> tuple[bool, Any]:

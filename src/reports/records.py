@@ -78,7 +78,7 @@ def read_records(folders: Sequence[str]) -> list[Record]:
                 skipped.append(f"Skipped {shortest(run)}: {first_line(error)}.")
             done(number)
     for line in skipped[:MOST_SKIPPED]:
-        notice(line)
+        notice(text(line))
     if skipped[MOST_SKIPPED:]:
         notice(f"Skipped {len(skipped) - MOST_SKIPPED} more.")
     if not records:
@@ -99,6 +99,16 @@ def read_record(folder: Path) -> Record:
     settings = {name: choice for name, choice in leaves(groups) if not name.startswith("hydra/")}
     status = results.get("status", "running" if is_locked(folder / ".hydra" / "lock") else "unfinished")
     return Record(folder, status, results, {**dict(leaves(config)), **settings}, tuple(map(str, typed or [])))
+
+
+def text(value: Any) -> str:
+    """A value as it is typed: true, null, [8,8]; without what a terminal would obey."""
+    if isinstance(value, list):
+        return f"[{','.join(map(text, value))}]"
+    if isinstance(value, dict):
+        return f"{{{','.join(f'{text(key)}:{text(inner)}' for key, inner in value.items())}}}"
+    words = "null" if value is None else str(value).lower() if isinstance(value, bool) else str(value)
+    return words if words.isprintable() else "".join(c if c.isprintable() else "?" for c in words)
 
 
 def _runs_below(top: str) -> Iterator[Path]:

@@ -11,25 +11,27 @@ from pathlib import Path
 from rich.cells import cell_len
 
 from src.files.atomic import written_whole
-from src.reports.compare import Comparison, Group, text
-from src.reports.records import Record
+from src.reports.compare import Comparison, Group
+from src.reports.records import Record, text
 from src.run.config import shortest
 
 GAP = "  "
+SHORTEST_FOLDER = 16  # columns; a longer name is cut where there is no room, as it often says what the settings do
 BESIDE_METRICS = ("epochs", "seconds")
 
 
 def lines(comparison: Comparison, width: int | None) -> list[str]:
     """A table at most so wide, None: as it comes; the settings for which there is no room are named below it."""
-    groups, width = comparison.groups, width or 100_000
+    groups, width, spare = comparison.groups, width or 100_000, 0
     fixed = _scores(comparison)
     if any(record.status != "finished" for record in comparison.records) and not comparison.repeats:
         fixed.append(["status", *(group.records[0].status for group in groups)])
     if not comparison.repeats:
-        fixed.append(["folder", *inside([record.folder for group in groups for record in group.records])])
+        fixed.append(["folder", *inside([group.records[0].folder for group in groups])])
+        spare = max(0, _width(fixed[-1:]) - SHORTEST_FOLDER)
     columns = {key: [key, *(text(g.records[0].settings.get(key)) for g in groups)] for key in comparison.settings}
     left_out = []
-    while columns and _width([*columns.values(), *fixed]) > width:
+    while columns and _width([*columns.values(), *fixed]) - spare > width:
         left_out.insert(0, columns.popitem()[0])
     shown = _aligned([*columns.values(), *fixed], width)
     note = [f"No room for {', '.join(left_out)}: --csv FILE and --html FILE have all."] if left_out else []
@@ -55,7 +57,8 @@ def command(record: Record) -> str:
         words = shlex.split(str(record.results.get("command", "")))
     except ValueError:
         words = []
-    if words[:2] == ["python", "-m"] and not {"-m", "--multirun"} & set(words[2:]):
+    is_ours = words[:2] == ["python", "-m"] and words[2:3] in (["src.train"], ["src.repeat"])
+    if is_ours and not {"-m", "--multirun"} & set(words[3:]):
         return text(shlex.join(words))
     flags = [word for pair in pairwise(words) if pair[0] in ("--config-dir", "-cd") for word in pair]
     own = [override for override in record.typed if override.partition("=")[0] != "name"]  # that is the sweep's folder
