@@ -152,7 +152,7 @@ def test_runs_are_chosen_by_what_was_typed_for_them_and_by_how_they_ended(study,
 
 def test_a_run_that_is_trained_now_is_told_from_one_that_was_interrupted(study, folder, python):
     made("outputs/study/4", "net=cnn", status=None)
-    busy = made("outputs/study/5", "net=cnn", "seed=1", status=None)
+    busy = made("outputs/study/5", "net=cnn", "seed=1", status="failed")  # tried again
     with (busy / ".hydra" / "lock").open("w") as lock:
         fcntl.lockf(lock, fcntl.LOCK_EX)
         done = python("src.report", "outputs", "--each", "--status", "unfinished")
@@ -297,11 +297,12 @@ def test_a_mistake_is_a_line(study, call, capsys, words, says):
 def test_a_score_that_is_not_known_is_last_and_no_text_moves_the_terminal(study, call, capsys):
     write(made("outputs/study/4", "seed=5", "net=cnn"), status="failed", error="\x1b[2Jgone", **{"val/loss": None})
     write(made("outputs/study/5", "seed=6", "net=cnn"), status="\x1b[31m", **{"val/loss": float("nan")})
-    made("outputs/\x1b[1m", "seed=7", status=None)
-    write(Path("outputs/\x1b[1m"))
-    assert call("report", "outputs", "--each") == 0
+    write(made("outputs/\x1b[1m", "seed=7"))
+    made("outputs/study/\udcff", "seed=8", status=None)
+    assert call("report", "outputs", "--each", "--csv", "runs.csv") == 0
     said = capsys.readouterr()
-    assert [row[-1] for row in rows(said.out)[1:7]] == ["3", "2", "1", "0", "4", "5"]
+    assert [row[-1] for row in rows(said.out)[1:8]] == ["3", "2", "1", "0", "4", "5", "?"]
+    assert b"outputs/study/\xff,unfinished," in Path("runs.csv").read_bytes()
     assert "Skipped outputs/?[1m: " in said.err
     assert "\x1b" not in said.out + said.err
 
@@ -321,6 +322,7 @@ def page(study, call) -> str:
         config.write(f"{json.dumps(EVIL)}: {json.dumps(EVIL)}\n")
     Path("outputs/evil/<b>/plots").mkdir()
     Path("outputs/evil/<b>/plots/broken.png").write_bytes(b"no picture")
+    os.mkfifo("outputs/study/3/plots/pipe.png")
     assert call("report", "outputs", "--html", "runs.html") == 0
     return Path("runs.html").read_text()
 

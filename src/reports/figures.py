@@ -43,9 +43,8 @@ def curves(comparison: Comparison) -> str:
     """The score and the loss of validation from epoch to epoch; of a run without a score, those so far."""
     import plotly.graph_objects as go
 
-    best = ranked(comparison)
-    rest = [record for record in comparison.records if record not in best]
-    shown = [(record, rows) for record in [*best, *rest][: COLOURED + GREY] if (rows := _history(record))]
+    rest = [record for record in comparison.records if comparison.score not in record.metrics]
+    shown = [(record, rows) for record in [*ranked(comparison), *rest][: COLOURED + GREY] if (rows := _history(record))]
     known = {name for _, rows in shown for row in rows for name in row}
     measured = comparison.score.replace("test/", "val/")
     drawn = []

@@ -13,7 +13,7 @@ from src.files.atomic import write_text
 from src.reports import figures
 from src.reports.compare import Comparison
 from src.reports.records import Record, text
-from src.reports.table import BESIDE_METRICS, command, main_metrics, reason
+from src.reports.table import BESIDE_METRICS, command, counted, main_metrics, reason
 from src.run.config import shortest
 
 BEST = 3  # runs whose pictures are shown
@@ -81,23 +81,23 @@ def _summary(comparison: Comparison) -> str:
 
 def _tables(comparison: Comparison) -> list[str]:
     """Means, if there are some, and every run."""
-    rows = comparison.records
-    each: dict[str, list[Any]] = {"folder": [str(shortest(r.folder)) for r in rows], "status": [r.status for r in rows]}
-    each |= {key: [r.settings.get(key) for r in rows] for key in comparison.differing}
-    each |= {m: [r.metrics.get(m) for r in rows] for m in [*main_metrics(comparison), *comparison.metrics]}
-    each |= {name: [r.results.get(name) for r in rows] for name in BESIDE_METRICS}
+    runs = comparison.records
+    each: dict[str, list[Any]] = {"folder": [shortest(r.folder) for r in runs], "status": [r.status for r in runs]}
+    each |= {key: [r.settings.get(key) for r in runs] for key in comparison.differing}
+    each |= {m: [r.metrics.get(m) for r in runs] for m in [*main_metrics(comparison), *comparison.metrics]}
+    each |= {name: [r.results.get(name) for r in runs] for name in BESIDE_METRICS}
     tables = [f"<h2>Runs</h2>{_table(each)}"]
     if comparison.repeats:
-        groups = comparison.groups
-        means: dict[str, list[Any]] = {
-            key: [g.records[0].settings.get(key) for g in groups] for key in comparison.settings
-        }
-        for metric in main_metrics(comparison):
-            means[metric] = [g.mean(metric) for g in groups]
-            means[f"± {metric}"] = [g.deviation(metric) for g in groups]
-        means["runs"] = [len(g.records) for g in groups]
-        tables.insert(0, f"<h2>Means over {_safe(' and '.join(comparison.repeats))}</h2>{_table(means)}")
+        tables.insert(0, f"<h2>Means over {_safe(' and '.join(comparison.repeats))}</h2>{_table(_means(comparison))}")
     return tables
+
+
+def _means(comparison: Comparison) -> dict[str, list[Any]]:
+    groups = comparison.groups
+    means: dict[str, list[Any]] = {k: [g.records[0].settings.get(k) for g in groups] for k in comparison.settings}
+    for metric in main_metrics(comparison):
+        means |= {metric: [g.mean(metric) for g in groups], f"± {metric}": [g.deviation(metric) for g in groups]}
+    return {**means, "runs": list(map(counted, groups))}
 
 
 def _table(columns: dict[str, list[Any]]) -> str:
@@ -144,6 +144,8 @@ def _image(file: Path) -> str | None:
     """At most WIDEST pixels wide, in the page itself; None if it is no picture."""
     from PIL import Image
 
+    if not file.is_file():
+        return None
     try:
         with Image.open(file, formats=["PNG"]) as image:
             if image.width * image.height > LARGEST:

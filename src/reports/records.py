@@ -33,7 +33,7 @@ class Record:
     """One run.
 
     Attributes:
-        status: finished | failed, or another that its results name; running | unfinished: it has none.
+        status: finished | failed, or another that its results name; running; unfinished: it was interrupted.
         results: of results.json.
         settings: key -> value of its config, and group -> choice.
         typed: its overrides, such as net=cnn.
@@ -97,7 +97,9 @@ def read_record(folder: Path) -> Record:
     choices = CHOICES.search(_read(folder / ".hydra" / "hydra.yaml"))
     groups = _plain(choices[1]) if choices else {}
     settings = {name: choice for name, choice in leaves(groups) if not name.startswith("hydra/")}
-    status = results.get("status", "running" if is_locked(folder / ".hydra" / "lock") else "unfinished")
+    status = results.get("status", "unfinished")
+    if status != "finished" and is_locked(folder / ".hydra" / "lock"):  # one that has failed may be tried again
+        status = "running"
     return Record(folder, status, results, {**dict(leaves(config)), **settings}, tuple(map(str, typed or [])))
 
 

@@ -7,6 +7,7 @@ import os
 import shlex
 from itertools import pairwise
 from pathlib import Path
+from typing import Any
 
 from rich.cells import cell_len
 
@@ -72,7 +73,8 @@ def reason(record: Record) -> str:
 
 def write_csv(path: Path, comparison: Comparison) -> None:
     """Every run, a row: folder, status, what differs, every metric, and its command."""
-    with written_whole(path) as partial, partial.open("w", newline="", encoding="utf-8") as file:
+    how: dict[str, Any] = {"newline": "", "encoding": "utf-8", "errors": "surrogateescape"}  # a folder's name is bytes
+    with written_whole(path) as partial, partial.open("w", **how) as file:
         writer = csv.writer(file)
         writer.writerow(["folder", "status", *comparison.differing, *comparison.metrics, *BESIDE_METRICS, "command"])
         for record in comparison.records:
