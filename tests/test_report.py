@@ -104,6 +104,12 @@ def test_a_setting_sorts_too_numbers_by_their_size(call, capsys):
     assert [row[0] for row in rows(capsys.readouterr().out)] == ["data.batch_size", "8", "64", "256"]
 
 
+def test_each_kind_of_task_has_its_telling_metric(study, call, capsys):
+    made("outputs/house", "data=diabetes", val_loss=0.4, test_loss=0.4, test_rmse=55.0, test_r2=0.5)
+    assert call("report", "outputs", "--each") == 0
+    assert rows(capsys.readouterr().out)[0][-4:] == ["val/loss", "test/accuracy", "test/rmse", "folder"]
+
+
 def test_a_row_says_how_many_of_its_runs_are_finished(study, call, capsys):
     made("outputs/study/4", "name=study", "net=linear", "seed=2", status=None)
     assert call("report", "outputs/study") == 0

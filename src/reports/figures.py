@@ -91,8 +91,9 @@ def _history(record: Record) -> list[Row]:
 
 def _name(record: Record, comparison: Comparison) -> str:
     """By what it differs."""
-    settings = [f"{key.rpartition('.')[2]}={text(record.settings.get(key))}" for key in comparison.differing]
-    return escape(" ".join(settings) or record.folder.name)
+    values = {key.rpartition(".")[2]: record.settings.get(key) for key in comparison.differing}
+    words = [f"{name}={text(value)}" for name, value in values.items() if value is not None]
+    return escape(" ".join(words) or text(record.folder.name))
 
 
 def _curve(points: list[tuple[float, float]], name: str, rank: int) -> dict[str, Any]:

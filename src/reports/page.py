@@ -113,8 +113,9 @@ def _table(columns: dict[str, list[Any]]) -> str:
 
 
 def _column(values: list[Any]) -> list[Any]:
-    """Numbers, if there is nothing else, that they sort as such; else texts."""
-    if all(value is None or (isinstance(value, (int, float)) and not isinstance(value, bool)) for value in values):
+    """Numbers, if there is nothing else, that they sort as such; else texts. Pandas knows no missing whole number."""
+    kinds = {type(value) for value in values}
+    if kinds <= {int, float} or kinds <= {float, type(None)}:
         return [round(value, 6) if isinstance(value, float) else value for value in values]
     return [text(value) for value in values]
 

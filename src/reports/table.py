@@ -40,10 +40,10 @@ def lines(comparison: Comparison, width: int | None) -> list[str]:
 
 
 def main_metrics(comparison: Comparison) -> list[str]:
-    """The one that sorts, and the telling one of the test, which comes behind the loss."""
-    of_test = [m for m in comparison.metrics if m.startswith("test/")]
-    telling = next((m for m in of_test if m != "test/loss"), "test/loss")
-    return [metric for metric in dict.fromkeys([comparison.score, telling]) if metric in comparison.metrics]
+    """The one that sorts, and the telling one of each kind of task: the first of the test behind the loss."""
+    of_test = [[name for name in r.results if name.startswith("test/")] for r in comparison.records]
+    telling = [next((name for name in names if name != "test/loss"), "test/loss") for names in of_test]
+    return [metric for metric in dict.fromkeys([comparison.score, *telling]) if metric in comparison.metrics]
 
 
 def inside(folders: list[Path]) -> list[str]:
