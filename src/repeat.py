@@ -53,7 +53,7 @@ def repeat(run: Run, folder: Path, typed: Sequence[str]) -> Run:
 
 def difference(run: Run, again: Run) -> str | None:
     """The first thing in which two runs differ, in the order in which they came to be; None if in nothing."""
-    from src.callbacks.history import history_of, read_history
+    from src.files.history import history_of, read_history
 
     rows, now = ({row["epoch"]: row for row in read_history(history_of(r.folder))} for r in (run, again))
     for epoch in sorted(rows.keys() & now.keys()):

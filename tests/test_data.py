@@ -10,11 +10,11 @@ import torch
 from sklearn import datasets
 from torch.utils.data import Dataset
 
-from src.callbacks.history import history_of, read_history
 from src.console.messages import UserError
 from src.datamodule import DataModule
 from src.datasets.sampling import EpochSampler
 from src.datasets.tables.table import Table
+from src.files.history import history_of, read_history
 from src.tasks import auto
 from tests.sources import data_module
 

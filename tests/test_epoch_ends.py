@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from src.callbacks.history import read_history
+from src.files.history import read_history
 from tests.test_killed import WINE, assert_same, left
 
 LINE = ("experiment=linear_regression", "trainer.max_epochs=200")

@@ -12,7 +12,7 @@ import torch
 from sklearn import metrics
 from torch import nn
 
-from src.callbacks.history import history_of, read_history
+from src.files.history import history_of, read_history
 from src.learning.metrics import EpochMetrics
 from src.nets import MLP
 from src.nets.standardize import Standardize

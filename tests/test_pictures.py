@@ -15,7 +15,7 @@ import torch
 from matplotlib.figure import Figure
 from torch import Tensor
 
-from src.callbacks.history import history_of, read_history
+from src.files.history import history_of, read_history
 from src.plots.animation import FRAMES
 from src.plots.confusion import Confusion
 from src.plots.fit import Fit

@@ -108,6 +108,7 @@ def test_every_verb_says_when_it_has_started(finished, call, monkeypatch):
         ("predict", "outputs/w", table, "-o", "predictions.csv"),
         ("export", "outputs/w", "format=safetensors"),
         ("train", "data=wine", "net.hidden=[8]", "trainer.max_epochs=1"),
+        ("report", "outputs"),
     ):
         ends.clear()
         assert call(*words) == 0
@@ -130,7 +131,7 @@ def test_a_command_that_fails_leaves_python_as_it_was(monkeypatch):
 
 
 @pytest.mark.quick
-@pytest.mark.parametrize("verb", ["evaluate", "predict", "export", "repeat"])
+@pytest.mark.parametrize("verb", ["evaluate", "predict", "export", "repeat", "report"])
 def test_torch_is_not_imported_to_say_what_a_command_takes(verb):
     code = f"import src.{verb}, sys\nprint('TOLD', json.dumps(['', dict(torch='torch' in sys.modules)]))"
     assert told(code) == {"": {"torch": False}}

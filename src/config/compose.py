@@ -41,15 +41,16 @@ def compose(*overrides: str, with_hydra: bool = False) -> DictConfig:
 
 def flat(cfg: DictConfig) -> dict[str, Any]:
     """`{"data.batch_size": 64, ...}`; interpolations stay as they are written."""
+    return dict(leaves(OmegaConf.to_container(cfg, resolve=False)))
 
-    def walk(node: Any, path: str) -> Iterator[tuple[str, Any]]:
-        if isinstance(node, dict) and node:
-            for key, value in node.items():
-                yield from walk(value, f"{path}.{key}" if path else str(key))
-        else:
-            yield path, node
 
-    return dict(walk(OmegaConf.to_container(cfg, resolve=False), ""))
+def leaves(node: Any, path: str = "") -> Iterator[tuple[str, Any]]:
+    """Every value of nested dicts with its key, such as data.batch_size."""
+    if isinstance(node, dict) and node:
+        for key, value in node.items():
+            yield from leaves(value, f"{path}.{key}" if path else str(key))
+    else:
+        yield path, node
 
 
 def run_folder(name: str | None) -> str:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import importlib
 import time
+from pathlib import Path
 from typing import IO, Any
 
 try:
@@ -37,3 +38,17 @@ def lock(file: IO[str], waits: bool = False, shared_with_children: bool = False)
             if not waits:
                 raise
             time.sleep(0.1)
+
+
+def is_locked(path: Path) -> bool:
+    """Whether another process holds a file's lock. To see that, it is taken for an instant."""
+    try:
+        file = path.open("r+")
+    except OSError:  # there is none, or it is another user's
+        return False
+    with file:
+        try:
+            lock(file)
+        except OSError:
+            return True
+    return False

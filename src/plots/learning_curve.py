@@ -7,7 +7,7 @@ from lightning.pytorch.callbacks import Callback
 from matplotlib.figure import Figure
 
 from src.callbacks.best import BestCheckpoint
-from src.callbacks.history import BESIDE_METRICS, Row, history_of, read_history
+from src.files.history import BESIDE_METRICS, Row, history_of, read_history
 from src.module import SupervisedModule
 from src.plots.picture import DPI, plots
 

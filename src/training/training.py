@@ -120,8 +120,8 @@ class Training:
     def finish(self, trainer: L.Trainer) -> None:
         """Score the best epoch on val and test, and write results.json: those metrics, and the epoch's of training."""
         from src.callbacks.best import BestCheckpoint
-        from src.callbacks.history import history_of, read_history
         from src.files.checksum import file_digest
+        from src.files.history import history_of, read_history
         from src.training.executions import Executions
 
         # What this process has trained from the beginning is its own; else the best checkpoint may be another's.

@@ -1,0 +1,92 @@
+"""Compare runs, from their folders: a table in the terminal, a CSV, or a page for the browser.
+
+python -m src.report outputs/study                                    # a sweep; outputs: all runs there are
+python -m src.report outputs/study --sort test/accuracy --each
+python -m src.report outputs --where net=cnn,mlp optimizer.lr=0.01 --status finished
+python -m src.report outputs/study --csv runs.csv --html runs.html
+"""
+
+from __future__ import annotations
+
+import argparse
+import os
+from pathlib import Path
+
+from src.cli.command import command
+from src.console import startup
+from src.console.messages import UserError
+from src.console.screen import notice
+from src.reports import table
+from src.reports.compare import Comparison, chosen
+from src.reports.page import check_installed, write_page
+from src.reports.records import read_records, text
+from src.run.config import shortest
+
+MOST_FAILURES = 10  # that are told
+
+
+def report(comparison: Comparison) -> None:
+    """Print the table, what trains the best of its runs again, and why others have failed."""
+    from rich.console import Console
+
+    console = Console()
+    said = table.lines(comparison, console.width if console.is_terminal else None)
+    best = comparison.best
+    if best:
+        value = f"{best.metrics[comparison.score]:.4f}"
+        said += ["", f"The best {comparison.score}, {value}: {shortest(best.folder)}", table.command(best)]
+    failed = [record for record in comparison.records if record.status == "failed"]
+    said += [""] if failed else []
+    said += [f"Failed: {shortest(record.folder)}: {table.reason(record)}" for record in failed[:MOST_FAILURES]]
+    said += [f"{len(failed) - MOST_FAILURES} more have failed."] if failed[MOST_FAILURES:] else []
+    print("\n".join(map(text, said)))
+
+
+def check_writable(option: str, path: Path | None, ending: str) -> None:
+    """Raise UserError if `path`, which `option` names, is no place for a file with that ending."""
+    if path is None:
+        return
+    if path.suffix != ending:
+        raise UserError(f"{option} {path}: it must end in {ending}.")
+    if path.is_dir() or not path.parent.is_dir():
+        reason = "it is a folder" if path.is_dir() else f"the folder {path.parent} does not exist"
+        raise UserError(f"{option} {path}: {reason}. Name a file in a folder that exists.")
+    if not os.access(path.parent, os.W_OK):
+        raise UserError(f"{option} {path}: the folder {path.parent} cannot be written to.")
+
+
+def _arguments() -> argparse.Namespace:
+    parser = argparse.ArgumentParser(prog="python -m src.report", description=__doc__.partition("\n")[0])
+    parser.add_argument("folder", nargs="+", help="a run, a sweep, or any folder above them, such as outputs")
+    parser.add_argument("--sort", metavar="KEY", help="a metric or setting; default: the monitor of the runs")
+    parser.add_argument("--reverse", action="store_true", help="the worst, or the largest setting, first")
+    parser.add_argument("--status", help="only these: finished, failed, running, unfinished (running or interrupted)")
+    parser.add_argument("--where", nargs="+", default=[], metavar="KEY=VALUE", help="only these, such as net=cnn,mlp")
+    parser.add_argument("--each", action="store_true", help="no means over seed and data.fold: every run")
+    parser.add_argument("--csv", type=Path, metavar="FILE", help="write every run with all its metrics")
+    parser.add_argument("--html", type=Path, metavar="FILE", help="write a page with curves and pictures")
+    return parser.parse_args()
+
+
+def main() -> None:
+    arguments = _arguments()
+    with command():
+        check_writable("--csv", arguments.csv, ".csv")
+        check_writable("--html", arguments.html, ".html")
+        if arguments.html:
+            check_installed(f"--html {arguments.html}")
+        records = read_records(arguments.folder)
+        startup.end()
+        records = chosen(records, arguments.status, arguments.where)
+        comparison = Comparison(records, arguments.sort, arguments.each, arguments.reverse)
+        report(comparison)
+        if arguments.csv:
+            table.write_csv(arguments.csv, comparison)
+            notice(f"{arguments.csv}: {len(records)} runs")
+        if arguments.html:
+            write_page(arguments.html, comparison)
+            notice(f"{arguments.html}: open it in a browser")
+
+
+if __name__ == "__main__":
+    main()

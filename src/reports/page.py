@@ -1,0 +1,168 @@
+"""One HTML page that needs no network: tables that sort by a click, curves, parallel coordinates and pictures."""
+
+from __future__ import annotations
+
+import base64
+import io
+from html import escape
+from pathlib import Path
+from typing import Any
+
+from src.console.extras import need
+from src.files.atomic import write_text
+from src.reports import figures
+from src.reports.compare import Comparison
+from src.reports.records import Record, text
+from src.reports.table import BESIDE_METRICS, command, counted, main_metrics, reason
+from src.run.config import shortest
+
+BEST = 3  # runs whose pictures are shown
+MOST_PICTURES = 8  # of a run
+WIDEST = 1000  # pixels of a picture
+LARGEST = 25_000_000  # pixels of one that is read
+
+STYLE = """
+:root { color-scheme: light dark }
+body { font: 15px/1.5 system-ui, sans-serif; margin: 0 auto; padding: 1rem; max-width: 90rem }
+h1 { font-size: 1.5rem; margin: 0 } h2 { font-size: 1.15rem; margin: 2.5rem 0 .5rem }
+code { overflow-wrap: anywhere; background: rgb(128 128 128 / .15); padding: .1em .3em; border-radius: 4px }
+.side { display: grid; gap: 1rem } .side > * { min-width: 0 } .wide { overflow-x: auto }
+@media (min-width: 60rem) { .side { grid-template-columns: 1fr 1fr } }
+figure { margin: 0 } img { max-width: 100%; border-radius: 4px } figcaption { font-size: .85rem; opacity: .8 }
+.main-svg .infolayer text, .main-svg .cartesianlayer text, .parcoords text { fill: CanvasText !important }
+.parcoords text { text-shadow: none !important } .parcoords .axis path { stroke: GrayText !important }
+"""
+# DataTables has to be told, Plotly's texts follow the style above.
+DARK = """
+const dark = matchMedia("(prefers-color-scheme: dark)")
+dark.onchange = () => document.documentElement.classList.toggle("dark", dark.matches)
+dark.onchange()
+"""
+# What a stranger's run has written is escaped; and nothing in the page may load from elsewhere.
+POLICY = (
+    "default-src 'none'; script-src 'unsafe-inline' 'unsafe-eval' blob:; style-src 'unsafe-inline'; img-src data: blob:"
+)
+
+
+def check_installed(what: str) -> None:
+    """Raise UserError if the packages that draw a page, which `what` asks for, are missing."""
+    for package in ("plotly", "itables"):
+        need(what, package, "report")
+
+
+def write_page(path: Path, comparison: Comparison) -> None:
+    """Write the page, for which `check_installed`."""
+    sections = [_summary(comparison), *_tables(comparison)]
+    sections += figures.curves(comparison), figures.parallel_coordinates(comparison), _pictures(comparison)
+    head = f'<meta charset="utf-8"><meta http-equiv="Content-Security-Policy" content="{POLICY}">'
+    head += '<meta name="viewport" content="width=device-width, initial-scale=1">'
+    title = f"{len(comparison.records)} runs"
+    body = "\n".join(section for section in sections if section)
+    scripts = f"<script>{DARK}</script>{_table_library()}<script>{figures.library()}</script>"
+    write_text(
+        path,
+        f"<!doctype html>\n<html lang='en'><head>{head}<title>{title}</title><style>{STYLE}</style>{scripts}</head>\n"
+        f"<body><h1>{title}</h1>\n{body}\n</body></html>\n",
+    )
+
+
+def _summary(comparison: Comparison) -> str:
+    """The best run with its command, and why others have failed."""
+    said, best = [], comparison.best
+    if best:
+        value = f"{best.metrics[comparison.score]:.4f}"
+        said.append(
+            f"The best {_safe(comparison.score)}, {value}: {_folder(best)}<br><code>{_safe(command(best))}</code>"
+        )
+    failed = [record for record in comparison.records if record.status == "failed"]
+    said += [f"Failed: {_folder(record)}: {_safe(reason(record))}" for record in failed]
+    return "".join(f"<p>{line}</p>" for line in said)
+
+
+def _tables(comparison: Comparison) -> list[str]:
+    """Means, if there are some, and every run."""
+    runs = comparison.records
+    each: dict[str, list[Any]] = {"folder": [shortest(r.folder) for r in runs], "status": [r.status for r in runs]}
+    each |= {key: [r.settings.get(key) for r in runs] for key in comparison.differing}
+    each |= {m: [r.metrics.get(m) for r in runs] for m in [*main_metrics(comparison), *comparison.metrics]}
+    each |= {name: [r.results.get(name) for r in runs] for name in BESIDE_METRICS}
+    tables = [f"<h2>Runs</h2>{_table(each)}"]
+    if comparison.repeats:
+        tables.insert(0, f"<h2>Means over {_safe(' and '.join(comparison.repeats))}</h2>{_table(_means(comparison))}")
+    return tables
+
+
+def _means(comparison: Comparison) -> dict[str, list[Any]]:
+    groups = comparison.groups
+    means: dict[str, list[Any]] = {k: [g.records[0].settings.get(k) for g in groups] for k in comparison.settings}
+    for metric in main_metrics(comparison):
+        means |= {metric: [g.mean(metric) for g in groups], f"± {metric}": [g.deviation(metric) for g in groups]}
+    return {**means, "runs": list(map(counted, groups))}
+
+
+def _table(columns: dict[str, list[Any]]) -> str:
+    """A click on a column sorts by it."""
+    import pandas as pd
+    from itables import to_html_datatable
+
+    frame = pd.DataFrame({name: _column(values) for name, values in columns.items()})
+    layout = {"topStart": "pageLength", "topEnd": "search", "bottomStart": "info", "bottomEnd": "paging"}
+    options: dict[str, Any] = {"layout": layout, "scrollX": True, "maxBytes": 0, "maxColumns": 0, "order": []}
+    options |= {"connected": False, "showIndex": False, "allow_html": False, "text_in_header_can_be_selected": False}
+    return to_html_datatable(frame, **options)
+
+
+def _column(values: list[Any]) -> list[Any]:
+    """Numbers, if there is nothing else, that they sort as such; else texts. Pandas knows no missing whole number."""
+    kinds = {type(value) for value in values}
+    if kinds <= {int, float} or kinds <= {float, type(None)}:
+        return [round(value, 6) if isinstance(value, float) else value for value in values]
+    return [text(value) for value in values]
+
+
+def _table_library() -> str:
+    """The JavaScript that sorts tables, DataTables."""
+    from itables import options
+    from itables.javascript import generate_init_offline_itables_html
+
+    return generate_init_offline_itables_html(options.dt_bundle)
+
+
+def _pictures(comparison: Comparison) -> str:
+    """Those of the best runs."""
+    sections = []
+    for record in figures.ranked(comparison)[:BEST]:
+        files = sorted((record.folder / "plots").glob("*.png"))[:MOST_PICTURES]
+        shown = [
+            f"<figure>{image}<figcaption>{_safe(f.stem)}</figcaption></figure>" for f in files if (image := _image(f))
+        ]
+        if shown:
+            sections.append(f"<h2>Pictures of {_folder(record)}</h2><div class='side'>{''.join(shown)}</div>")
+    return "".join(sections)
+
+
+def _image(file: Path) -> str | None:
+    """At most WIDEST pixels wide, in the page itself; None if it is no picture."""
+    from PIL import Image
+
+    if not file.is_file():
+        return None
+    try:
+        with Image.open(file, formats=["PNG"]) as image:
+            if image.width * image.height > LARGEST:
+                return None
+            small = image.convert("RGBA")
+    except (OSError, ValueError, SyntaxError, Image.DecompressionBombError):
+        return None
+    small.thumbnail((WIDEST, WIDEST * 4))
+    buffer = io.BytesIO()
+    small.save(buffer, "WEBP", quality=85)
+    return f"<img alt='{_safe(file.stem)}' src='data:image/webp;base64,{base64.b64encode(buffer.getvalue()).decode()}'>"
+
+
+def _folder(record: Record) -> str:
+    return f"<code>{_safe(str(shortest(record.folder)))}</code>"
+
+
+def _safe(words: str) -> str:
+    return escape(text(words))
