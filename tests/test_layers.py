@@ -15,7 +15,7 @@ from tests.conftest import PROJECT
 pytestmark = pytest.mark.quick
 FROM_THE_GROUND = """
     console | files config | datasets nets | tasks | by_hand | learning | datamodule | module | callbacks | plots |
-    formats | run | training | cli | benchmarking | train evaluate predict export benchmark | repeat
+    formats | run | training | sweeps | cli | plugins | benchmarking | train evaluate predict export benchmark | repeat
 """
 LEVEL = {room: level for level, rooms in enumerate(FROM_THE_GROUND.split("|")) for room in rooms.split()}
 FILES = {".".join(path.relative_to(PROJECT).with_suffix("").parts): path for path in PROJECT.glob("src/**/*.py")}

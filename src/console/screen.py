@@ -13,6 +13,8 @@ from src.console.signals import stop_if_asked
 if TYPE_CHECKING:
     from rich.progress import Progress
 
+_is_taken = False
+
 
 def is_first_process() -> bool:
     """Of those that train one net together on several devices: that one writes and speaks."""
@@ -25,13 +27,29 @@ def notice(text: str) -> None:
         print(text, file=sys.stderr)
 
 
+@contextmanager
+def taken() -> Iterator[None]:
+    """Inside it the screen is a sweep's: its runs show no bar and no table of their own."""
+    global _is_taken
+    before, _is_taken = _is_taken, True
+    try:
+        yield
+    finally:
+        _is_taken = before
+
+
+def is_taken() -> bool:
+    """Whether the screen is a sweep's."""
+    return _is_taken
+
+
 def bar() -> Progress | None:
-    """A bar that can show `metrics` beside it; None where nobody looks: on no terminal, or another process' job."""
+    """A bar that can show `metrics` beside it; None where nobody looks: no terminal, or another's job."""
     from rich.console import Console
     from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
 
     console = Console(stderr=True)
-    if not (console.is_terminal and is_first_process()):
+    if is_taken() or not (console.is_terminal and is_first_process()):
         return None
     return Progress(
         TextColumn("{task.description}"),
@@ -43,6 +61,7 @@ def bar() -> Progress | None:
         console=console,
         transient=True,
         expand=True,
+        redirect_stdout=sys.stdout is not None and sys.stdout.isatty(),  # else it goes elsewhere
     )
 
 

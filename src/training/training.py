@@ -138,6 +138,7 @@ class Training:
         self.run.previous.unlink(missing_ok=True)
         seconds = rows[-1]["seconds"] if rows else None
         ended = {"epochs": trainer.current_epoch, "seconds": seconds, "checkpoint": file_digest(self.run.best)}
+        ended |= {"monitor": best.monitor, "mode": best.mode}
         ended["steps_per_execution"] = cast(Executions, trainer.fit_loop.epoch_loop).steps or 1
         write_results(self.run.results_file, status="finished", **metrics, **ended, **self.made_with)
 
