@@ -7,6 +7,7 @@ import importlib
 import json
 import os
 import random
+import re
 import signal
 import statistics
 import time
@@ -179,6 +180,13 @@ def test_so_many_bad_jobs_end_it_earlier(call, capsys):
     assert sorted(jobs()) == ["optimizer.lr=-1", "optimizer.lr=-2"]
 
 
+def test_several_devices_in_one_process_are_refused(call, capsys):
+    """Their processes would begin with the whole sweep."""
+    assert call("train", "-m", *TINY, "name=study", "trainer=cpu", "trainer.devices=2,1") == 1
+    assert "A sweep trains each job on one device, not 2: add trainer.devices=1.\n" in capsys.readouterr().err
+    assert sorted(results["status"] for results in jobs().values()) == ["failed", "finished"]
+
+
 # --- bad input --------------------------------------------------------------------------------------------------------
 
 
@@ -247,6 +255,18 @@ def test_the_closing_table_has_mean_and_deviation_over_seeds_and_folds(call, cap
     so_far = [line for line in lines[1:9] if line.endswith("best so far")]
     losses = [float(line.split("val/loss ")[1].split()[0]) for line in so_far]
     assert losses == sorted(losses, reverse=True)
+
+
+def test_a_terminal_shows_how_far_the_sweep_and_its_job_are(call, capsys, monkeypatch):
+    monkeypatch.setattr("rich.console.Console.is_terminal", True)
+    monkeypatch.setattr("src.callbacks.progress.RunProgress._is_due", lambda self: True)
+    assert call("train", "-m", *TINY, "name=study", "seed=0,1", "trainer.max_epochs=3") == 0
+    out, err = capsys.readouterr()
+    assert "job 1/2" in err
+    assert re.search(r"job 2/2.* best val/loss [\d.]+", err)
+    assert "epoch 3/3" in err
+    assert "2/2  seed=1  val/loss" in out
+    assert "layer" not in out
 
 
 def test_a_larger_monitor_is_better_where_its_metric_says_so(call, capsys):

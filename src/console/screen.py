@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import math
 import os
 import sys
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
-from typing import TYPE_CHECKING
+from contextlib import contextmanager, nullcontext
+from typing import TYPE_CHECKING, Any
 
 from src.console.signals import stop_if_asked
 
@@ -14,6 +15,7 @@ if TYPE_CHECKING:
     from rich.progress import Progress
 
 _is_taken = False
+_shared: Progress | None = None
 
 
 def is_first_process() -> bool:
@@ -28,14 +30,16 @@ def notice(text: str) -> None:
 
 
 @contextmanager
-def taken() -> Iterator[None]:
-    """Inside it the screen is a sweep's: its runs show no bar and no table of their own."""
-    global _is_taken
-    before, _is_taken = _is_taken, True
+def taken() -> Iterator[Progress | None]:
+    """Inside it the screen is a sweep's, with the bar given: its runs print no table, and their bars are rows below."""
+    global _is_taken, _shared
+    before = _is_taken, _shared
+    _is_taken, _shared = True, _own_bar(speed_estimate_period=math.inf)  # a job may take hours
     try:
-        yield
+        with _shared or nullcontext():
+            yield _shared
     finally:
-        _is_taken = before
+        _is_taken, _shared = before
 
 
 def is_taken() -> bool:
@@ -43,13 +47,45 @@ def is_taken() -> bool:
     return _is_taken
 
 
-def bar() -> Progress | None:
-    """A bar that can show `metrics` beside it; None where nobody looks: no terminal, or another's job."""
+class Row:
+    """What a run uses of a bar, as a row of a sweep's."""
+
+    def __init__(self, shown: Progress) -> None:
+        self.shown, self.tasks = shown, list[Any]()
+        self.update = shown.update
+
+    def add_task(self, what: str, **fields: Any) -> Any:
+        self.tasks.append(self.shown.add_task(what, **fields))
+        return self.tasks[-1]
+
+    def start(self) -> None:
+        """It has begun with the sweep's."""
+
+    def stop(self) -> None:
+        for task in self.tasks:
+            self.shown.remove_task(task)
+        self.tasks.clear()
+
+    def __enter__(self) -> Row:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.stop()
+
+
+def bar() -> Progress | Row | None:
+    """A bar that can show `metrics` beside it; None where nobody looks: no terminal, or another process' job."""
+    if is_taken():
+        return Row(_shared) if _shared is not None else None
+    return _own_bar()
+
+
+def _own_bar(**options: Any) -> Progress | None:
     from rich.console import Console
     from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
 
     console = Console(stderr=True)
-    if is_taken() or not (console.is_terminal and is_first_process()):
+    if not (console.is_terminal and is_first_process()):
         return None
     return Progress(
         TextColumn("{task.description}"),
@@ -62,6 +98,7 @@ def bar() -> Progress | None:
         transient=True,
         expand=True,
         redirect_stdout=sys.stdout is not None and sys.stdout.isatty(),  # else it goes elsewhere
+        **options,
     )
 
 

@@ -10,7 +10,7 @@ from omegaconf import DictConfig
 
 from src.config.build import shown
 from src.console.messages import UserError
-from src.console.screen import bar, taken
+from src.console.screen import taken
 from src.files.lock import lock
 from src.sweeps.job import Job
 from src.sweeps.table import differing, label, print_failures, print_groups
@@ -93,15 +93,11 @@ class Sweep:
     @contextmanager
     def shown(self) -> Iterator[None]:
         """Inside it the screen is the sweep's: a bar over its jobs, and a line for each."""
-        self.bar = bar()
-        with taken():
-            if self.bar is None:
-                yield
-                return
-            with self.bar:
+        with taken() as self.bar:
+            if self.bar is not None:
                 self.task = self.bar.add_task("", total=len(self.jobs), completed=self.ended, metrics="")
-                self._draw()
-                yield
+            self._draw()
+            yield
 
     def has_ended(self, job: Job, seconds: float, reason: str | None) -> None:
         """Say in a line how a job has ended; `reason`: why it has failed, None if it has not."""
