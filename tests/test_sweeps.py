@@ -200,6 +200,7 @@ def test_several_devices_in_one_process_are_refused(call, capsys):
         (["max_failures=0"], "max_failures=0: a whole number from 1 is needed, or null."),
         (["retry_failed=3"], "retry_failed=3: true or false is needed."),
         (["name=a,b"], "name= takes one value"),
+        (["hydra.sweep.subdir=x"], "hydra.sweep.subdir= is taken"),
     ],
 )
 @pytest.mark.parametrize("name", [(), ("name=study",)])

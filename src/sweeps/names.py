@@ -18,7 +18,7 @@ LIST = re.compile(r"\[([a-z0-9_.,-]*)\]")
 def values_of(overrides: Iterable[str]) -> dict[str, str]:
     """KEY=VALUEs as key -> value in the order of the keys, without those of the sweep and of Hydra."""
     pairs = sorted(override.lstrip("+").partition("=")[::2] for override in overrides)
-    return {key: value for key, value in pairs if key not in OF_THE_SWEEP and not key.startswith("hydra")}
+    return {key: value for key, value in pairs if key not in OF_THE_SWEEP and re.split("[./]", key)[0] != "hydra"}
 
 
 def job_name(values: Mapping[str, str]) -> str:

@@ -39,6 +39,8 @@ class Sweep:
         names = {override for overrides in jobs for override in overrides if override.startswith("name=")}
         if len(names) > 1:
             raise UserError("name= takes one value, that of the sweep: its jobs have folders of their own in it.")
+        if any(override.startswith("hydra.sweep.subdir=") for override in cfg.hydra.overrides.hydra):
+            raise UserError("hydra.sweep.subdir= is taken: a job is found again by the name of its folder.")
         self.folder = Path(str(cfg.hydra.sweep.dir))
         if (self.folder / ".hydra" / "config.yaml").exists():
             raise UserError(f"{self.folder} holds a run. Choose another name= for the sweep.")

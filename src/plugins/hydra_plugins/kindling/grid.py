@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import time
 from collections.abc import Sequence
 
@@ -55,19 +56,21 @@ class Grid(BasicSweeper):
             raise ExplainedError
 
     def _run(self, sweep: Sweep, job: Job, number: int) -> None:
-        """Run a job; an error of it is its own."""
+        start, reason = time.monotonic(), self._launch(job, number)
+        if reason is not None:
+            gc.collect()  # the error's traceback holds what the job has left in memory
+        sweep.has_ended(job, time.monotonic() - start, reason)
+
+    def _launch(self, job: Job, number: int) -> str | None:
+        """Run a job; returns why it has failed, None if it has not."""
         assert self.launcher is not None
-        start, error = time.monotonic(), None
         try:
             [result] = self.launcher.launch([job.overrides], number)
-            if result.status == JobStatus.FAILED:
-                error = result._return_value
-        except (HydraException, OmegaConfBaseException) as failure:  # it cannot be composed
-            error = failure
-        if isinstance(error, BrokenPipeError):
-            raise error
-        reason = None if error is None else words(error) or str(error)
-        sweep.has_ended(job, time.monotonic() - start, reason)
+        except (HydraException, OmegaConfBaseException) as error:  # it cannot be composed
+            return words(error)
+        if isinstance(result._return_value, BrokenPipeError):
+            raise result._return_value
+        return str(result._return_value) if result.status == JobStatus.FAILED else None
 
 
 def _each_value_once(jobs: Sequence[Job]) -> list[list[str]]:
