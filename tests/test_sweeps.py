@@ -16,6 +16,7 @@ from typing import Any
 
 import pytest
 
+from src.sweeps.job import Job
 from src.sweeps.names import LONGEST, job_name, values_of
 from src.training import Training
 
@@ -109,6 +110,15 @@ def test_a_changed_order_and_longer_lists_find_what_is_done(call, capsys, traine
     assert moments().items() > written.items()
 
 
+def test_lists_may_stand_in_a_yaml(call):
+    Path("conf/experiment").mkdir(parents=True)
+    lists = "hydra:\n  sweeper:\n    params:\n      seed: range(2)\n      data.batch_size: 8,16\n"
+    Path("conf/experiment/mine.yaml").write_text(f"# @package _global_\n{lists}")
+    assert call("train", "-m", "--config-dir", "conf", *TINY, "experiment=mine", "name=study", "seed=1") == 0
+    asked = {path.parent.name for path in STUDY.glob("*/results.json")}
+    assert asked == {job_name(values_of([*TINY, "experiment=mine", "seed=1", f"data.batch_size={n}"])) for n in (8, 16)}
+
+
 def test_what_is_done_costs_no_time(call, monkeypatch):
     assert call("train", "-m", *TINY, "name=study", "seed=range(2)") == 0
     monkeypatch.setattr("hydra._internal.config_loader_impl.ConfigLoaderImpl.load_sweep_config", lambda *_: 1 / 0)
@@ -151,6 +161,28 @@ def test_a_bad_job_is_named_at_the_end_and_tried_again(call, capsys, trained):
     assert trained == []
     assert call("train", "-m", *TINY, "name=study", "optimizer.lr=-1,0.01") == 1
     assert len(trained) == 1
+
+
+@pytest.mark.quick
+@pytest.mark.parametrize(
+    ("left", "state"),
+    [
+        ([], "new"),
+        (["checkpoints/last.ckpt"], "begun"),
+        (["checkpoints/previous.ckpt"], "begun"),  # killed between two renames
+        (["checkpoints/last.ckpt", "results.json"], "failed"),
+        (["results.json", "checkpoints/last.ckpt"], "begun"),  # tried again, and killed
+    ],
+)
+def test_a_job_that_was_tried_again_and_killed_goes_on(left, state):
+    job = Job(STUDY, ["seed=0"])
+    for age, name in zip((20, 10), left, strict=False):
+        file = job.run.folder / name
+        file.parent.mkdir(parents=True, exist_ok=True)
+        file.write_text('{"status": "failed"}')
+        os.utime(file, (time.time() - age, time.time() - age))
+    job.read()
+    assert job.state == state
 
 
 @pytest.mark.parametrize("error", [SystemExit(0), MemoryError(), ZeroDivisionError("in the net")])

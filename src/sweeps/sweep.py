@@ -106,7 +106,7 @@ class Sweep:
         job.read()
         job.reason = reason = reason and reason.strip().splitlines()[0]
         self.ended, self.failures = self.ended + 1, self.failures + (reason is not None)
-        is_best = self._compare(job)
+        is_best = reason is None and self._compare(job)
         score = job.score(self.monitor)
         said = f"{self.monitor} {score:.4g}" if score is not None else "done"
         said = f"failed: {job.reason}" if job.reason is not None else said
@@ -131,7 +131,7 @@ class Sweep:
     @property
     def mode(self) -> str:
         """min or max: of the monitor, as the finished runs that it guided say."""
-        said = [job.results.get("mode") for job in self.jobs if job.results.get("monitor") == self.monitor]
+        said = (job.results.get("mode") for job in self.jobs if job.results.get("monitor") == self.monitor)
         return next(filter(None, said), "min" if str(self.monitor).endswith("loss") else "max")
 
     def _compare(self, job: Job) -> bool:

@@ -22,14 +22,14 @@ from src.sweeps.sweep import Sweep
 MOST_COMPOSED = 20  # jobs before the first: each takes a tenth of a second
 
 
-NODE = {"_target_": "hydra_plugins.kindling.grid.Grid", "params": {}}  # params: overrides that stand in a YAML
+NODE = {"_target_": "hydra_plugins.kindling.grid.Grid", "params": None}  # params: overrides that stand in a YAML
 ConfigStore.instance().store(group="hydra/sweeper", name="grid", node=NODE, provider="kindling")
 
 
 class Grid(BasicSweeper):
     """Hydra's own, but a folder of jobs is gone on with, and a bad job is not the end."""
 
-    def __init__(self, params: dict[str, str]) -> None:
+    def __init__(self, params: dict[str, str] | None) -> None:
         super().__init__(max_batch_size=None, params=params)
 
     def sweep(self, arguments: list[str]) -> None:
