@@ -292,14 +292,19 @@ def test_the_closing_table_has_mean_and_deviation_over_seeds_and_folds(call, cap
 
 def test_a_terminal_shows_how_far_the_sweep_and_its_job_are(call, capsys, monkeypatch):
     monkeypatch.setattr("rich.console.Console.is_terminal", True)
-    monkeypatch.setattr("src.callbacks.progress.RunProgress._is_due", lambda self: True)
-    assert call("train", "-m", *TINY, "name=study", "seed=0,1", "trainer.max_epochs=3") == 0
+    assert call("train", "-m", *TINY, "name=study", "seed=0,1") == 0
     out, err = capsys.readouterr()
     assert "job 1/2" in err
     assert re.search(r"job 2/2.* best val/loss [\d.]+", err)
-    assert "epoch 3/3" in err
+    assert "training" in err
     assert "2/2  seed=1  val/loss" in out
     assert "layer" not in out
+
+
+def test_what_concerns_every_job_is_said_once(call, capsys):
+    for name in ("study", "other"):
+        assert call("train", "-m", "data=wine", "trainer.max_epochs=50", f"name={name}", "seed=0,1") == 0
+        assert capsys.readouterr().err.count("Epochs are short") == 1
 
 
 def test_a_larger_monitor_is_better_where_its_metric_says_so(call, capsys):

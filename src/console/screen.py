@@ -16,6 +16,7 @@ if TYPE_CHECKING:
 
 _is_taken = False
 _shared: Progress | None = None
+_said: set[str] = set()
 
 
 def is_first_process() -> bool:
@@ -24,9 +25,11 @@ def is_first_process() -> bool:
 
 
 def notice(text: str) -> None:
-    """A line that the user should see, once for all devices."""
-    if is_first_process():
+    """A line that the user should see, once for all devices, and once for all jobs of a sweep."""
+    if is_first_process() and text not in _said:
         print(text, file=sys.stderr)
+        if is_taken():
+            _said.add(text)
 
 
 @contextmanager
@@ -40,6 +43,7 @@ def taken() -> Iterator[Progress | None]:
             yield _shared
     finally:
         _is_taken, _shared = before
+        _said.clear()
 
 
 def is_taken() -> bool:
