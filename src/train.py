@@ -17,6 +17,7 @@ from src.cli.session import composed
 from src.config.build import build
 from src.config.trust import trusted
 from src.console import startup
+from src.console.screen import is_taken
 from src.run import Run
 from src.training import Training
 
@@ -32,7 +33,8 @@ def fit(cfg: DictConfig, command: Sequence[str], trust: bool = True) -> Run:
     training = Training(cfg, command)
     with trusted(trust), training.claimed() as run:
         if run.is_finished:
-            print(f"{run} was finished before. Its metrics:")
+            if not is_taken():
+                print(f"{run} was finished before. Its metrics:")
             return run
         import lightning as L
 
@@ -62,7 +64,8 @@ def train(*overrides: str) -> Run:
 def main(cfg: DictConfig) -> float | None:
     """One run; returns the validation metric that a sweep may optimize, never one of the test."""
     run = fit(cfg, ["src.train", *sys.argv[1:]])
-    run.report()
+    if not is_taken():
+        run.report()
     return run.results.get(cfg.monitor)
 
 

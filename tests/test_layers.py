@@ -15,8 +15,8 @@ from tests.conftest import PROJECT
 pytestmark = pytest.mark.quick
 FROM_THE_GROUND = """
     console | files config | datasets nets | tasks | by_hand | learning | datamodule | module | callbacks | plots |
-    formats | run | training | cli | benchmarking reports | train evaluate predict export benchmark report |
-    repeat
+    formats | run | training | sweeps | cli | plugins | benchmarking reports |
+    train evaluate predict export benchmark report | repeat
 """
 LEVEL = {room: level for level, rooms in enumerate(FROM_THE_GROUND.split("|")) for room in rooms.split()}
 FILES = {".".join(path.relative_to(PROJECT).with_suffix("").parts): path for path in PROJECT.glob("src/**/*.py")}

@@ -122,12 +122,6 @@ def test_a_score_that_is_not_known_is_null_in_the_results():
     assert results == {"status": "finished", "r2": None, "loss": None, "mae": 0.5}
 
 
-def test_a_sweep_has_a_folder_for_each_job(call, capsys):
-    assert call("train", "-m", *TINY, "name=study", "seed=0,1") == 0
-    seeds = [json.loads(Path(f"outputs/study/{job}/results.json").read_text())["seed"] for job in (0, 1)]
-    assert seeds == [0, 1]
-
-
 class Sweeper(Callback):
     """Sees of each job what a sweeper sees that optimizes."""
 
@@ -141,30 +135,16 @@ def test_a_sweep_optimizes_the_monitor_never_a_score_of_the_test(call):
     Sweeper.values.clear()
     sees = f"+hydra.callbacks.sweeper._target_={__name__}.Sweeper"
     assert call("train", "-m", *TINY, "name=study", "monitor=val/auroc,val/loss", sees) == 0
-    results = [json.loads(Path(f"outputs/study/{job}/results.json").read_text()) for job in (0, 1)]
-    assert Sweeper.values == [results[0]["val/auroc"], results[1]["val/loss"]]
+    files = {name: next(Path("outputs/study").glob(f"*monitor=val-{name}*/results.json")) for name in ("auroc", "loss")}
+    assert Sweeper.values == [json.loads(file.read_text())[f"val/{name}"] for name, file in files.items()]
 
 
-def test_a_failed_job_does_not_stop_its_sweep(call, capsys):
-    assert call("train", "-m", *TINY, "name=study", "optimizer.lr=-1,0.01") == 1
-    assert "Invalid learning rate: -1" in capsys.readouterr().err
-    assert not Path("outputs/study/0").exists()
-    assert json.loads(Path("outputs/study/1/results.json").read_text())["status"] == "finished"
-
-
-def test_a_job_that_ends_the_program_itself_has_failed_and_the_sweep_goes_on(call, capsys, monkeypatch):
+def test_a_job_that_ends_the_program_itself_has_failed(call, capsys, monkeypatch):
     """As of code of the user's own that calls sys.exit(0)."""
-    monkeypatch.setattr("src.callbacks.summary.Summary.on_train_start", lambda self, trainer, _: leave(trainer))
-
-    def leave(trainer: Any) -> None:
-        if trainer.datamodule.loading.batch_size == 7:
-            sys.exit(0)
-
-    assert call("train", "-m", *TINY, "name=study", "data.batch_size=7,8") == 1
+    monkeypatch.setattr("src.callbacks.summary.Summary.on_train_start", lambda *_: sys.exit(0))
+    assert call("train", *TINY, "name=alone") == 1
     assert "SystemExit: 0" in capsys.readouterr().err
-    results = [json.loads(Path(f"outputs/study/{job}/results.json").read_text()) for job in (0, 1)]
-    assert [result["status"] for result in results] == ["failed", "finished"]
-    assert call("train", *TINY, "name=alone", "data.batch_size=7") == 1
+    assert json.loads(Path("outputs/alone/results.json").read_text())["status"] == "failed"
 
 
 def test_a_bug_leaves_its_traceback_in_the_folder(call, capsys, monkeypatch):

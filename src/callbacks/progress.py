@@ -9,7 +9,7 @@ import lightning as L
 from lightning.pytorch.callbacks import Callback
 from rich.progress import Progress
 
-from src.console.screen import bar
+from src.console.screen import Row, bar
 from src.module import SupervisedModule
 
 
@@ -18,7 +18,7 @@ class RunProgress(Callback):
 
     def __init__(self, enabled: bool) -> None:
         self.enabled = enabled
-        self.bar: Progress | None = None
+        self.bar: Progress | Row | None = None
         self.metrics = ""
         self.drawn = 0.0
 

@@ -11,6 +11,7 @@ from rich.console import Console
 from rich.table import Table
 from torch import nn
 
+from src.console.screen import is_taken
 from src.datamodule import DataModule, data_of
 from src.module import SupervisedModule
 
@@ -22,7 +23,7 @@ class Summary(Callback):
         self.enabled = enabled
 
     def on_train_start(self, trainer: L.Trainer, pl_module: L.LightningModule) -> None:
-        if not (self.enabled and trainer.is_global_zero):
+        if not (self.enabled and trainer.is_global_zero) or is_taken():
             return
         data, console = data_of(trainer), Console(highlight=False)
         net = pl_module.net if isinstance(pl_module, SupervisedModule) else pl_module

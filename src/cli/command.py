@@ -9,7 +9,7 @@ import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
+from typing import Any, NoReturn
 
 import hydra
 from hydra.core.hydra_config import HydraConfig
@@ -18,12 +18,13 @@ from hydra.types import RunMode
 from omegaconf import DictConfig
 
 from src.cli import help
-from src.cli.errors import explain
+from src.cli.errors import FULL_ERROR, ExplainedError, explain, words
 from src.config.compose import CONF, VERSION
 from src.console import startup
 from src.console.messages import UserError
 from src.console.signals import stop_code, stoppable
 from src.files.atomic import naming
+from src.sweeps.job import note_failure
 from src.training.interruption import stopped_by
 
 PIPE_CLOSED = 128 + 13  # as SIGPIPE would end it, which Windows does not know
@@ -41,9 +42,9 @@ def entry_point(task: Callable[[DictConfig], Any]) -> Callable[[], None]:
         except (Exception, SystemExit) as error:  # a net that calls sys.exit(0) has not done what was asked for
             if stopped_by(error) is not None:
                 raise
-            explain(error)  # here, since Hydra would tell of a sweep's first failure only, when all jobs have ended
             if HydraConfig.get().mode == RunMode.MULTIRUN:
-                raise ExplainedError from error
+                fails_in_sweep(cfg, error)
+            explain(error)
             sys.exit(1)
 
     def main() -> None:
@@ -64,8 +65,13 @@ def entry_point(task: Callable[[DictConfig], Any]) -> Callable[[], None]:
     return main
 
 
-class ExplainedError(Exception):
-    """An error that the user has read already."""
+def fails_in_sweep(cfg: DictConfig, error: BaseException) -> NoReturn:
+    """The sweep goes on, and says in a line what its user did wrong; a bug has its traceback here."""
+    if words(error) is None or FULL_ERROR:
+        explain(error)
+    said = words(error) or repr(error)
+    note_failure(cfg, said)
+    raise ExplainedError(said) from error
 
 
 @contextmanager

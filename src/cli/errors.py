@@ -30,15 +30,24 @@ from src.console.screen import is_first_process
 FULL_ERROR = os.environ.get("HYDRA_FULL_ERROR") == "1" and is_first_process()
 
 
+class ExplainedError(Exception):
+    """An error that the user has read already."""
+
+
+def words(error: BaseException) -> str | None:
+    """What the user did wrong, in a line or two; None if it is no fault of theirs."""
+    return in_words(error) or config_error(error)
+
+
 def explain(error: BaseException) -> None:
     """Tell the user on stderr what went wrong."""
-    words = in_words(error) or config_error(error)
-    if words is not None and not is_first_process() and _first_says_it():
+    said = words(error)
+    if said is not None and not is_first_process() and _first_says_it():
         return
-    if words is None or FULL_ERROR:
+    if said is None or FULL_ERROR:
         traceback.print_exception(error)
-    if words is not None:
-        print(f"Error: {words}", file=sys.stderr)
+    if said is not None:
+        print(f"Error: {said}", file=sys.stderr)
 
 
 def _first_says_it() -> bool:

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import functools
 import inspect
+import sys
 from collections.abc import Iterator
 from datetime import datetime
 from itertools import count
@@ -22,6 +23,7 @@ from src.console.messages import UserError
 
 PROJECT = Path(__file__).resolve().parent.parent.parent
 CONF = PROJECT / "conf"
+sys.path.append(str(PROJECT / "src" / "plugins"))  # Hydra takes sweepers from a package hydra_plugins alone
 
 HYDRA_1_4 = "execution_whitelist" in inspect.signature(hydra.main).parameters
 # Hydra 1.4, and the OmegaConf 2.4 that it brings, deprecate what 1.3 needs.

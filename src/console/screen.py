@@ -2,16 +2,21 @@
 
 from __future__ import annotations
 
+import math
 import os
 import sys
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
-from typing import TYPE_CHECKING
+from contextlib import contextmanager, nullcontext
+from typing import TYPE_CHECKING, Any
 
 from src.console.signals import stop_if_asked
 
 if TYPE_CHECKING:
     from rich.progress import Progress
+
+_is_taken = False
+_shared: Progress | None = None
+_said: set[str] = set()
 
 
 def is_first_process() -> bool:
@@ -20,13 +25,66 @@ def is_first_process() -> bool:
 
 
 def notice(text: str) -> None:
-    """A line that the user should see, once for all devices."""
-    if is_first_process():
+    """A line that the user should see, once for all devices, and once for all jobs of a sweep."""
+    if is_first_process() and text not in _said:
         print(text, file=sys.stderr)
+        if is_taken():
+            _said.add(text)
 
 
-def bar() -> Progress | None:
-    """A bar that can show `metrics` beside it; None where nobody looks: on no terminal, or another process' job."""
+@contextmanager
+def taken() -> Iterator[Progress | None]:
+    """Inside it the screen is a sweep's, with the bar given: its runs print no table, and their bars are rows below."""
+    global _is_taken, _shared
+    before = _is_taken, _shared
+    _is_taken, _shared = True, _own_bar(speed_estimate_period=math.inf)  # a job may take hours
+    try:
+        with _shared or nullcontext():
+            yield _shared
+    finally:
+        _is_taken, _shared = before
+        _said.clear()
+
+
+def is_taken() -> bool:
+    """Whether the screen is a sweep's."""
+    return _is_taken
+
+
+class Row:
+    """What a run uses of a bar, as a row of a sweep's."""
+
+    def __init__(self, shown: Progress) -> None:
+        self.shown, self.tasks = shown, list[Any]()
+        self.update = shown.update
+
+    def add_task(self, what: str, **fields: Any) -> Any:
+        self.tasks.append(self.shown.add_task(what, **fields))
+        return self.tasks[-1]
+
+    def start(self) -> None:
+        """It has begun with the sweep's."""
+
+    def stop(self) -> None:
+        for task in self.tasks:
+            self.shown.remove_task(task)
+        self.tasks.clear()
+
+    def __enter__(self) -> Row:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.stop()
+
+
+def bar() -> Progress | Row | None:
+    """A bar that can show `metrics` beside it; None where nobody looks: no terminal, or another process' job."""
+    if is_taken():
+        return Row(_shared) if _shared is not None else None
+    return _own_bar()
+
+
+def _own_bar(**options: Any) -> Progress | None:
     from rich.console import Console
     from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
 
@@ -43,6 +101,8 @@ def bar() -> Progress | None:
         console=console,
         transient=True,
         expand=True,
+        redirect_stdout=sys.stdout is not None and sys.stdout.isatty(),  # else it goes elsewhere
+        **options,
     )
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import shutil
+from pathlib import Path
 from typing import IO
 
 from hydra.core.hydra_config import HydraConfig
@@ -14,6 +15,8 @@ from src.files.atomic import write_text
 from src.files.lock import lock
 from src.run import Run
 from src.run.config import written_config
+
+NOTHING_CHANGES = {"name", "trusted", "steps_per_execution", "retry_failed", "max_failures"}  # by these keys
 
 
 class Claim:
@@ -48,7 +51,7 @@ class Claim:
         if run.is_finished or run.has_begun:  # in this order: damaged results are told before it is claimed
             self._compare()
         else:
-            self._write_config()
+            write_config(run.folder, self.cfg)
         self.is_held = True
 
     def give_back(self) -> bool:
@@ -70,20 +73,19 @@ class Claim:
         if self.lock:
             self.lock.close()
 
-    def _write_config(self) -> None:
-        parts = {
-            "hydra": HydraConfig.instance().cfg,
-            "overrides": HydraConfig.get().overrides.task,
-            "config": self.cfg,
-        }
-        for name, part in parts.items():
-            write_text(self.run.folder / ".hydra" / f"{name}.yaml", OmegaConf.to_yaml(part))
-
     def _compare(self) -> None:
         """Raise UserError if the folder's run has another config."""
         old, new = flat(written_config(self.run.folder)), flat(self.cfg)
-        keys = {**old, **new}.keys() - {"name", "trusted", "steps_per_execution"}  # these change nothing
+        keys = {**old, **new}.keys() - NOTHING_CHANGES
         differing = [key for key in {**old, **new} if key in keys and old.get(key, "") != new.get(key, "")]
         if differing:
             was = ", ".join(f"{key}={old.get(key)} (now {new.get(key)})" for key in differing[:5])
             raise UserError(f"{self.run} holds a run with {was}. Choose another name=, or repeat that run's command.")
+
+
+def write_config(folder: Path, cfg: DictConfig) -> None:
+    """Write .hydra/ in a run's folder: the config, Hydra's own, and the overrides."""
+    (folder / ".hydra").mkdir(parents=True, exist_ok=True)
+    hydra_cfg = HydraConfig.instance().cfg
+    for name, part in {"hydra": hydra_cfg, "overrides": HydraConfig.get().overrides.task, "config": cfg}.items():
+        write_text(folder / ".hydra" / f"{name}.yaml", OmegaConf.to_yaml(part))

@@ -19,7 +19,7 @@ from src.config.compose import PROJECT
 from src.config.preflight import check_run
 from src.config.trust import is_trusted
 from src.console.messages import FULL, UserError, in_words
-from src.console.screen import is_first_process, notice
+from src.console.screen import is_first_process, is_taken, notice
 from src.console.signals import wait_for_safe_points
 from src.files.origin import keep_uncommitted, made_with
 from src.files.results import write_results
@@ -112,6 +112,8 @@ class Training:
         if self.cfg.trainer.check_val_every_n_epoch == "auto":
             callbacks.append(EpochEnds())
         trainer = build_trainer(self.cfg, callbacks=callbacks, default_root_dir=self.run.folder)
+        if is_taken() and trainer.world_size > 1:  # the other processes would begin with the sweep, not with this job
+            raise UserError(f"A sweep trains each job on one device, not {trainer.world_size}: add trainer.devices=1.")
         steps = self.cfg.steps_per_execution
         trainer.fit_loop.epoch_loop = Executions(trainer, None if steps == "auto" else steps)
         trainer.ckpt_path = self.resume_from  # as an argument of `fit` the module's `setup` would not see it
@@ -138,6 +140,7 @@ class Training:
         self.run.previous.unlink(missing_ok=True)
         seconds = rows[-1]["seconds"] if rows else None
         ended = {"epochs": trainer.current_epoch, "seconds": seconds, "checkpoint": file_digest(self.run.best)}
+        ended |= {"monitor": best.monitor, "mode": best.mode}
         ended["steps_per_execution"] = cast(Executions, trainer.fit_loop.epoch_loop).steps or 1
         write_results(self.run.results_file, status="finished", **metrics, **ended, **self.made_with)
 

@@ -1,0 +1,70 @@
+"""One job of a sweep, and what its folder says of it."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from contextlib import suppress
+from pathlib import Path
+from typing import Any, Literal
+
+from hydra.core.hydra_config import HydraConfig
+from omegaconf import DictConfig
+
+from src.console.messages import UserError
+from src.files.results import write_results
+from src.run import Run
+from src.sweeps.names import job_name, values_of
+from src.training.claim import write_config
+
+State = Literal["done", "failed", "begun", "new"]
+
+
+class Job:
+    """One combination of a sweep's values, in a folder of its own.
+
+    Attributes:
+        values: key -> value of what was typed for it.
+        reason: why it has failed, in a line; None if it has not.
+    """
+
+    def __init__(self, folder: Path, overrides: Sequence[str]) -> None:
+        self.overrides, self.values = list(overrides), values_of(overrides)
+        self.name = job_name(self.values)
+        self.run = Run(folder / self.name)
+        self.reason: str | None = None
+        self.read()
+
+    def read(self) -> None:
+        """Look into the folder: `results` are empty where results.json is damaged, which the run itself will tell."""
+        try:
+            self.results: dict[str, Any] = self.run.results
+        except UserError:
+            self.results = {}
+
+    @property
+    def state(self) -> State:
+        """How it has ended; begun: it can go on from its last checkpoint."""
+        status, run = self.results.get("status"), self.run
+        if status == "finished":
+            return "done"
+        if status == "failed" and not _is_newer(run.last, run.results_file):  # else it was tried again, and stopped
+            return "failed"
+        return "begun" if run.has_begun else "new"
+
+    def score(self, metric: str | None) -> float | None:
+        """A metric of a finished run; None where it has none that is finite."""
+        return self.results.get(metric) if metric and self.state == "done" else None
+
+
+def _is_newer(file: Path, other: Path) -> bool:
+    return file.exists() and file.stat().st_mtime_ns > other.stat().st_mtime_ns
+
+
+def note_failure(cfg: DictConfig, reason: str) -> None:
+    """Leave word in the folder of Hydra's job, for the same sweep; but not where anything else has been left."""
+    run = Run(HydraConfig.get().runtime.output_dir)
+    if run.folder.is_dir() and any(run.folder.iterdir()):
+        return
+    with suppress(OSError):
+        write_config(run.folder, cfg)
+        write_results(run.results_file, status="failed", error=reason, seed=cfg.seed)

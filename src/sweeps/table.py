@@ -1,0 +1,78 @@
+"""What came out of a sweep, on the screen: mean and deviation over seeds and folds, the best, and what has failed."""
+
+from __future__ import annotations
+
+import statistics
+import sys
+from collections.abc import Sequence
+
+from src.sweeps.job import Job
+
+REPEATS = ("seed", "data.fold")  # what is only repeated: over these the mean is taken
+MOST = 20  # rows
+
+
+def differing(jobs: Sequence[Job]) -> list[str]:
+    """The keys by which the jobs can be told apart."""
+    keys = dict.fromkeys(key for job in jobs for key in job.values)
+    return [key for key in keys if len({job.values.get(key) for job in jobs}) > 1]
+
+
+def label(job: Job, keys: Sequence[str]) -> str:
+    """The values of a job for these keys, such as net=mlp,seed=0."""
+    return ",".join(f"{key}={job.values[key]}" for key in keys if key in job.values)
+
+
+def print_groups(jobs: Sequence[Job], monitor: str | None, mode: str | None, best: Job | None) -> None:
+    """One line for the finished jobs of each group, the best first; none where there is no job to compare with."""
+    done = [job for job in jobs if job.state == "done"]
+    metrics = [metric for metric in (monitor, _of_test(done)) if metric]
+    if len(done) < 2 or not metrics:
+        return
+    groups: dict[str, list[Job]] = {}
+    keys = [key for key in differing(jobs) if key not in REPEATS]
+    for job in done:
+        groups.setdefault(label(job, keys) or "all", []).append(job)
+
+    def rank(group: list[Job]) -> tuple[bool, float]:
+        scores = _scores(group, metrics[0]) if monitor else []  # the test guides nothing
+        return not scores, (statistics.fmean(scores) if scores else 0) * (-1 if mode == "max" else 1)
+
+    ranked = sorted(groups.items(), key=lambda named: rank(named[1]))
+    rows = [["", *metrics, "jobs"]]
+    rows += [[n, *(_spread(_scores(group, m)) for m in metrics), str(len(group))] for n, group in ranked[:MOST]]
+    widths = [max(len(row[i]) for row in rows) for i in range(len(rows[0]))]
+    print()
+    for row in rows:
+        print("  ".join(f"{cell:<{width}}" for cell, width in zip(row, widths, strict=True)).rstrip())
+    if len(groups) > MOST:
+        print(f"and {len(groups) - MOST} more")
+    if best is not None:
+        print(f"best: {best.run}")
+
+
+def print_failures(failed: Sequence[Job], of: int) -> None:
+    """Say on stderr which jobs have failed, with folder and reason."""
+    if not failed:
+        return
+    print(f"{len(failed)} of {of} jobs failed:", file=sys.stderr)
+    for job in failed[:MOST]:
+        print(f"  {job.run}  {job.reason}", file=sys.stderr)
+    if len(failed) > MOST:
+        print(f"  and {len(failed) - MOST} more", file=sys.stderr)
+
+
+def _of_test(jobs: Sequence[Job]) -> str | None:
+    """The task's first metric of the test; the loss where it has no other."""
+    names = list(dict.fromkeys(name for job in jobs for name in job.results if name.startswith("test/")))
+    return next((name for name in names if name != "test/loss"), next(iter(names), None))
+
+
+def _scores(jobs: Sequence[Job], metric: str) -> list[float]:
+    return [score for job in jobs if (score := job.score(metric)) is not None]
+
+
+def _spread(scores: Sequence[float]) -> str:
+    if len(scores) < 2:
+        return f"{scores[0]:.4f}" if scores else "not known"
+    return f"{statistics.fmean(scores):.4f} +- {statistics.stdev(scores):.4f}"
