@@ -218,10 +218,15 @@ def test_smaller_or_larger_is_better_as_the_metric_is_named_or_the_run_says():
     assert not is_larger_better("val/own", read_records(["outputs"]))
 
 
+def cut(file: Path, before: str) -> None:
+    """Leave what stands before a line that begins so."""
+    file.write_text(file.read_text().partition(f"\n{before}")[0] + "\n")
+
+
 HALVES: dict[str, tuple[Any, str]] = {
     "no config": (lambda run: (run / ".hydra/config.yaml").unlink(), "it holds no .hydra/config.yaml"),
     "no overrides": (lambda run: (run / ".hydra/overrides.yaml").unlink(), "it holds no .hydra/overrides.yaml"),
-    "half a config": (lambda run: os.truncate(run / ".hydra/config.yaml", 500), "its config holds no module"),
+    "half a config": (lambda run: cut(run / ".hydra/config.yaml", "module:"), "its config holds no module"),
     "half the results": (lambda run: os.truncate(run / "results.json", 20), "results.json is damaged"),
     "other results": (lambda run: (run / "results.json").write_text("{}"), "results.json holds no status"),
     "another program's": (
