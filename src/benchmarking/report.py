@@ -9,6 +9,7 @@ from rich.console import Console
 from rich.table import Table
 
 from src.benchmarking.measure import CONTESTANTS
+from src.plots.speed import START, STEP
 
 NAMES = {
     "bare": "bare loop",
@@ -17,8 +18,6 @@ NAMES = {
     "lightning": "Lightning defaults",
     "data": "Kindling's data",
 }
-STEP = ("data", "forward", "backward", "optimizer", "validation", "metrics", "framework")
-START = {"python": "Python", "torch": "torch", "lightning": "lightning", "kindling": "src.train"}
 
 
 def report(results: Mapping[str, Any]) -> None:

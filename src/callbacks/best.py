@@ -96,3 +96,8 @@ class BestCheckpoint(Checkpoint):
         if self.waiting:
             trainer.strategy.save_checkpoint(self.waiting, Path(trainer.default_root_dir) / "checkpoints" / "best.ckpt")
             self.waiting = None
+
+
+def best_of(trainer: L.Trainer) -> BestCheckpoint:
+    """The one that every run has."""
+    return next(c for c in trainer.checkpoint_callbacks if isinstance(c, BestCheckpoint))

@@ -13,7 +13,7 @@ import numpy as np
 import torch
 from lightning.pytorch.callbacks import Checkpoint
 
-from src.callbacks.best import BestCheckpoint
+from src.callbacks.best import best_of
 from src.callbacks.logged import log_on_from, logged_so_far
 from src.console.signals import stop_code, wait_for_safe_points
 from src.datamodule import data_of
@@ -91,9 +91,7 @@ class LastCheckpoint(Checkpoint):
             "logged": of_all_devices(logged_so_far(trainer)),
             "metrics": {name: value.cpu() for name, value in trainer.callback_metrics.items()},
         }
-        for callback in trainer.checkpoint_callbacks:
-            if isinstance(callback, BestCheckpoint):
-                callback.write(trainer)
+        best_of(trainer).write(trainer)
         trainer.save_checkpoint(Path(trainer.default_root_dir) / "checkpoints" / LAST)
         self.state = {}  # not for best.ckpt
         self.written = time.monotonic()

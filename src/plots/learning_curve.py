@@ -6,7 +6,7 @@ import lightning as L
 from lightning.pytorch.callbacks import Callback
 from matplotlib.figure import Figure
 
-from src.callbacks.best import BestCheckpoint
+from src.callbacks.best import best_of
 from src.files.history import BESIDE_METRICS, Row, history_of, read_history
 from src.module import SupervisedModule
 from src.plots.picture import DPI, plots
@@ -21,7 +21,7 @@ class LearningCurve(Callback):
             return
         figure = Figure(figsize=(10, 4), layout="constrained")
         figure.suptitle(f"Learning curve: {rows[-1]['epoch'] + 1} epochs, {rows[-1]['seconds']:.1f} s")
-        best = next(c for c in trainer.checkpoint_callbacks if isinstance(c, BestCheckpoint))
+        best = best_of(trainer)
         metrics = _shown(rows, pl_module)
         for axes, metric in zip(figure.subplots(1, len(metrics), squeeze=False)[0], metrics, strict=True):
             for name in (metric, f"train/{metric}", f"val/{metric}"):

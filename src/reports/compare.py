@@ -12,8 +12,8 @@ from hydra.core.override_parser.overrides_parser import OverridesParser
 
 from src.console.messages import UserError, listed, nearest
 from src.reports.records import Record, text
+from src.run.config import REPEATS
 
-REPEATS = ("seed", "data.fold")  # runs that differ in these alone are the same experiment
 NO_SETTINGS = ("name", "trusted", "data.seed")  # a run is the same whatever they are, or follow from another
 WHOLE = ("experiment", "debug")  # groups that may set any key
 SMALLER_IS_BETTER = re.compile(r"(loss|error|mae|mse|rmse|mape|perplexity|distance|deviance|\ber)$", re.IGNORECASE)

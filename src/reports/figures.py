@@ -7,8 +7,9 @@ from html import escape
 from typing import Any
 
 from src.files.history import Row, history_of, readable
-from src.reports.compare import REPEATS, Comparison, is_larger_better
+from src.reports.compare import Comparison, is_larger_better
 from src.reports.records import Record, text
+from src.run.config import REPEATS
 
 COLOURED = 10  # best runs whose curves have a colour and a name
 GREY = 90  # further ones

@@ -15,6 +15,7 @@ from yaml import YAMLError
 from src.config.compose import CONF, compose, flat
 from src.console.messages import UserError, first_line, nearest
 
+REPEATS = ("seed", "data.fold")  # runs that differ in these alone are the same experiment: the mean is taken
 # What this file and the verbs ask for without more ado.
 PARTS = ("data", "module", "task", "trainer")
 NEEDED = ("seed", "data.batch_size", "data.num_workers", "trainer.accelerator", "trainer.devices")

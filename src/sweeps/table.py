@@ -6,9 +6,9 @@ import statistics
 import sys
 from collections.abc import Sequence
 
+from src.run.config import REPEATS
 from src.sweeps.job import Job
 
-REPEATS = ("seed", "data.fold")  # what is only repeated: over these the mean is taken
 MOST = 20  # rows
 
 

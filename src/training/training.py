@@ -121,7 +121,7 @@ class Training:
 
     def finish(self, trainer: L.Trainer) -> None:
         """Score the best epoch on val and test, and write results.json: those metrics, and the epoch's of training."""
-        from src.callbacks.best import BestCheckpoint
+        from src.callbacks.best import best_of
         from src.files.checksum import file_digest
         from src.files.history import history_of, read_history
         from src.training.executions import Executions
@@ -134,7 +134,7 @@ class Training:
             return
         tell_time(trainer)
         rows = read_history(history_of(self.run.folder))
-        best = next(c for c in trainer.checkpoint_callbacks if isinstance(c, BestCheckpoint))
+        best = best_of(trainer)
         row = next((row for row in rows if row["epoch"] == best.best_epoch), {})  # none if the history was damaged
         metrics = {name: value for name, value in row.items() if name.startswith("train/")} | metrics
         self.run.previous.unlink(missing_ok=True)
