@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from contextlib import suppress
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
 
@@ -54,6 +55,20 @@ class Job:
     def score(self, metric: str | None) -> float | None:
         """A metric of a finished run; None where it has none that is finite."""
         return self.results.get(metric) if metric and self.state == "done" else None
+
+
+@dataclass
+class Ended:
+    """How a job has ended.
+
+    Attributes:
+        seconds: how long it took.
+        reason: why it has failed; None if it has not.
+    """
+
+    job: Job
+    seconds: float
+    reason: str | None
 
 
 def _is_newer(file: Path, other: Path) -> bool:

@@ -12,7 +12,7 @@ from src.config.build import shown
 from src.console.messages import UserError
 from src.console.screen import taken
 from src.files.lock import lock
-from src.sweeps.job import Job
+from src.sweeps.job import Ended, Job
 from src.sweeps.table import differing, label, print_failures, print_groups
 
 
@@ -101,16 +101,17 @@ class Sweep:
             self._draw()
             yield
 
-    def has_ended(self, job: Job, seconds: float, reason: str | None) -> None:
-        """Say in a line how a job has ended; `reason`: why it has failed, None if it has not."""
+    def has_ended(self, ended: Ended) -> None:
+        """Say in a line how a job has ended."""
+        job = ended.job
         job.read()
-        job.reason = reason = reason and reason.strip().splitlines()[0]
+        job.reason = reason = ended.reason and ended.reason.strip().splitlines()[0]
         self.ended, self.failures = self.ended + 1, self.failures + (reason is not None)
         is_best = reason is None and self._compare(job)
         score = job.score(self.monitor)
         said = f"{self.monitor} {score:.4g}" if score is not None else "done"
         said = f"failed: {job.reason}" if job.reason is not None else said
-        words = [f"{self.ended}/{len(self.jobs)}", label(job, self.keys) or job.name, said, _duration(seconds)]
+        words = [f"{self.ended}/{len(self.jobs)}", label(job, self.keys) or job.name, said, _duration(ended.seconds)]
         print("  ".join([*words, "best so far"] if is_best else words))
         self._draw()
 
