@@ -33,7 +33,18 @@ if TYPE_CHECKING:
     import lightning as L
 
 log = logging.getLogger("kindling")
-PARTS = ("net", "loss", "metrics", "optimizer", "scheduler", "weights", "freeze", "standardize", "compile")
+PARTS = (
+    "net",
+    "loss",
+    "metrics",
+    "optimizer",
+    "scheduler",
+    "weights",
+    "freeze",
+    "standardize",
+    "compile",
+    "channels_last",
+)
 
 
 class Training:
