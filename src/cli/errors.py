@@ -71,6 +71,9 @@ def config_error(error: BaseException) -> str | None:
     if isinstance(cause, MissingMandatoryValue):
         return f"{cause.full_key} has no value: type {cause.full_key}=... (what it takes stands in conf/)."
     if isinstance(error, MissingConfigException) and error.options:
+        group, _, choice = str(error.missing_cfg_file).partition("/")
+        if choice.endswith(".yaml"):
+            return f"{group}={choice}: there is no such file."
         group, _, choice = str(error.missing_cfg_file).rpartition("/")
         return f"{group}={choice}: there are {', '.join(error.options)}.{nearest(choice, error.options)}"
     if isinstance(error, OverrideParseException):
