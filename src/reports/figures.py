@@ -11,7 +11,7 @@ from src.reports.compare import Comparison, is_larger_better
 from src.reports.records import Record, text
 from src.run.config import REPEATS
 
-COLOURED = 10  # best runs whose curves have a colour and a name
+COLOURED = 6  # best runs whose curves have a colour and a name
 GREY = 90  # further ones
 MOST_POINTS = 200  # of a curve
 LARGEST = 20_000_000  # bytes of a history

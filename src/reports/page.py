@@ -16,7 +16,7 @@ from src.reports.compare import Comparison
 from src.reports.history import course
 from src.reports.importances import PACKAGES
 from src.reports.records import Record, text
-from src.reports.table import BESIDE_METRICS, command, counted, inside, main_metrics, reason
+from src.reports.table import BESIDE_METRICS, command, common, counted, inside, main_metrics, reason
 from src.run.config import shortest
 
 BEST = 3  # runs whose pictures are shown
@@ -63,7 +63,7 @@ def write_page(path: Path, comparison: Comparison) -> None:
     sections += figures.curves(comparison), figures.parallel_coordinates(comparison), _pictures(comparison)
     head = f'<meta charset="utf-8"><meta http-equiv="Content-Security-Policy" content="{POLICY}">'
     head += '<meta name="viewport" content="width=device-width, initial-scale=1">'
-    title = f"{len(comparison.records)} runs"
+    title = _safe(f"{shortest(common([r.folder for r in comparison.records]))}: {len(comparison.records)} runs")
     body = "\n".join(section for section in sections if section)
     scripts = f"<script>{DARK}</script>{_table_library()}<script>{figures.library()}</script>"
     write_text(

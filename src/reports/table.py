@@ -49,8 +49,12 @@ def main_metrics(comparison: Comparison) -> list[str]:
 
 def inside(folders: list[Path]) -> list[str]:
     """The folders, without what is the same in all."""
-    common = Path(os.path.commonpath([folder.parent for folder in folders]))
-    return [text(str(folder.relative_to(common))) for folder in folders]
+    return [text(str(folder.relative_to(common(folders)))) for folder in folders]
+
+
+def common(folders: list[Path]) -> Path:
+    """The folder that all of them are in."""
+    return Path(os.path.commonpath([folder.parent for folder in folders]))
 
 
 def command(record: Record) -> str:
