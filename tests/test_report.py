@@ -138,6 +138,13 @@ def test_a_default_that_has_changed_between_two_runs_is_a_column(call, capsys):
     assert rows(capsys.readouterr().out)[0] == ["data.batch_size", "val/loss", "folder"]
 
 
+def test_what_changes_nothing_in_a_run_is_no_setting(call, capsys):
+    made("outputs/a", "retry_failed=false", "max_failures=3", "name=a", "net=mlp", val_loss=0.1)
+    made("outputs/b", "net=linear", val_loss=0.2)
+    assert call("report", "outputs") == 0
+    assert rows(capsys.readouterr().out)[0] == ["net", "val/loss", "folder"]
+
+
 @pytest.mark.parametrize(
     ("words", "folders"),
     [

@@ -337,9 +337,10 @@ def test_the_best_settings_are_an_experiment_that_trains_to_the_same_weights(cal
     """Whatever was typed: groups, keys, an item of a list, what is added, what is left out, another experiment."""
     groups = ("data=wine", "scheduler=constant", "+metrics.kappa._target_=torchmetrics.CohenKappa")
     values = ("net.hidden=[4]", "optimizer.groups=[{parameters: '*.weight', lr: 0.1}]")
+    items = ("data.fractions.0=0.6", "data.fractions.1=0.25")
     lists = ("net=linear,mlp", "optimizer.groups.0.lr=1e-4,1e-1", "seed=4,5")
     deleted, experiment = "~callbacks.learning_curve", ("experiment=softmax_digits", "trainer.max_epochs=1")
-    assert call("train", "-m", "name=study", *experiment, *groups, *values, deleted, *lists) == 0
+    assert call("train", "-m", "name=study", *experiment, *groups, *values, *items, deleted, *lists) == 0
     *_, best, again = capsys.readouterr().out.splitlines()
     assert again == f"The best settings again: python -m src.train {BEST} '{deleted}'"
     assert again.partition(": ")[2] in (STUDY / "best.yaml").read_text()

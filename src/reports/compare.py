@@ -13,8 +13,9 @@ from hydra.core.override_parser.overrides_parser import OverridesParser
 from src.console.messages import UserError, listed, nearest
 from src.reports.records import Record, text
 from src.run.config import REPEATS
+from src.sweeps.names import OF_THE_SWEEP
 
-NO_SETTINGS = ("name", "trusted", "data.seed")  # a run is the same whatever they are, or follow from another
+NO_SETTINGS = {*OF_THE_SWEEP, "data.seed"}  # a run is the same whatever they are, or follow from another
 WHOLE = ("experiment", "debug")  # groups that may set any key
 SMALLER_IS_BETTER = re.compile(r"(loss|error|mae|mse|rmse|mape|perplexity|distance|deviance|\ber)$", re.IGNORECASE)
 
@@ -133,7 +134,8 @@ def chosen(records: list[Record], status: str | None, where: Sequence[str]) -> l
 
 def differing(records: list[Record]) -> list[str]:
     """The keys in which runs differ; of those that nobody has typed none that follow from another choice of a group."""
-    varying = [k for k in _union(r.settings for r in records) if k not in NO_SETTINGS and varies(records, k)]
+    settings = [k for k in _union(r.settings for r in records) if not {k, k.partition(".")[0]} & NO_SETTINGS]
+    varying = [key for key in settings if varies(records, key)]
     typed = {key for record in records for key in record.typed_keys}
     whole = [key for key in WHOLE if key in varying]
 
