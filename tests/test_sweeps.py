@@ -410,13 +410,19 @@ def test_a_file_is_an_experiment_in_every_folder_and_in_a_sweep(call, capsys, mo
     assert "optimizer.lr=0.1 (now 0.7)" in capsys.readouterr().err
 
 
-@pytest.mark.parametrize(("text", "says"), [(None, "there is no such file."), ("a: [", "is no YAML: "), ("", "")])
-def test_a_file_that_is_no_experiment_is_a_line(call, capsys, text, says):
-    file = Path("mine.yaml")
-    if text is not None:
-        file.write_text(text)
-    assert call("train", "experiment=mine.yaml", *TINY) == (1 if says else 0)
-    assert says in capsys.readouterr().err
+@pytest.mark.parametrize(
+    ("choice", "says"),
+    [
+        ("nix.yaml", "experiment=nix.yaml: there is no such file."),
+        ("outputs/nix.yaml", "experiment=outputs/nix.yaml: there is no such file."),
+        ("outputs/study", "experiment=outputs/study: the path of a file ends in .yaml."),
+        ("bad.yaml", "bad.yaml is no YAML: while parsing a flow node."),
+    ],
+)
+def test_a_path_that_is_no_experiment_is_a_line(call, capsys, choice, says):
+    Path("bad.yaml").write_text("a: [")
+    assert call("train", f"experiment={choice}", *TINY) == 1
+    assert capsys.readouterr().err == f"Error: {says}\n"
 
 
 # --- killed -----------------------------------------------------------------------------------------------------------

@@ -49,7 +49,8 @@ def main_metrics(comparison: Comparison) -> list[str]:
 
 def inside(folders: list[Path]) -> list[str]:
     """The folders, without what is the same in all."""
-    return [text(str(folder.relative_to(common(folders)))) for folder in folders]
+    above = common(folders)
+    return [text(str(folder.relative_to(above))) for folder in folders]
 
 
 def common(folders: list[Path]) -> Path:
