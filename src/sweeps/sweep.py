@@ -77,9 +77,7 @@ class Sweep:
         for job in self.jobs:
             job.read()
         left = {"done"} if self.cfg.retry_failed else {"done", "failed"}
-        changed = _changed(
-            self.cfg, self.jobs
-        )  # of a run that is older than that, its own claim sees to what it was made with
+        changed = _changed(self.cfg, self.jobs)  # of a run that is older, its own claim sees to what it was made with
         is_older = {job.name for job in self.jobs if job.state == "done" and _written(job) < changed}
         to_run = [job for job in self.jobs if job.state not in left or job.name in is_older]
         self.ended = len(self.jobs) - len(to_run)
