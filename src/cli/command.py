@@ -21,6 +21,7 @@ from omegaconf import DictConfig
 from src.cli import help
 from src.cli.errors import FULL_ERROR, ExplainedError, explain, words
 from src.config.compose import CONF, VERSION
+from src.config.quoting import quoted
 from src.console import startup
 from src.console.messages import UserError
 from src.console.signals import stop_code, stoppable
@@ -54,6 +55,7 @@ def entry_point(task: Callable[[DictConfig], Any]) -> Callable[[], None]:
                 help.show()
                 return
             try:
+                sys.argv[1:] = quoted(sys.argv[1:])
                 Hydra.get_mode = _mode
                 hydra.main(config_path=str(CONF), config_name="train", **VERSION)(job)()
             except OSError as error:
