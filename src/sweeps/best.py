@@ -79,9 +79,6 @@ def _anywhere(choice: Any) -> Any:
 
 def _command(file: Path, cfg: DictConfig, typed: Sequence[str]) -> str:
     """What trains the file; `typed`: what a YAML cannot say."""
-    path = str(shortest(file))
-    is_plain = all(c.isalnum() or c in "/._+-" for c in path)
     dirs = [source.path for source in cfg.hydra.runtime.config_sources if source.provider == "command-line"]
     flags = [word for folder in dirs for word in ("--config-dir", str(shortest(Path(folder))))]
-    choice = f"experiment={path}" if is_plain else f"experiment='{path}'"
-    return shlex.join(["python", "-m", "src.train", *flags, choice, *typed])
+    return shlex.join(["python", "-m", "src.train", *flags, f"experiment={shortest(file)}", *typed])
