@@ -72,7 +72,11 @@ def config_error(error: BaseException) -> str | None:
     if isinstance(cause, MissingMandatoryValue):
         return f"{cause.full_key} has no value: type {cause.full_key}=... (what it takes stands in conf/)."
     if isinstance(error, MissingConfigException) and error.options:
-        group, _, choice = str(error.missing_cfg_file).rpartition("/")
+        file = str(error.missing_cfg_file)
+        group, _, choice = file.rpartition("/") if file.startswith("hydra/") else file.partition("/")
+        if "/" in choice or choice.endswith(".yaml"):
+            is_path = choice.endswith(".yaml")
+            return f"{group}={choice}: {'there is no such file' if is_path else 'the path of a file ends in .yaml'}."
         return f"{group}={choice}: there are {', '.join(error.options)}.{nearest(choice, error.options)}"
     if isinstance(error, OverrideParseException):
         text = as_text(str(error.override))
