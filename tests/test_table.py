@@ -416,8 +416,8 @@ WRONG: dict[str, tuple[str | bytes | None, list[str], str]] = {
     "semicolons": (ROWS.replace(",", ";"), [], "Say data.separator=';'."),
     "decimal commas": (
         "a;y\n" + "".join(f"{i},5;{i},25\n" for i in range(9)),
-        ["data.separator=';'"],
-        "Say data.decimal=','.",
+        ["data.separator=';'", "data.decimal='.'"],
+        "t.csv: a holds '0,5', which is no number with data.decimal='.'.",
     ),
     "no features": ("y\n1\n2\n", [], "t.csv has no column but the target."),
     "names": (rows(40, who=[f"p{i}" for i in range(40)]), [], "who has 40 different texts in 40 rows"),

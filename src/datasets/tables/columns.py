@@ -7,9 +7,12 @@ category its place in the column's list of categories; NaN is missing.
 from __future__ import annotations
 
 from collections.abc import Iterable
+from dataclasses import asdict
 from typing import Any, Literal
 
 import numpy as np
+
+from src.datasets.tables.number_texts import NumberFormat
 
 Kind = Literal["number", "boolean", "date", "category"]
 
@@ -22,19 +25,41 @@ class Column:
         categories: by number.
         fill: what stands for a missing value; None: none may be missing.
         clock: the dates have a time of day.
+        number_format: how the numbers are written; None: as in 1234.5, with the table's decimal mark.
+        date_format: how the dates are written; None: as the table's date_format says.
     """
 
     def __init__(
-        self, name: str, kind: Kind, categories: Iterable[str] = (), fill: float | None = None, clock: bool = False
+        self,
+        name: str,
+        kind: Kind,
+        categories: Iterable[str] = (),
+        fill: float | None = None,
+        clock: bool = False,
+        number_format: dict[str, str] | NumberFormat | None = None,
+        date_format: str | None = None,
     ) -> None:
         self.name, self.kind, self.fill, self.clock = name, kind, fill, clock
+        is_plain = isinstance(number_format, dict)
+        self.number_format = NumberFormat(**number_format) if is_plain else number_format
+        self.date_format = date_format
         self.codes = {category: code for code, category in enumerate(categories)}
 
     def spec(self) -> dict[str, Any]:
         """Plain data, from which `Column(**spec)` makes the same."""
+        written = {"date_format": self.date_format, "number_format": self.number_format and asdict(self.number_format)}
         return {
             "name": self.name, "kind": self.kind, "categories": list(self.codes), "fill": self.fill, "clock": self.clock
-        }  # fmt: skip
+        } | {name: value for name, value in written.items() if value}  # fmt: skip
+
+    @property
+    def is_text(self) -> bool:
+        """Whether its fields are read as they are written."""
+        return self.kind in ("category", "date") or self.number_format is not None
+
+    def unfitted(self) -> Column:
+        """The column as it is before any row is read."""
+        return Column(self.name, self.kind, number_format=self.number_format, date_format=self.date_format)
 
     def codes_in(self, other: Column) -> np.ndarray:
         """For each category its number in `other`, -1 where that has none."""

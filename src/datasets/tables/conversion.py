@@ -14,6 +14,7 @@ from typing import Any
 from src.console.messages import UserError
 from src.console.screen import notice, progress
 from src.datasets.tables.columns import Column
+from src.datasets.tables.fields import tell_format
 from src.datasets.tables.rows import CHUNK, RowReader
 from src.files.atomic import written_whole
 from src.files.cache import locked, sweep
@@ -35,11 +36,16 @@ def converted(reader: RowReader, cache: Path) -> tuple[DiskRows, DiskRows, list[
     folder = cache / "tables"
     folder.mkdir(exist_ok=True)
     sweep(folder)
-    place = folder / _key(reader)
+    place, settled = folder / _key(reader, []), folder / _key(reader, reader.known)
+    if reader.known and not _agrees(place, reader.known):
+        place = settled
     with locked(place.with_suffix(".lock"), "Another run is converting or checking this table: waiting for it."):
         summary = _checked(reader, place) if place.exists() else None
         if summary is None:
             summary = _convert(reader, place)
+        else:
+            for spec in () if reader.known else summary["columns"]:
+                tell_format(Column(**spec))
     reader.columns = {spec["name"]: Column(**spec) for spec in summary["columns"]}
     reader.ends, reader.left_out, reader.read = summary["ends"], summary["left_out"], summary["read"]
     sizes = (len(reader.feature_names), len(reader.roles.non_features))
@@ -47,7 +53,17 @@ def converted(reader: RowReader, cache: Path) -> tuple[DiskRows, DiskRows, list[
     return rows[0], rows[1], summary["checksums"]
 
 
-def _key(reader: RowReader) -> str:
+def _agrees(place: Path, known: list[dict[str, Any]]) -> bool:
+    """Whether a conversion by what the table itself shows has come to the columns that are known."""
+    try:
+        specs = json.loads((place / "summary.json").read_text(encoding="utf-8"))["summary"]["columns"]
+    except (OSError, ValueError, KeyError, TypeError):
+        return False
+    found = {spec["name"]: Column(**spec).unfitted().spec() for spec in specs}
+    return all(found.get(spec["name"]) == spec for spec in known)
+
+
+def _key(reader: RowReader, known: list[dict[str, Any]]) -> str:
     """Differs where the files, or how they are read, differ.
 
     A file's time of modification may have been put back, by a copy that keeps it; that of its last change cannot.
@@ -55,7 +71,7 @@ def _key(reader: RowReader) -> str:
     stats = [(str(table.path.resolve()), table.path.stat()) for table in reader.tables]
     files = [(path, stat.st_size, stat.st_mtime_ns, stat.st_ctime_ns) for path, stat in stats]
     formats = [asdict(table.text) for table in reader.tables]
-    return hashlib.sha256(json.dumps([files, formats, asdict(reader.roles), reader.kinds]).encode()).hexdigest()[:20]
+    return hashlib.sha256(json.dumps([files, formats, asdict(reader.roles), known]).encode()).hexdigest()[:20]
 
 
 def _checked(reader: RowReader, place: Path) -> dict[str, Any] | None:

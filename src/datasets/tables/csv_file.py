@@ -87,7 +87,7 @@ class CsvFile(TableFile):
 
     def _read(self, **options: Any) -> Chunks:
         size = max(1, self.path.stat().st_size)
-        text = {"sep": self.separator, "decimal": self.text.decimal, "encoding": self.text.encoding}
+        text = {"sep": self.separator, "decimal": self.text.mark, "encoding": self.text.encoding}
         with self.path.open("rb") as raw, gzip.open(raw) if self.is_gzip else raw as file:
             lines = BufferedReader(BoundedLines(file, self.text.max_line, self.as_typed), 2**16)
             reader = self._with_clear_errors(lambda: pd.read_csv(cast(Any, lines), engine="c", **text, **options))

@@ -54,7 +54,8 @@ def _fitted(column: Column, frequencies: np.ndarray, mean: float, clock: bool, i
     else:
         fill = mean
     clock = clock and column.kind == "date"
-    return Column(column.name, column.kind, categories, float(fill) if impute else None, clock)
+    formats = column.number_format, column.date_format
+    return Column(column.name, column.kind, categories, float(fill) if impute else None, clock, *formats)
 
 
 def feature_count(column: Column) -> int:

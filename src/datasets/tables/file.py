@@ -21,15 +21,24 @@ class TextFormat:
 
     Attributes:
         separator: between the fields of a row; None: a tab in .tsv, else a comma.
-        decimal: the mark in front of the decimals.
+        decimal: the mark in front of the decimals, or those of some columns; None: the values of each column decide.
         encoding: utf-8, latin-1, ...
         max_line: bytes of its longest line, at most.
     """
 
     separator: str | None
-    decimal: str
+    decimal: str | dict[str, str] | None
     encoding: str
     max_line: int
+
+    @property
+    def mark(self) -> str:
+        """The decimal mark of what is written plainly, as 1234.5 is."""
+        return self.decimal if isinstance(self.decimal, str) else "."
+
+    def mark_of(self, name: str) -> str | None:
+        """The decimal mark that the user has said for a column."""
+        return self.decimal.get(name) if isinstance(self.decimal, dict) else self.decimal
 
 
 class TableFile(ABC):

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 
 import numpy as np
@@ -11,7 +11,7 @@ from torch import Tensor
 
 from src.console.messages import UserError
 from src.datasets.splits import SPLITS
-from src.datasets.tables.columns import Kind
+from src.datasets.tables.columns import Column
 from src.datasets.tables.conversion import converted
 from src.datasets.tables.file import TableFile
 from src.datasets.tables.roles import Roles
@@ -27,7 +27,7 @@ class NumericTable:
     Args:
         tables: files by split; or one of all rows, as "train".
         cache: where they are converted, to be read there; None: they are held in memory.
-        kinds: of feature columns, where they are settled: those of a finished run.
+        known: columns of which kind and format are settled: those of a finished run.
 
     Attributes:
         features: (N, F), float64.
@@ -38,10 +38,10 @@ class NumericTable:
     """
 
     def __init__(
-        self, tables: Mapping[str, TableFile], roles: Roles, cache: Path | None, kinds: Mapping[str, Kind]
+        self, tables: Mapping[str, TableFile], roles: Roles, cache: Path | None, known: Sequence[Column]
     ) -> None:
         self.roles = roles
-        self.reader = RowReader(list(tables.values()), roles, kinds)
+        self.reader = RowReader(list(tables.values()), roles, known)
         self.features: ArrayRows
         self.non_features: ArrayRows
         self.checksums: list[int] | None = None

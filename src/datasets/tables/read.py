@@ -28,7 +28,7 @@ def read_table(
     missing: Literal["drop", "impute"] | None,
     shape: list[int] | None,
     separator: str | None,
-    decimal: str,
+    decimal: str | dict[str, str] | None,
     encoding: str,
     max_line: int,
     in_memory: bool | None,
@@ -49,7 +49,8 @@ def read_table(
         date_format: of dates in texts, as in strptime; None: ISO 8601.
         missing: drop rows with missing values, or impute (the mean, or the most frequent category, of the training
             rows); None: they are refused. Rows without a target are left out in both cases.
-        separator, decimal, encoding: of a text file; separator None: a tab in .tsv, else a comma.
+        separator, decimal, encoding: of a text file; separator None: a tab in .tsv, else a comma; decimal None: the
+            values of each column decide; {column: mark}: of some.
         max_line: bytes of a line of a text file; a longer one is refused, before it fills the memory.
         in_memory: None: if the files have up to 256 MB; else they are converted to a file in `cache`, and read there.
         cache: None: the user's own.

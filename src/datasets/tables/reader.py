@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import Any
 
 import numpy as np
@@ -26,6 +26,7 @@ class TableReader:
         other_columns: columns that may be there too: targets, and those that were left out.
         shape: of x; None: as many values as there are features.
         separator, decimal, encoding, max_line, date_format: of the run's own table.
+        targets: specs of the target columns, for the format of their numbers; of runs from before they are not known.
     """
 
     def __init__(
@@ -34,16 +35,18 @@ class TableReader:
         other_columns: list[str],
         shape: list[int] | None,
         separator: str | None,
-        decimal: str,
+        decimal: str | dict[str, str] | None,
         encoding: str,
         max_line: int,
         date_format: str | None,
+        targets: Sequence[dict[str, Any]] = (),
     ) -> None:
         self.columns, self.other_columns = [Column(**spec) for spec in columns], other_columns
         self.encode = RowEncoder(self.columns, self.columns, shape, "the run's table")
         self.text, self.date_format = TextFormat(separator, decimal, encoding, max_line), date_format
         self.numbers = [column.name for column in self.columns if column.kind == "number"]
-        self.texts = [column.name for column in self.columns if column.kind in ("category", "date")]
+        self.targets = [column for column in (Column(**spec) for spec in targets) if column.number_format]
+        self.texts = [column.name for column in self.columns if column.is_text]
 
     def read(self, path: str, batch_size: int, num_workers: int | None) -> Iterator[tuple[pd.DataFrame, Tensor, float]]:
         """Yield rows as they are written in the file, x (B, F) or (B, *shape), and the share that has been read.
@@ -58,10 +61,24 @@ class TableReader:
         # Read twice in step, as texts and as numbers: that is twice as fast as to turn the texts into numbers here.
         both = zip(table.rows(size, as_written=True), table.rows(size, self.texts), strict=True)
         for (chunk, share), (fields, _) in both:
-            x = self.encode(self._numbers(fields, table, above))
+            values = self._numbers(fields, table, above)
+            x = self.encode(values)
+            chunk = self._with_our_numbers(chunk, values)
             for start in range(0, len(chunk), batch_size):
                 yield chunk.iloc[start : start + batch_size], x[start : start + batch_size], share
             above += len(chunk)
+
+    def _with_our_numbers(self, chunk: pd.DataFrame, values: np.ndarray) -> pd.DataFrame:
+        """The rows with amounts such as $1,234 as numbers, written as the predictions beside them are."""
+        places = [j for j, column in enumerate(self.columns) if column.number_format or self._has_comma(column)]
+        ours: dict[str, Any] = {self.columns[j].name: values[:, j] for j in places}
+        for column in self.targets:
+            if column.number_format and column.name in chunk:
+                ours[column.name] = column.number_format.read(chunk[column.name].astype(str))
+        return chunk.assign(**ours)
+
+    def _has_comma(self, column: Column) -> bool:
+        return column.kind == "number" and self.text.mark == ","
 
     def _check_columns(self, table: TableFile) -> None:
         needed, there = {column.name: None for column in self.columns}, set(table.columns)
@@ -79,7 +96,7 @@ class TableReader:
         values = np.empty((len(chunk), len(self.columns)))
         for j, column in enumerate(self.columns):
             values[:, j] = numbers(
-                chunk[column.name], column, table.as_typed, above, self.text.decimal, self.date_format, grow=False
+                chunk[column.name], column, table.as_typed, above, self.text, self.date_format, grow=False
             )
             missing = np.isnan(values[:, j])
             if column.fill is None and missing.any():

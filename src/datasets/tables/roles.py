@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Literal
 
@@ -49,11 +50,21 @@ class Roles:
         if unnamed:
             raise UserError(
                 f"{table.name}: column {table.columns.index(unnamed[0]) + 1} has no name. "
-                f"Name it, or leave it out: \"drop=['{unnamed[0]}']\"."
+                f"Name it, or leave it out: {dropping([unnamed[0]])}."
             )
         if not names:
             raise UserError(f"{table.name} has no column but the target.")
         return names
+
+
+def dropping(names: Sequence[str]) -> str:
+    """What to type to leave columns out: drop=[id], in quotes for the shell and for Hydra where they need them."""
+    if all(re.fullmatch(r"[A-Za-z_]\w*", name, re.ASCII) for name in names):
+        return f"drop=[{','.join(names)}]"
+    quoted = ",".join(
+        "'" + re.sub(r"\\*(?='|$)|'", lambda run: "\\'" if run[0] == "'" else 2 * run[0], name) + "'" for name in names
+    )
+    return '"' + re.sub(r'([\\"$`])', r"\\\1", f"drop=[{quoted}]") + '"'
 
 
 def check_same_columns(train: TableFile, other: TableFile, drop: list[str]) -> None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Sequence
 from contextlib import nullcontext
 from itertools import islice
 
@@ -12,10 +12,10 @@ import pandas as pd
 
 from src.console.messages import UserError, listed
 from src.console.screen import notice, progress
-from src.datasets.tables.columns import Column, Kind
-from src.datasets.tables.fields import kind_of, numbers
+from src.datasets.tables.columns import Column
+from src.datasets.tables.fields import column_of, numbers
 from src.datasets.tables.file import TableFile
-from src.datasets.tables.roles import Roles, check_same_columns
+from src.datasets.tables.roles import Roles, check_same_columns, dropping
 
 CHUNK = 2**26  # bytes of a large file that are read at once
 MOST_CATEGORIES = 10_000
@@ -27,7 +27,7 @@ class RowReader:
 
     Args:
         tables: of training, or of everything; then those of val and test.
-        kinds: of feature columns, where they are settled: those of a finished run.
+        known: columns of which kind and format are settled: those of a finished run.
 
     Attributes:
         feature_names: of the feature columns.
@@ -37,12 +37,13 @@ class RowReader:
         read: how many rows there were.
     """
 
-    def __init__(self, tables: list[TableFile], roles: Roles, kinds: Mapping[str, Kind]) -> None:
-        self.tables, self.roles, self.kinds = tables, roles, dict(kinds)
+    def __init__(self, tables: list[TableFile], roles: Roles, known: Sequence[Column]) -> None:
+        self.tables, self.roles = tables, roles
         self.feature_names = roles.features(tables[0])
         for table in tables[1:]:
             check_same_columns(tables[0], table, roles.drop)
-        self.columns = {name: Column(name, kind) for name, kind in kinds.items()}
+        self.known = [column.unfitted().spec() for column in known]
+        self.columns = {column.name: column.unfitted() for column in known}
         self.ends = [0] * len(tables)
         self.left_out, self.read = 0, 0
 
@@ -86,7 +87,7 @@ class RowReader:
         date_format = self.roles.date_format
         if date_format and not re.sub("%.", "", date_format):
             return None
-        texts = [name for name, column in self.columns.items() if column.kind in ("category", "date")]
+        texts = [name for name, column in self.columns.items() if column.is_text]
         return list(dict.fromkeys([*self.roles.categorical, *self.roles.texts, *texts]))
 
     def _add_columns(self, chunk: pd.DataFrame, table: TableFile) -> None:
@@ -94,19 +95,23 @@ class RowReader:
         categories = {*self.roles.categorical, *self.roles.texts}
         with progress("looking at the columns", len(new)) if len(new) > MANY else nullcontext(lambda n: None) as done:
             for number, name in enumerate(new):
-                if name in categories:
-                    kind: Kind = "category"
-                else:
-                    kind = kind_of(chunk[name], table.name, table.text.decimal, self.roles.date_format)
-                self.columns[name] = Column(name, kind)
+                is_category = name in categories
+                column = Column(name, "category") if is_category else self._column(chunk[name], table)
+                self.columns[name] = column
                 done(number + 1)
+
+    def _column(self, series: pd.Series, table: TableFile) -> Column:
+        try:
+            return column_of(series, table.text, self.roles.date_format)
+        except UserError as error:
+            raise UserError(f"{table.name}: {error}") from error
 
     def _numbers(self, chunk: pd.DataFrame, names: list[str], table: TableFile, above: int) -> np.ndarray:
         matrix = np.empty((len(chunk), len(names)))
         for j, name in enumerate(names):
             column = self.columns[name]
             matrix[:, j] = numbers(
-                chunk[name], column, table.name, above, table.text.decimal, self.roles.date_format, grow=True
+                chunk[name], column, table.name, above, table.text, self.roles.date_format, grow=True
             )
             if len(column.codes) > MOST_CATEGORIES and name != self.roles.group_column:
                 refuse_names(column, above + len(chunk), table.name)
@@ -130,5 +135,5 @@ def refuse_names(column: Column, rows: int, where: str) -> None:
     """Raise UserError for a column of texts, of which hardly any comes twice: names, or notes."""
     raise UserError(
         f"{where}: {column.name} has {len(column.codes)} different texts in {rows} rows, too many to learn from. "
-        f"Leave it out: drop=[{column.name}]."
+        f"Leave it out: {dropping([column.name])}."
     )

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import asdict
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
@@ -40,12 +41,24 @@ class Table(Dataset):
     ) -> None:
         self.tables, self.roles, self.text, self.shape, self.cache = tables, roles, text, shape, cache
         self.targets, self.target = roles.target, ", ".join(roles.target)
-        self.numeric = NumericTable(tables, roles, cache, {})
-        self.numeric.reader.tell_left_out()
-        self.groups = self.numeric.column(roles.group_column).long() if roles.group_column else None
-        self.splits = self.numeric.splits()
+        self.known: list[Column] = []  # of a finished run
         self.encoder: RowEncoder | None = None
         self.x: Tensor | None = None
+
+    @cached_property
+    def numeric(self) -> NumericTable:
+        """The files' rows, read when they are first needed: `restore` says before how a finished run reads them."""
+        numeric = NumericTable(self.tables, self.roles, self.cache, self.known)
+        numeric.reader.tell_left_out()
+        return numeric
+
+    @cached_property
+    def groups(self) -> Tensor | None:
+        return self.numeric.column(self.roles.group_column).long() if self.roles.group_column else None
+
+    @cached_property
+    def splits(self) -> dict[str, Tensor]:
+        return self.numeric.splits()
 
     def __len__(self) -> int:
         return len(self.numeric)
@@ -98,11 +111,10 @@ class Table(Dataset):
             UserError: a column that the run knows is not there, or is of another kind.
         """
         if "columns" not in reader:
-            raise UserError(f"{self.numeric.name} is a table, but the run has learnt from none.")
+            raise UserError(f"{self.tables['train'].name} is a table, but the run has learnt from none.")
         fitted = [Column(**spec) for spec in reader["columns"]]
-        kinds = {column.name: column.kind for column in self.numeric.feature_columns}
-        if any(kinds.get(column.name, column.kind) != column.kind for column in fitted):  # few rows may look otherwise
-            self.numeric = NumericTable(self.tables, self.roles, self.cache, {c.name: c.kind for c in fitted})
+        targets = [Column(**spec) for spec in reader.get("targets", ())]
+        self.known = [*fitted, *(column for column in targets if column.number_format)]
         self.shape = reader["shape"]
         self._encode(fitted)
 
@@ -114,6 +126,7 @@ class Table(Dataset):
         return {
             "_target_": "src.datasets.tables.TableReader",
             "columns": [column.spec() for column in self.encoder.fitted],
+            "targets": [self.numeric.columns[name].unfitted().spec() for name in self.targets],
             "other_columns": [*self.roles.non_features, *self.roles.drop],
             "shape": self.shape,
             **asdict(self.text),

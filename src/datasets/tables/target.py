@@ -71,9 +71,12 @@ def check_training_classes(labels: Tensor, classes: list[str], training: Tensor,
 
 
 def _suggests_values(table: NumericTable, column: Column) -> bool:
-    """Whether a column holds numbers, and these are not few, whole, and each again and again."""
-    if column.kind != "number":
-        return False
+    """Whether a column holds numbers, and these are not few, whole, and each again and again.
+
+    What is written as $5, 5% or 5 km is an amount, however few different ones there are.
+    """
+    if column.kind != "number" or column.number_format:
+        return column.kind == "number"
     values = table.column(column.name)
     different: set[float] = set()
     for block in values.split(BLOCK):

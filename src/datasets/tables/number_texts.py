@@ -1,0 +1,184 @@
+"""Numbers as people write them: `$1,234.50`, `1.234,50 €`, `29%`, `12 km`; how a column does it is learnt from it."""
+
+from __future__ import annotations
+
+import re
+from collections import Counter
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import pandas as pd
+
+from src.console.messages import UserError
+from src.datasets.tables.roles import dropping
+
+SIGNS = "$€£¥₹₽₩₺₪₫₴฿₱₦¢"
+CODES = [
+    *("USD", "EUR", "GBP", "JPY", "CHF", "CNY", "INR", "CAD", "AUD", "NZD", "SEK", "NOK", "DKK", "PLN", "CZK", "HUF"),
+    *("RUB", "BRL", "MXN", "ZAR", "KRW", "SGD", "HKD", "TRY", "Rs", "kr"),
+]
+BEFORE = rf"[A-Z]{{0,3}}[{SIGNS}]|(?:{'|'.join(CODES)})\.?"
+BEHIND = rf"[%‰°{SIGNS}][^\W\d_]{{0,3}}|[^\W\d_][^\d,;:()\[\]{{}}=]{{0,11}}[23]?"  # %, €, °C, km/h, sq ft, m2
+APOSTROPHES = "'\u2019"
+SPACES = " \u00a0\u2009\u202f"
+MINUS = "\u2212-"
+GROUPS = rf"\d{{1,3}}(?P<mark>[.,{APOSTROPHES}{SPACES}])(?:\d{{2,3}}(?P=mark))*\d{{3}}"
+NUMBER = re.compile(
+    rf"(?P<bracket>\()?[+{MINUS}]?[{SPACES}]*(?P<before>{BEFORE})?[{SPACES}]*[+{MINUS}]?"
+    rf"(?P<digits>(?:{GROUPS}|\d+)(?:[.,]\d*)?|[.,]\d+)(?:[eE][-+]?\d+)?[{SPACES}]*(?P<behind>{BEHIND})?(?(bracket)\))"
+)
+FEW = 5  # different numbers with a unit of letters, such as 3G, 4G and 5G, are categories
+LOOKED_AT = 20_000  # different texts of a column, at most
+
+
+@dataclass(frozen=True)
+class NumberFormat:
+    """How a column writes numbers, where it is not as in 1234.5.
+
+    Attributes:
+        before, behind: what stands beside the digits, such as "$" or "km"; it may be absent.
+        thousands: marks between groups of digits; "": none.
+        decimal: the mark in front of the decimals.
+    """
+
+    before: str
+    behind: str
+    thousands: str
+    decimal: str
+
+    def __str__(self) -> str:
+        kinds = [self.before, self.behind, "thousands" if self.thousands else ""]
+        kinds.append("a decimal comma" if self.decimal == "," else "")
+        return f"numbers with {' and '.join(filter(None, kinds))}"
+
+    def read(self, texts: pd.Series) -> np.ndarray:
+        """Numbers, float64 (N,), of texts; nan for what is not written so."""
+        texts = texts.str.strip()
+        beside = "|".join(re.escape(mark) for mark in (self.before, self.behind) if mark)
+        group = rf"[{re.escape(self.thousands)}]" if self.thousands else ""
+        whole = rf"(?:\d{{1,3}}(?:{group}\d{{2,3}})*{group}\d{{3}}|\d+)" if group else r"\d+"
+        decimal = re.escape(self.decimal)
+        space, sign = rf"[{SPACES}]*", rf"[+{MINUS}]?"
+        before, behind = (rf"(?:{re.escape(mark)})?" for mark in (self.before, self.behind))
+        digits = rf"(?:{whole}(?:{decimal}\d*)?|{decimal}\d+)(?:[eE][-+]?\d+)?"
+        number = rf"{sign}{space}{before}{space}{sign}{digits}{space}{behind}"
+        fits = texts.str.fullmatch(rf"{number}|\({number}\)").to_numpy(bool, na_value=False)
+        texts = texts.str.replace(MINUS[0], "-", regex=False)
+        bare = texts.str.replace(
+            rf"{beside + '|' if beside else ''}[{SPACES}()]{f'|{group}' if group else ''}", "", regex=True
+        )
+        values = pd.to_numeric(bare.str.replace(self.decimal, ".", regex=False), errors="coerce")
+        values = values.to_numpy("float64", na_value=np.nan)
+        in_brackets = texts.str.startswith("(").to_numpy(bool, na_value=False)  # as accountants write what is negative
+        return np.where(fits, np.where(in_brackets, -np.abs(values), values), np.nan)
+
+
+def learnt(texts: Sequence[str], name: str, decimal: str | None, of_file: str | None = None) -> NumberFormat | None:
+    """How a column of such texts writes its numbers; None if most are none, or have units that differ.
+
+    Args:
+        texts: different ones.
+        decimal: the mark that the user has said; None: the texts decide.
+        of_file: the mark that other columns have, where it is known.
+
+    Raises:
+        UserError: a comma or point may be either mark, or is both; what to type.
+    """
+    found = [match for match in map(NUMBER.fullmatch, map(str.strip, texts)) if match]
+    if not found or len(found) < (0.5 if len(texts) > 20 else 0.9) * len(texts):
+        return None
+    before, behind = _common(match["before"] for match in found), _common(match["behind"] for match in found)
+    if before is None or behind is None:
+        return None
+    is_unit = bool(behind) and behind[0] not in f"%‰{SIGNS}" and behind not in CODES
+    if is_unit and len({match["digits"] for match in found}) <= FEW:
+        return None
+    marks = Marks(name)
+    for match in found:
+        marks.add(match["digits"], match[0])
+    thousands, decimal = marks.settled(decimal, of_file)
+    return NumberFormat(before, behind, thousands, decimal)
+
+
+def sample(texts: Iterable[str]) -> list[str]:
+    """Different ones, evenly from the first to the last."""
+    different = list(dict.fromkeys(texts))
+    return different[:: max(1, len(different) // LOOKED_AT)]
+
+
+def marking(name: str, mark: str) -> str:
+    """What to type for a column's decimal mark; for a whole table, where the column's name would need quotes in it."""
+    return f"\"decimal={{{name}:'{mark}'}}\"" if re.fullmatch(r"[A-Za-z_]\w*", name, re.ASCII) else f"decimal='{mark}'"
+
+
+def _common(marks: Iterable[str | None]) -> str | None:
+    """The one that nearly all have which have any; "" if none has; None if they differ."""
+    counted = Counter(mark.strip() for mark in marks if mark)
+    if not counted:
+        return ""
+    [(mark, count)] = counted.most_common(1)
+    return mark if count >= 0.9 * counted.total() else None
+
+
+class Marks:
+    """What the digits of a column's numbers tell of its commas and points."""
+
+    def __init__(self, name: str) -> None:
+        self.name = name
+        self.decimals: dict[str, str] = {}  # mark -> a text in which it must be this
+        self.groups: dict[str, str] = {}
+        self.either: dict[str, str] = {}
+        self.long: str | None = None  # a text of four digits or more, without a mark
+
+    def add(self, digits: str, text: str) -> None:
+        """Take the digits of a number into account."""
+        inner = {c for c in digits if c in APOSTROPHES + SPACES}
+        self.groups.update(dict.fromkeys(inner, text))
+        there = [c for c in digits if c in ",."]
+        if len(set(there)) == 2:
+            self.decimals.setdefault(there[-1], text)
+            self.groups.setdefault(there[0], text)
+        elif len(there) > 1:
+            self.groups.setdefault(there[0], text)
+        elif there:
+            left, _, right = digits.partition(there[0])
+            is_either = len(right) == 3 and 1 <= len(left) <= 3 and left[0] != "0" and not inner
+            (self.either if is_either else self.decimals).setdefault(there[0], text)
+        elif len(digits) > 3 and not inner:
+            self.long = text
+
+    def settled(self, said: str | None, of_file: str | None) -> tuple[str, str]:
+        """The marks of thousands ("": none), and the decimal one. Raises UserError if the texts do not decide."""
+        spaces = "".join(mark for mark in self.groups if mark not in ",.")
+        decimal = said or self._decimal(of_file)
+        other = "," if decimal == "." else "."
+        if other in self.decimals or decimal in self.groups:
+            one = self.decimals.get(other) or self.groups[decimal]
+            if said:
+                raise UserError(
+                    f"{self.name} holds {one!r}, which is no number with decimal={said!r}. Without decimal= the values "
+                    "of each column decide."
+                )
+            raise UserError(
+                f"{self.name} holds {one!r} and {self.decimals.get(decimal) or self.groups.get(other)!r}, in which the "
+                f"decimal mark is not the same. Mend the file, or leave it out: {dropping([self.name])}."
+            )
+        return spaces + (other if other in self.groups or other in self.either else ""), decimal
+
+    def _decimal(self, of_file: str | None) -> str:
+        if self.decimals:
+            return next(iter(self.decimals))
+        for mark in (mark for mark in ",." if mark in self.groups):
+            return "," if mark == "." else "."
+        if not self.either:
+            return of_file or "."
+        if list(self.either) == [","] and of_file != "," and self.long is None:
+            return "."  # three digits behind every comma
+        if list(self.either) == ["."] and of_file == ",":
+            return ","
+        text = next(iter(self.either.values()))
+        raise UserError(
+            f"{self.name} holds {text!r}, in which {next(iter(self.either))!r} may stand before decimals or thousands: "
+            f"no value decides. Say {' or '.join(marking(self.name, mark) for mark in '.,')}."
+        )
