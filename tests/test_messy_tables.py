@@ -12,6 +12,7 @@ import pytest
 import torch
 
 from src.console.messages import UserError
+from src.datasets.tables import TableReader
 from tests.sources import source
 from tests.test_table import rows, table_of
 
@@ -123,7 +124,7 @@ def test_a_finished_run_reads_new_rows_as_its_own(in_memory, tmp_path):
 
 def test_a_mark_that_the_user_has_said_is_not_guessed_at():
     with pytest.raises(
-        UserError, match=r"t\.csv: x holds '1\.5', which is no number with decimal=','\. Without decimal"
+        UserError, match=r"t\.csv: x holds '1\.5 €', which is no number with decimal=','\. Without decimal"
     ):
         table_of(
             "x;y\n" + "".join(f"1.5 €;{i}\n2,5 €;{i}\n" for i in range(40)), "t.csv", "y", separator=";", decimal=","
@@ -143,3 +144,170 @@ def test_predict_reads_amounts_and_writes_numbers(train, call):
     assert answers.predicted_cost.dtype == float
     assert pd.read_json("answers.jsonl", lines=True).x.tolist() == pytest.approx(AMOUNTS)
     assert pd.read_parquet("answers.parquet").x.tolist() == pytest.approx(AMOUNTS)
+
+
+MARKERS = ["?", "-", "n/a", "N/A", "NA", "null", " ", "   ", "n.a.", "--", "#DIV/0!", "none"]
+
+
+@pytest.mark.parametrize("marker", MARKERS)
+@pytest.mark.parametrize("what", ["numbers", "amounts", "dates", "truths"])
+def test_what_stands_for_a_missing_value_among_numbers_is_none(marker, what):
+    clean = {
+        "numbers": [f"{v}" for v in AMOUNTS],
+        "amounts": [f"${v:,}" for v in COUNTS],
+        "dates": [f"2020-01-{1 + i % 30:02}" for i in range(40)],
+        "truths": ["true", "false"] * 20,
+    }[what]
+    holes = [value if i % 9 else "" for i, value in enumerate(clean)]
+    expected = table_of(rows(40, x=holes), target="y", missing="impute")
+    table = table_of(rows(40, x=[value or marker for value in holes]), target="y", missing="impute")
+    assert torch.equal(table.x, expected.x)  # pyrefly: ignore[bad-argument-type]
+
+
+@pytest.mark.parametrize("marker", ["?", " ", "n/a", "none of it"])
+def test_among_categories_a_blank_is_missing_and_a_minus_is_a_category(marker):
+    own = ["none of it"]
+    texts = ["+", "-", "+", marker] * 10
+    table = table_of(rows(40, x=texts), target="y", missing="impute", missing_values=own)
+    assert len(table[0][0]) == 3
+    assert torch.equal(table[3][0][1:], table[0][0][1:])
+
+
+def test_missing_values_of_ones_own_may_be_numbers(train, call, capsys):
+    Path("t.csv").write_text(rows(40, x=[v if i % 9 else -999 for i, v in enumerate(COUNTS)]))
+    expected = table_of(rows(40, x=[v if i % 9 else "" for i, v in enumerate(COUNTS)]), "e.csv", "y", missing="impute")
+    table = table_of(None, target="y", missing="impute", missing_values=[-999])
+    assert torch.equal(table.x, expected.x)  # pyrefly: ignore[bad-argument-type]
+    pd.read_csv("t.csv").to_parquet("t.parquet")
+    table = table_of(None, "t.parquet", target="y", missing="impute", missing_values=[-999])
+    assert torch.equal(table.x, expected.x)  # pyrefly: ignore[bad-argument-type]
+    command = ["data=table", "data.path=t.csv", "data.target=y", "data.missing_values=[-999]"]
+    assert call("train", *command) == 1
+    assert "t.csv has missing values in: x (5). Say data.missing=drop" in capsys.readouterr().err
+    train(*command, "data.missing=impute", "name=r", "trainer.max_epochs=1", "net.hidden=[4]")
+    assert call("predict", "outputs/r", "t.csv", "-o", "a.csv") == 0
+    Path("t.csv").write_text(Path("t.csv").read_text().replace("-999", ""))
+    assert call("predict", "outputs/r", "t.csv", "-o", "b.csv") == 0
+    assert pd.read_csv("a.csv").predicted_y.tolist() == pd.read_csv("b.csv").predicted_y.tolist()
+
+
+def test_charges_with_blanks_are_numbers(call, capsys):
+    """As in a table of customers: the new ones have been charged nothing yet."""
+    texts = [f"{v:.2f}" if i % 9 else " " for i, v in enumerate(np.linspace(18.25, 8684.8, 40))]
+    Path("t.csv").write_text(rows(40, TotalCharges=texts))
+    assert call("train", "data=table", "data.path=t.csv", "data.target=y") == 1
+    assert "t.csv has missing values in: TotalCharges (5). Say data.missing=drop" in capsys.readouterr().err
+
+
+def test_what_a_dash_stands_for_is_told(capsys):
+    table_of(rows(40, x=[v if i % 9 else "-" for i, v in enumerate(COUNTS)]), target="y", missing="impute")
+    assert "x: '-' for missing values (5)" in capsys.readouterr().err
+
+
+def test_a_run_from_before_there_were_markers_reads_as_it_did(train, call):
+    """Its checkpoint has no such fact, its config no such key: a question mark is a category."""
+    Path("t.csv").write_text(rows(40, x=["a", "?", "b", "?"] * 10))
+    table = table_of(None, target="y", missing_values=None)
+    assert table.reader is not None
+    old = {name: fact for name, fact in table.reader.items() if name not in ("missing_values", "targets")}
+    old |= {"decimal": ".", "encoding": "utf-8"}
+    reader = TableReader(**{name: fact for name, fact in old.items() if name != "_target_"})
+    [(_, x, _)] = reader.read("t.csv", 100, None)
+    assert torch.equal(x, table.x)  # pyrefly: ignore[bad-argument-type]
+    assert x.shape == (40, 4)
+    new = source("table", path="t.csv", target="y", missing_values=None)
+    new.restore(old)
+    new.read_target("values")
+    assert torch.equal(new.x, table.x)
+
+
+DATES = pd.date_range("2023-01-05", periods=40, freq="9D")
+DATED: dict[str, tuple[str, str]] = {
+    "day first": ("%d/%m/%Y", "x: dates as %d/%m/%Y (40 of 40)"),
+    "month first": ("%m/%d/%Y", "x: dates as %m/%d/%Y (40 of 40)"),
+    "month first, short": ("%m/%d/%y", "x: dates as %m/%d/%y (40 of 40)"),
+    "a name": ("%d-%b-%y", "x: dates as %d-%b-%y (40 of 40)"),
+    "a long name": ("%B %d, %Y", "x: dates as %B %d, %Y (40 of 40)"),
+    "points": ("%d.%m.%Y", "x: dates as %d.%m.%Y (40 of 40)"),
+    "year first": ("%Y/%m/%d", ""),
+    "a clock": ("%d/%m/%Y %H:%M", "x: dates as %d/%m/%Y %H:%M (40 of 40)"),
+    "a clock of twelve": ("%m/%d/%Y %I:%M:%S %p", "x: dates as %m/%d/%Y %I:%M:%S %p (40 of 40)"),
+}
+
+
+@pytest.mark.parametrize("how", DATED)
+def test_dates_are_read_however_they_are_written(how, capsys):
+    written, says = DATED[how]
+    expected = table_of(rows(40, x=list(DATES.strftime("%Y-%m-%d"))), target="y")
+    table = table_of(rows(40, x=list(DATES.strftime(written))), target="y")
+    assert says in capsys.readouterr().err
+    assert torch.equal(table.x, expected.x)  # pyrefly: ignore[bad-argument-type]
+    Path("new.csv").write_text(f"a,x,y\n0,{pd.Timestamp('2023-02-03').strftime(written)!r},1\n".replace("'", '"'))
+    assert table.reader is not None
+    [(_, x, _)] = TableReader(**{k: v for k, v in table.reader.items() if k != "_target_"}).read("new.csv", 10, None)
+    assert x[0, 1].item() == (pd.Timestamp("2023-02-03") - pd.Timestamp(0)).days
+
+
+def test_points_part_days_first_though_no_value_decides():
+    expected = table_of(rows(12, x=[f"2020-{1 + i:02}-02" for i in range(12)]), target="y")
+    table = table_of(rows(12, x=[f"02.{1 + i:02}.2020" for i in range(12)]), target="y")
+    assert torch.equal(table.x, expected.x)  # pyrefly: ignore[bad-argument-type]
+
+
+def test_day_and_month_that_no_value_decides_are_asked_for(call, capsys):
+    Path("t.csv").write_text(rows(12, x=[f"02/{1 + i:02}/2020" for i in range(12)]))
+    command = ["data=table", "data.path=t.csv", "data.target=y", "trainer.max_epochs=1", "net.hidden=[4]"]
+    assert call("train", *command) == 1
+    said = capsys.readouterr().err
+    assert "t.csv: x holds '02/01/2020', in which day and month may stand either way round: no value decides." in said
+    assert "Say data.date_format=%d/%m/%Y or data.date_format=%m/%d/%Y." in said
+    assert call("train", *command, "data.date_format=%m/%d/%Y") == 0
+    days = table_of(None, target="y", date_format="%d/%m/%Y").x[:, 1]  # pyrefly: ignore
+    assert days[1] - days[0] == 31
+
+
+def test_a_date_format_that_no_column_has_is_an_error(call, capsys):
+    Path("t.csv").write_text(rows(40, x=list(DATES.strftime("%d/%m/%Y"))))
+    command = ["data=table", "data.path=t.csv", "data.target=y"]
+    assert call("train", *command, "data.date_format=%Y.%m.%d") == 1
+    said = capsys.readouterr().err
+    assert "data.date_format=%Y.%m.%d: no column of t.csv is written so; x is as %d/%m/%Y." in said
+    Path("t.csv").write_text(rows(40))
+    assert call("train", *command, "data.date_format=%Y.%m.%d") == 1
+    assert "data.date_format=%Y.%m.%d: no column of t.csv is written so." in capsys.readouterr().err
+
+
+def test_a_format_for_one_column_leaves_the_others_as_they_are():
+    columns = {
+        "x": list(DATES.strftime("%d.%m.%Y")),
+        "z": list(DATES.strftime("%Y-%m-%d")),
+        "w": list(DATES.strftime("%m/%d/%y")),
+    }
+    table = table_of(rows(40, **columns), target="y", date_format="%d.%m.%Y")
+    x = table[5][0]
+    assert x[1] == x[6] == x[11]
+
+
+def test_a_date_that_cannot_be_is_named_with_its_row(call, capsys):
+    days = list(DATES.strftime("%Y-%m-%d"))
+    Path("t.csv").write_text(rows(40, x=[*days[:30], "20000-10-01", *days[31:]]))
+    command = ["data=table", "data.path=t.csv", "data.target=y", "trainer.max_epochs=1", "net.hidden=[4]"]
+    assert call("train", *command) == 1
+    said = capsys.readouterr().err
+    assert "t.csv, row 31: x is '20000-10-01', which is not a date, as others there." in said
+    assert """If it stands for a missing value, say "data.missing_values=['20000-10-01']".""" in said
+    assert call("train", *command, "data.missing_values=['20000-10-01']", "data.missing=drop") == 0
+
+
+def test_dates_of_digits_are_pointed_out(capsys):
+    table_of(rows(40, x=list(DATES.strftime("%Y%m%d"))), target="y")
+    assert "x: 20230105 and others look like dates; date_format=%Y%m%d reads them as such." in capsys.readouterr().err
+
+
+def test_a_target_whose_square_is_too_large_is_named(call, capsys):
+    Path("t.csv").write_text(rows(40, x=[1e19 if i == 7 else i / 3 for i in range(40)]))
+    command = ["data=table", "data.path=t.csv", "data.target=x", "trainer.max_epochs=1", "net.hidden=[4]"]
+    assert call("train", *command) == 1
+    said = capsys.readouterr().err
+    assert "data.target=x is 1e+19 in row 8, and its square is too large for 32 bits." in said
+    assert "data.missing_values=[1e+19]." in said

@@ -18,12 +18,6 @@ import pandas as pd
 from src.console.messages import UserError, first_line, listed
 from src.datasets.tables.file import Chunks, TableFile, TextFormat
 
-MISSING = [
-    "", "#N/A", "#N/A N/A", "#NA", "-1.#IND", "-1.#QNAN", "-NaN", "-nan", "1.#IND", "1.#QNAN", "<NA>", "N/A", "NA",
-    "NULL", "NaN", "None", "n/a", "nan", "null",
-]  # fmt: skip
-"""What stands for a missing value in a text file: pandas' own list, the same in every version."""
-
 
 class CsvFile(TableFile):
     """
@@ -46,7 +40,7 @@ class CsvFile(TableFile):
 
     def rows(self, count: int, texts: Iterable[str] | None = (), as_written: bool = False) -> Chunks:
         types: Any = object if as_written else str if texts is None else dict.fromkeys(texts, str)
-        missing = {"na_filter": False} if as_written else {"na_values": MISSING, "keep_default_na": False}
+        missing = {"na_filter": False} if as_written else {"na_values": self.text.markers, "keep_default_na": False}
         return self._read(chunksize=count, dtype=types, low_memory=False, index_col=False, **missing)
 
     def bytes(self) -> int:

@@ -8,14 +8,13 @@ import numpy as np
 import pandas as pd
 from pandas.api import types
 
-from src.console.messages import UserError, nearest
+from src.console.messages import UserError, listed, nearest
 from src.console.screen import notice
 from src.datasets.tables import dates
 from src.datasets.tables.columns import Column
-from src.datasets.tables.csv_file import MISSING
 from src.datasets.tables.file import TextFormat
 from src.datasets.tables.number_texts import NumberFormat, learnt, sample
-from src.datasets.tables.roles import dropping
+from src.datasets.tables.roles import dropping, listing
 
 LARGEST = float(np.finfo("float32").max)  # nets compute in 32 bits
 BOOLEANS = {"true": 1.0, "false": 0.0}
@@ -30,13 +29,24 @@ def column_of(series: pd.Series, text: TextFormat, date_format: str | None) -> C
         UserError: fields that hold no single value, or numbers or dates that may be read in two ways.
     """
     name = str(series.name)
-    if types.is_bool_dtype(series) or types.is_numeric_dtype(series):
-        return Column(name, "boolean" if types.is_bool_dtype(series) else "number")
+    if types.is_bool_dtype(series):
+        return Column(name, "boolean")
+    if types.is_numeric_dtype(series):
+        if (
+            not date_format
+            and len(series)
+            and 19000101 <= series.iloc[0] <= 21001231
+            and dates.of_digits(_numbers(series, "."))
+        ):
+            notice(
+                f"{name}: {as_text(series.iloc[0])} and others look like dates; date_format=%Y%m%d reads them as such."
+            )
+        return Column(name, "number")
     if types.is_datetime64_any_dtype(series):
         return Column(name, "date")
-    series = series[_present(series)]
+    fields, series = series, series[_present(series, text.markers_among_numbers)]
     if not len(series):
-        return Column(name, "number")
+        return Column(name, "category" if _present(fields, text.markers).any() else "number")
     if isinstance(series.iloc[0], (list, dict, bytes, np.ndarray)):
         raise UserError(f"{name} holds {type(series.iloc[0]).__name__}s. Leave it out: {dropping([name])}.")
     if as_text(series.iloc[0]).lower() in BOOLEANS and not np.isnan(_booleans(series)).any():
@@ -47,10 +57,18 @@ def column_of(series: pd.Series, text: TextFormat, date_format: str | None) -> C
     for look in reversed(looks) if date_format else looks:  # a format may be of digits alone
         column, values = look(name, texts, text, date_format)
         read = np.count_nonzero(~np.isnan(values))
-        if column and read >= share * len(texts):
+        if read >= share * len(texts):
             tell_format(column, f" ({read} of {len(texts)})")
+            _tell_missing(fields, text)
             return column
     return Column(name, "category")
+
+
+def _tell_missing(fields: pd.Series, text: TextFormat) -> None:
+    """Say which texts stand for missing values here, though not in a column of categories."""
+    seen = fields[fields.isin(set(text.markers_among_numbers) - set(text.markers))]
+    if len(seen):
+        notice(f"{fields.name}: {listed([repr(v) for v in seen.unique()], 5)} for missing values ({len(seen)})")
 
 
 def tell_format(column: Column, counts: str = "") -> None:
@@ -61,7 +79,7 @@ def tell_format(column: Column, counts: str = "") -> None:
         notice(f"{column.name}: dates as {column.date_format}{counts}")
 
 
-def _number_column(name: str, texts: pd.Series, text: TextFormat, _: str | None) -> tuple[Column | None, np.ndarray]:
+def _number_column(name: str, texts: pd.Series, text: TextFormat, _: str | None) -> tuple[Column, np.ndarray]:
     """The column, if it is one of numbers, and their values."""
     values = _numbers(texts, text.mark)
     if not np.isnan(values).any():
@@ -72,17 +90,15 @@ def _number_column(name: str, texts: pd.Series, text: TextFormat, _: str | None)
     return Column(name, "number", number_format=found), found.read(texts)
 
 
-def _date_column(
-    name: str, texts: pd.Series, _: TextFormat, date_format: str | None
-) -> tuple[Column | None, np.ndarray]:
+def _date_column(name: str, texts: pd.Series, _: TextFormat, date_format: str | None) -> tuple[Column, np.ndarray]:
     """The column, if it is one of dates, and their days; not in `date_format` where that fits no field."""
-    values = dates.days(texts, date_format)
-    if not np.isnan(values).all():
-        return Column(name, "date"), values
-    if date_format and not np.isnan(iso := dates.days(texts, None)).any():
-        return Column(name, "date", date_format=dates.ISO), iso
-    found = dates.learnt(texts, name)
-    return (Column(name, "date", date_format=found), dates.days(texts, found)) if found else (None, values)
+    read: dict[str | None, np.ndarray] = {None: dates.days(texts, date_format)}
+    if date_format and np.isnan(read[None]).mean() > 0.1:
+        read[dates.ISO] = dates.days(texts, dates.ISO)
+    if all(np.isnan(values).mean() > 0.1 for values in read.values()) and (found := dates.learnt(texts, name)):
+        read[found] = dates.days(texts, found)
+    best = min(read, key=lambda other: np.isnan(read[other]).sum())
+    return Column(name, "date", date_format=best), read[best]
 
 
 def numbers(
@@ -93,8 +109,10 @@ def numbers(
     Raises:
         UserError: a field that is not of the column's kind, or infinite; its row, `above` rows above the chunk.
     """
+    if text.missing_values and types.is_numeric_dtype(series):  # of a file whose fields are no texts
+        series = series.mask(series.isin([float(value) for value in text.missing_values if _is_number(value)]))
     if column.kind == "category":
-        values = _coded(series, column, grow)
+        values = _coded(series, column, text, grow)
     elif column.kind == "date":
         values = _days(series, column.date_format or date_format)
     elif column.kind == "boolean":
@@ -105,7 +123,7 @@ def numbers(
         values = _numbers(series, text.mark)
     bad = np.isnan(values)
     if bad.any():
-        bad &= _present(series)
+        bad &= _present(series, text.markers if column.kind == "category" else text.markers_among_numbers)
     too_large = np.abs(values) > LARGEST
     if not bad.any() and not too_large.any():
         return values
@@ -116,8 +134,14 @@ def numbers(
     elif column.kind == "category":
         reason = f"no category that the run knows.{nearest(written, column.codes)}"
     else:
-        reason = f"not a {column.kind}, as others there."
+        reason = f"not a {column.kind}, as others there.{_if_missing(written) if grow else ''}"
     raise UserError(f"{where}, row {above + row + 1}: {column.name} is {written!r}, which is {reason}")
+
+
+def _if_missing(text: str) -> str:
+    """What to type if a text stands for a missing value."""
+    quoted = listing("missing_values", [text])
+    return f" If it stands for a missing value, say {quoted}."
 
 
 def as_text(value: Any) -> str:
@@ -131,9 +155,10 @@ def _texts(series: pd.Series) -> pd.Series:
     return series if isinstance(series.dtype, pd.StringDtype) else series.map(as_text, na_action="ignore").astype(str)
 
 
-def _present(series: pd.Series) -> np.ndarray:
+def _present(series: pd.Series, markers: list[str]) -> np.ndarray:
+    """Which fields hold more than a text that stands for a missing value."""
     present = series.notna().to_numpy()
-    return present if types.is_numeric_dtype(series) else present & ~series.isin(MISSING).to_numpy()
+    return present if types.is_numeric_dtype(series) else present & ~series.isin(markers).to_numpy()
 
 
 def _numbers(series: pd.Series, decimal: str) -> np.ndarray:
@@ -146,6 +171,10 @@ def _numbers(series: pd.Series, decimal: str) -> np.ndarray:
     return pd.to_numeric(series, errors="coerce").to_numpy("float64", na_value=np.nan)
 
 
+def _is_number(text: str) -> bool:
+    return not np.isnan(pd.to_numeric(pd.Series([text]), errors="coerce")[0])
+
+
 def _booleans(series: pd.Series) -> np.ndarray:
     if types.is_bool_dtype(series):
         return series.to_numpy("float64")
@@ -156,12 +185,14 @@ def _days(series: pd.Series, date_format: str | None) -> np.ndarray:
     return dates.days(series if types.is_datetime64_any_dtype(series) else _texts(series), date_format)
 
 
-def _coded(series: pd.Series, column: Column, grow: bool) -> np.ndarray:
+def _coded(series: pd.Series, column: Column, text: TextFormat, grow: bool) -> np.ndarray:
     codes, different = pd.factorize(series)  # -1: missing
-    numbers = np.full(len(different) + 1, np.nan)
+    numbers, missing = np.full(len(different) + 1, np.nan), set(text.markers if text.missing_values is not None else ())
     for i, value in enumerate(different):
-        text = as_text(value)
+        category = as_text(value)
+        if category in missing:
+            continue
         if grow:
-            column.codes.setdefault(text, len(column.codes))
-        numbers[i] = column.codes.get(text, np.nan)
+            column.codes.setdefault(category, len(column.codes))
+        numbers[i] = column.codes.get(category, np.nan)
     return numbers[codes]

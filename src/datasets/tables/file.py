@@ -14,6 +14,22 @@ from src.console.messages import UserError, listed, nearest
 Chunks = Iterator[tuple[pd.DataFrame, float]]
 """Chunks of rows, and the share of the file that has been read, 0 to 1."""
 
+MISSING = [
+    "", "#N/A", "#N/A N/A", "#NA", "-1.#IND", "-1.#QNAN", "-NaN", "-nan", "1.#IND", "1.#QNAN", "<NA>", "N/A", "NA",
+    "NULL", "NaN", "None", "n/a", "nan", "null",
+]  # fmt: skip
+"""What stands for a missing value: pandas' own list, the same in every version."""
+ALSO = [
+    "?", "n.a.", "N.A.", "N/a", "NaT", "#DIV/0!", "#NAME?", "#NULL!", "#NUM!", "#REF!", "#VALUE!",
+    *(" " * count for count in range(1, 21)), "\t", "\u00a0",
+]  # fmt: skip
+"""What else does so in exports."""
+AMONG_NUMBERS = [
+    "-", "--", "---", "\u2013", "\u2014", ".", "..", "*", "na", "Na", "NAN", "none", "NONE", "Null", "(null)", "nil",
+    "missing", "Missing", "unknown", "Unknown",
+]  # fmt: skip
+"""What does so among numbers, dates, or true and false, but may be a category among texts."""
+
 
 @dataclass(frozen=True)
 class TextFormat:
@@ -24,12 +40,25 @@ class TextFormat:
         decimal: the mark in front of the decimals, or those of some columns; None: the values of each column decide.
         encoding: utf-8, latin-1, ...
         max_line: bytes of its longest line, at most.
+        missing_values: the user's own texts for a missing value, beside the usual ones; None: the run is from before
+            there were such, and knows those of `MISSING` alone.
     """
 
     separator: str | None
     decimal: str | dict[str, str] | None
     encoding: str
     max_line: int
+    missing_values: list[str] | None
+
+    @property
+    def markers(self) -> list[str]:
+        """The texts that stand for a missing value in any column."""
+        return MISSING if self.missing_values is None else [*MISSING, *ALSO, *self.missing_values]
+
+    @property
+    def markers_among_numbers(self) -> list[str]:
+        """Those that do so in a column that holds no categories."""
+        return MISSING if self.missing_values is None else [*self.markers, *AMONG_NUMBERS]
 
     @property
     def mark(self) -> str:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Literal
 
 from src.console.messages import UserError
+from src.datasets.tables.fields import as_text
 from src.datasets.tables.file import TextFormat
 from src.datasets.tables.open import open_table
 from src.datasets.tables.roles import Roles
@@ -33,6 +34,7 @@ def read_table(
     max_line: int,
     in_memory: bool | None,
     cache: str | None,
+    missing_values: list[str | float] | None = None,
 ) -> Table:
     """Read CSV, TSV (gzipped too) or Parquet files: x float32 (N, F), or (N, *shape), and y.
 
@@ -54,6 +56,8 @@ def read_table(
         max_line: bytes of a line of a text file; a longer one is refused, before it fills the memory.
         in_memory: None: if the files have up to 256 MB; else they are converted to a file in `cache`, and read there.
         cache: None: the user's own.
+        missing_values: texts and numbers that stand for a missing value, beside the usual ones; None, of a run from
+            before there were such: pandas' own alone.
 
     Raises:
         UserError: no table in a file, or one that cannot be learnt from: where, and what to type.
@@ -63,7 +67,9 @@ def read_table(
         raise UserError("target=[]: name a column.")
     if split_column and (val_path or test_path):
         raise UserError("split_column= and val_path= or test_path=: only one of them can say what is for what.")
-    text = TextFormat(separator, decimal, encoding, max_line)
+    text = TextFormat(
+        separator, decimal, encoding, max_line, None if missing_values is None else [*map(as_text, missing_values)]
+    )
     paths = {"train": ("path", path), "val": ("val_path", val_path), "test": ("test_path", test_path)}
     tables = {split: open_table(place, text, key, cache) for split, (key, place) in paths.items() if place is not None}
     if in_memory is None:

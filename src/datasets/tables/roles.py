@@ -58,13 +58,18 @@ class Roles:
 
 
 def dropping(names: Sequence[str]) -> str:
-    """What to type to leave columns out: drop=[id], in quotes for the shell and for Hydra where they need them."""
-    if all(re.fullmatch(r"[A-Za-z_]\w*", name, re.ASCII) for name in names):
-        return f"drop=[{','.join(names)}]"
+    """What to type to leave columns out, such as drop=[id]."""
+    return listing("drop", names)
+
+
+def listing(option: str, texts: Sequence[str]) -> str:
+    """An option as it is typed, with its list; in quotes for the shell and for Hydra where they need them."""
+    if all(re.fullmatch(r"[A-Za-z_]\w*", text, re.ASCII) for text in texts):
+        return f"{option}=[{','.join(texts)}]"
     quoted = ",".join(
-        "'" + re.sub(r"\\*(?='|$)|'", lambda run: "\\'" if run[0] == "'" else 2 * run[0], name) + "'" for name in names
+        "'" + re.sub(r"(\\*)('|$)", lambda run: 2 * run[1] + ("\\'" if run[2] else ""), text) + "'" for text in texts
     )
-    return '"' + re.sub(r'([\\"$`])', r"\\\1", f"drop=[{quoted}]") + '"'
+    return '"' + re.sub(r'([\\"$`])', r"\\\1", f"{option}=[{quoted}]") + '"'
 
 
 def check_same_columns(train: TableFile, other: TableFile, drop: list[str]) -> None:

@@ -100,6 +100,16 @@ class RowReader:
                 self.columns[name] = column
                 done(number + 1)
 
+        if new and not self.known:
+            self._check_date_format()
+
+    def _check_date_format(self) -> None:
+        """Raise UserError if no column of dates is written as the user has said."""
+        said, found = self.roles.date_format, [c for c in self.columns.values() if c.kind == "date"]
+        if said and all(column.date_format for column in found):
+            others = "".join(f"; {column.name} is as {column.date_format}" for column in found)
+            raise UserError(f"date_format={said}: no column of {self.tables[0].name} is written so{others}.")
+
     def _column(self, series: pd.Series, table: TableFile) -> Column:
         try:
             return column_of(series, table.text, self.roles.date_format)

@@ -16,6 +16,7 @@ from src.datasets.tables.numeric import NumericTable
 from src.datasets.tables.rows import refuse_names
 
 BLOCK = 2**16  # values that are looked at at once
+MOST = 1e16
 
 
 def read_target(table: NumericTable, kind: TargetKind | None) -> tuple[Tensor, list[str] | None]:
@@ -38,6 +39,8 @@ def read_target(table: NumericTable, kind: TargetKind | None) -> tuple[Tensor, l
         if column.kind == "category":
             _refuse_texts(column, kind, table.name)
     y = torch.stack([table.column(column.name, torch.float32) for column in columns], dim=1)
+    if kind == "values":
+        _check_size(table, y)
     if kind == "labels":
         check_labels(y, [f"{column.name} in {table.name}" for column in columns])
     return y, None
@@ -68,6 +71,17 @@ def check_training_classes(labels: Tensor, classes: list[str], training: Tensor,
     if lacking:
         names = ", ".join(classes[number] for number in sorted(lacking))
         raise UserError(f"No training row has {target} {names}, which rows for val or test have.")
+
+
+def _check_size(table: NumericTable, y: Tensor) -> None:
+    """Raise UserError for a value whose square 32 bits cannot hold, so that no score could."""
+    for k, name in enumerate(table.roles.target):
+        if len(rows := (y[:, k].abs() > MOST).nonzero()):
+            row = "" if table.reader.left_out else f" in row {int(rows[0]) + 1}"
+            raise UserError(
+                f"target={name} is {y[int(rows[0]), k]:g}{row}, and its square is too large for 32 bits. Say it in a "
+                f"larger unit, or, if it stands for a missing value, missing_values=[{y[int(rows[0]), k]:g}]."
+            )
 
 
 def _suggests_values(table: NumericTable, column: Column) -> bool:
