@@ -311,3 +311,67 @@ def test_a_target_whose_square_is_too_large_is_named(call, capsys):
     said = capsys.readouterr().err
     assert "data.target=x is 1e+19 in row 8, and its square is too large for 32 bits." in said
     assert "data.missing_values=[1e+19]." in said
+
+
+EXPORTED: dict[str, tuple[dict[str, Any], str]] = {
+    "semicolons": ({"sep": ";"}, "t.csv: separator=';', by its looks."),
+    "tabs": ({"sep": "\t"}, "t.csv: separator='\\t', by its looks."),
+    "bars": ({"sep": "|"}, "t.csv: separator='|', by its looks."),
+    "german": ({"sep": ";", "decimal": ","}, "t.csv: separator=';', decimal=',', by its looks."),
+    "german, Windows": (
+        {"sep": ";", "decimal": ",", "encoding": "cp1252"},
+        "t.csv: separator=';', decimal=',', encoding=cp1252, by its looks.",
+    ),
+    "quoted": ({"decimal": ","}, "t.csv: decimal=',', by its looks."),
+    "a BOM": ({"encoding": "utf-8-sig"}, "t.csv: encoding=utf-8-sig, by its looks."),
+    "Excel's unicode": ({"encoding": "utf-16", "sep": "\t"}, "t.csv: separator='\\t', encoding=utf-16, by its looks."),
+    "usual": ({}, ""),
+}
+
+
+@pytest.mark.parametrize("how", EXPORTED)
+def test_separator_decimal_mark_and_encoding_are_found_by_looking(how, train, call, capsys):
+    written, says = EXPORTED[how]
+    frame = pd.DataFrame(
+        {"Größe": AMOUNTS, "Stück": COUNTS, "Stadt": ["Köln", "Bern"] * 20, "y": np.sqrt(np.arange(40))}
+    )
+    frame.to_csv("clean.csv", index=False)
+    frame.to_csv("t.csv", index=False, **written)
+    expected = table_of(None, "clean.csv", target="y")
+    assert capsys.readouterr().err == ""
+    table = table_of(None, target="y")
+    assert says in (said := capsys.readouterr().err)
+    assert bool(said) == bool(says)
+    for part in ("x", "y"):
+        assert torch.equal(getattr(table, part), getattr(expected, part))
+    if how == "german, Windows":
+        train("data=table", "data.path=t.csv", "data.target=y", "name=r", "trainer.max_epochs=1", "net.hidden=[4]")
+        Path("new.csv").write_bytes(b"\n".join(Path("t.csv").read_bytes().splitlines()[:3]))
+        assert call("predict", "outputs/r", "new.csv", "-o", "answers.csv") == 0
+        answers = pd.read_csv("answers.csv")
+        assert answers["Größe"].tolist() == AMOUNTS[:2]
+        assert answers.predicted_y.dtype == float
+        assert call("evaluate", "outputs/r", "data.path=clean.csv", "data.decimal='.'", "--resamples", "0") == 0
+
+
+def test_what_is_said_is_not_looked_for(capsys):
+    Path("t.csv").write_bytes("ß;b,y\n1;2,3\n2;2,5\n3;1,1\n".encode("latin-1"))
+    table = table_of(None, target="y", separator=",", encoding="latin-1")
+    assert (table.reader or {})["columns"][0]["name"] == "ß;b"
+    assert "looks" not in capsys.readouterr().err
+
+
+def test_three_decimals_behind_commas_are_asked_for_where_semicolons_part_the_fields(call, capsys):
+    """In an American table they would be thousands; such a one would not part its fields so."""
+    Path("t.csv").write_text("x;y\n" + "".join(f"{i + 1},{i:03};{i * i % 37}\n" for i in range(40)))
+    assert call("train", "data=table", "data.path=t.csv", "data.target=y") == 1
+    assert "t.csv: x holds '1,000', in which ',' may stand before decimals or thousands" in capsys.readouterr().err
+    Path("t.csv").write_text("x;z;y\n" + "".join(f"{i + 1},{i:03};{i},5;{i * i % 37}\n" for i in range(40)))
+    assert call("train", "data=table", "data.path=t.csv", "data.target=y") == 1
+    assert "t.csv: x holds '1,000', in which ',' may stand before decimals or thousands" in capsys.readouterr().err
+
+
+def test_where_other_columns_have_decimal_commas_points_part_thousands():
+    text = "x;z;y\n" + "".join(f"{i + 1}.{i:03};{i},5;{i * i % 37}\n" for i in range(40))
+    clean = "x;z;y\n" + "".join(f"{(i + 1) * 1000 + i};{i}.5;{i * i % 37}\n" for i in range(40))
+    assert torch.equal(table_of(text, target="y").x, table_of(clean, target="y").x)  # pyrefly: ignore

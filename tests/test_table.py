@@ -412,8 +412,12 @@ WRONG: dict[str, tuple[str | bytes | None, list[str], str]] = {
     "no name": (",a,y\n0,1,3\n1,2,5\n", [], "t.csv: column 1 has no name."),
     "ragged": (ROWS + "1,2,3,4\n", [], "row 21 has 4 fields, but the header has 2 names."),
     "ragged at once": ("a,y\n1,2,3\n", [], "data.path=t.csv: row 1 has more fields than the header has names."),
-    "latin-1": (ROWS.replace("a,", "\xe5,").encode("latin-1"), [], "is no text in data.encoding=utf-8. Try data.enc"),
-    "semicolons": (ROWS.replace(",", ";"), [], "Say data.separator=';'."),
+    "latin-1": (
+        ROWS.replace("a,", "\xe5,").encode("latin-1"),
+        ["data.encoding=utf-8"],
+        "is no text in data.encoding=utf-8. Try data.enc",
+    ),
+    "semicolons": (ROWS.replace(",", ";"), ["data.separator=','"], "Say data.separator=';'."),
     "decimal commas": (
         "a;y\n" + "".join(f"{i},5;{i},25\n" for i in range(9)),
         ["data.separator=';'", "data.decimal='.'"],

@@ -9,6 +9,7 @@ import warnings
 import zlib
 from collections import Counter
 from collections.abc import Callable, Iterable
+from dataclasses import replace
 from io import BufferedReader, RawIOBase
 from pathlib import Path
 from typing import IO, Any, cast
@@ -16,7 +17,9 @@ from typing import IO, Any, cast
 import pandas as pd
 
 from src.console.messages import UserError, first_line, listed
+from src.console.screen import notice
 from src.datasets.tables.file import Chunks, TableFile, TextFormat
+from src.datasets.tables.looking import START, decimal_of, encoding_of, parted, separator_of
 
 
 class CsvFile(TableFile):
@@ -32,11 +35,48 @@ class CsvFile(TableFile):
         super().__init__(path, name, as_typed, text)
         self.hints = hints
         self.is_gzip = name.lower().endswith(".gz")
-        default = "\t" if name.lower().removesuffix(".gz").endswith(".tsv") else ","
-        self.separator = default if text.separator is None else text.separator.replace("\\t", "\t")
-        if len(self.separator) != 1:
+        self.encoding = self._looked_at(encoding_of) if text.encoding is None else text.encoding
+        lines = self._first_lines()
+        self.usual = "\t" if name.lower().removesuffix(".gz").endswith(".tsv") else ","
+        found = separator_of(lines, self.usual) if text.separator is None else text.separator.replace("\\t", "\t")
+        if len(found) != 1:
             raise UserError(f"separator={text.separator!r}: one character is needed.")
+        self.separator = found
         self.columns = self._header()
+        if text.decimal is None and text.seen_decimal is None:
+            self._look_at_decimals(parted(lines, self.separator)[1:])
+        self._tell()
+
+    def _looked_at(self, look: Callable[[Any], Any]) -> Any:
+        """What `look` finds in the bytes of the file."""
+        with self.path.open("rb") as raw, gzip.open(raw) if self.is_gzip else raw as file:
+            return look(file)
+
+    def _first_lines(self) -> list[str]:
+        """All but the last, which may be cut off; nothing where they cannot be read."""
+        try:
+            start = self._looked_at(lambda file: file.read(START))
+            lines = start.decode(self.encoding, errors="replace").splitlines(keepends=True)
+        except (OSError, EOFError, zlib.error, LookupError):
+            return []
+        return lines[:-1] if len(start) == START else lines
+
+    def _look_at_decimals(self, rows: list[list[str]]) -> None:
+        seen, unclear = decimal_of(rows)
+        self.of_file = seen or (";" if self.separator == ";" else None)
+        if seen == ",":
+            self.text = replace(self.text, seen_decimal=",")
+            self.unclear = [self.columns[place] for place in unclear if place < len(self.columns)]
+
+    def _tell(self) -> None:
+        """Say what was found by looking, where it is not the usual."""
+        found = {
+            f"separator={self.separator!r}": self.text.separator is None and self.separator != self.usual,
+            "decimal=','": self.text.seen_decimal == ",",
+            f"encoding={self.encoding}": self.text.encoding is None and self.encoding != "utf-8",
+        }
+        if any(found.values()):
+            notice(f"{self.name}: {', '.join(what for what, is_found in found.items() if is_found)}, by its looks.")
 
     def rows(self, count: int, texts: Iterable[str] | None = (), as_written: bool = False) -> Chunks:
         types: Any = object if as_written else str if texts is None else dict.fromkeys(texts, str)
@@ -81,7 +121,7 @@ class CsvFile(TableFile):
 
     def _read(self, **options: Any) -> Chunks:
         size = max(1, self.path.stat().st_size)
-        text = {"sep": self.separator, "decimal": self.text.mark, "encoding": self.text.encoding}
+        text = {"sep": self.separator, "decimal": self.text.mark, "encoding": self.encoding}
         with self.path.open("rb") as raw, gzip.open(raw) if self.is_gzip else raw as file:
             lines = BufferedReader(BoundedLines(file, self.text.max_line, self.as_typed), 2**16)
             reader = self._with_clear_errors(lambda: pd.read_csv(cast(Any, lines), engine="c", **text, **options))
@@ -102,7 +142,7 @@ class CsvFile(TableFile):
             raise UserError(f"{self.as_typed}: row 1 has more fields than the header has names.") from error
         except (UnicodeError, LookupError) as error:
             raise UserError(
-                f"{self.as_typed} is no text in encoding={self.text.encoding}.{self._other_encoding()}"
+                f"{self.as_typed} is no text in encoding={self.encoding}.{self._other_encoding()}"
             ) from error
         except (ValueError, OSError, EOFError, zlib.error) as error:  # pandas' own errors are ValueErrors
             raise UserError(f"{self.as_typed}{self._reason(error)}") from error
@@ -110,7 +150,7 @@ class CsvFile(TableFile):
     def _other_encoding(self) -> str:
         with self.path.open("rb") as raw:
             is_utf_16 = raw.read(2) in (b"\xff\xfe", b"\xfe\xff")
-        return f" Try encoding={'utf-16' if is_utf_16 else 'latin-1' if self.text.encoding == 'utf-8' else 'utf-8'}."
+        return f" Try encoding={'utf-16' if is_utf_16 else 'latin-1' if self.encoding == 'utf-8' else 'utf-8'}."
 
     def _reason(self, error: Exception) -> str:
         ragged = re.search(r"Expected (\d+) fields in line (\d+), saw (\d+)", str(error))

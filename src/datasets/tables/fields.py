@@ -20,10 +20,12 @@ LARGEST = float(np.finfo("float32").max)  # nets compute in 32 bits
 BOOLEANS = {"true": 1.0, "false": 0.0}
 
 
-def column_of(series: pd.Series, text: TextFormat, date_format: str | None) -> Column:
+def column_of(series: pd.Series, text: TextFormat, date_format: str | None, of_file: str | None) -> Column:
     """Kind and format of a column, by its fields; a notice, where the format is not the usual one.
 
     A text among numbers or dates is a mistake, not a category, where these are nine in ten, or half of many different.
+
+    `of_file` is that of the `TableFile`.
 
     Raises:
         UserError: fields that hold no single value, or numbers or dates that may be read in two ways.
@@ -53,9 +55,9 @@ def column_of(series: pd.Series, text: TextFormat, date_format: str | None) -> C
         return Column(name, "boolean")
     texts = _texts(series)
     share = 0.5 if texts.nunique() > 20 else 0.9
-    looks = (_number_column, _date_column)
+    looks = [lambda: _number_column(name, texts, text, of_file), lambda: _date_column(name, texts, date_format)]
     for look in reversed(looks) if date_format else looks:  # a format may be of digits alone
-        column, values = look(name, texts, text, date_format)
+        column, values = look()
         read = np.count_nonzero(~np.isnan(values))
         if read >= share * len(texts):
             tell_format(column, f" ({read} of {len(texts)})")
@@ -79,18 +81,18 @@ def tell_format(column: Column, counts: str = "") -> None:
         notice(f"{column.name}: dates as {column.date_format}{counts}")
 
 
-def _number_column(name: str, texts: pd.Series, text: TextFormat, _: str | None) -> tuple[Column, np.ndarray]:
+def _number_column(name: str, texts: pd.Series, text: TextFormat, of_file: str | None) -> tuple[Column, np.ndarray]:
     """The column, if it is one of numbers, and their values."""
     values = _numbers(texts, text.mark)
-    if not np.isnan(values).any():
+    if not np.isnan(values).any() and not (text.seen_decimal and text.mark_of(name) is None):
         return Column(name, "number"), values
-    found = learnt(sample(texts), name, text.mark_of(name))
+    found = learnt(sample(texts), name, text.mark_of(name), of_file)
     if found is None or found == NumberFormat("", "", "", text.mark):
         return Column(name, "number"), values
     return Column(name, "number", number_format=found), found.read(texts)
 
 
-def _date_column(name: str, texts: pd.Series, _: TextFormat, date_format: str | None) -> tuple[Column, np.ndarray]:
+def _date_column(name: str, texts: pd.Series, date_format: str | None) -> tuple[Column, np.ndarray]:
     """The column, if it is one of dates, and their days; not in `date_format` where that fits no field."""
     read: dict[str | None, np.ndarray] = {None: dates.days(texts, date_format)}
     if date_format and np.isnan(read[None]).mean() > 0.1:

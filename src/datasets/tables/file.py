@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import pandas as pd
@@ -36,19 +36,21 @@ class TextFormat:
     """How a text file is written.
 
     Attributes:
-        separator: between the fields of a row; None: a tab in .tsv, else a comma.
+        separator: between the fields of a row; None: it is found by looking.
         decimal: the mark in front of the decimals, or those of some columns; None: the values of each column decide.
-        encoding: utf-8, latin-1, ...
+        encoding: utf-8, latin-1, ...; None: it is found by looking.
         max_line: bytes of its longest line, at most.
         missing_values: the user's own texts for a missing value, beside the usual ones; None: the run is from before
             there were such, and knows those of `MISSING` alone.
+        seen_decimal: the decimal mark that was found by looking, where `decimal` does not say it.
     """
 
     separator: str | None
     decimal: str | dict[str, str] | None
-    encoding: str
+    encoding: str | None
     max_line: int
     missing_values: list[str] | None
+    seen_decimal: str | None = None
 
     @property
     def markers(self) -> list[str]:
@@ -63,7 +65,7 @@ class TextFormat:
     @property
     def mark(self) -> str:
         """The decimal mark of what is written plainly, as 1234.5 is."""
-        return self.decimal if isinstance(self.decimal, str) else "."
+        return self.decimal if isinstance(self.decimal, str) else self.seen_decimal or "."
 
     def mark_of(self, name: str) -> str | None:
         """The decimal mark that the user has said for a column."""
@@ -78,9 +80,13 @@ class TableFile(ABC):
         as_typed: what the user typed to name it, such as path=house.csv.
         text: how its texts are written.
         columns: their names.
+        of_file: the decimal mark that most columns have; ";" where the separator alone hints at it; None: not known.
+        unclear: columns in which a comma may be either mark: they are read as texts, to be looked at.
     """
 
     columns: list[str]
+    of_file: str | None = None
+    unclear: Sequence[str] = ()
 
     def __init__(self, path: Path, name: str, as_typed: str, text: TextFormat) -> None:
         self.path, self.name, self.as_typed, self.text = path, name, as_typed, text
@@ -88,6 +94,10 @@ class TableFile(ABC):
     def chunks(self, size: int | None, texts: Iterable[str] | None = ()) -> Chunks:
         """Chunks of about `size` bytes; None: all in one. `texts` as in `rows`."""
         return self.rows(2**31 if size is None else max(1, int(size / self.bytes_per_row())), texts)
+
+    def as_in_run(self, seen_decimal: str | None) -> None:
+        """Take the decimal mark that a finished run has found, whatever this file looks like."""
+        self.text, self.unclear = replace(self.text, seen_decimal=seen_decimal), ()
 
     @abstractmethod
     def rows(self, count: int, texts: Iterable[str] | None = (), as_written: bool = False) -> Chunks:

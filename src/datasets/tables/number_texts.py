@@ -80,13 +80,14 @@ def learnt(texts: Sequence[str], name: str, decimal: str | None, of_file: str | 
     Args:
         texts: different ones.
         decimal: the mark that the user has said; None: the texts decide.
-        of_file: the mark that other columns have, where it is known.
+        of_file: the mark that other columns have; ";" where fields are parted so, which makes commas for decimals
+            likely; None: not known.
 
     Raises:
         UserError: a comma or point may be either mark, or is both; what to type.
     """
-    found = [match for match in map(NUMBER.fullmatch, map(str.strip, texts)) if match]
-    if not found or len(found) < (0.5 if len(texts) > 20 else 0.9) * len(texts):
+    found = matched(texts)
+    if not found:
         return None
     before, behind = _common(match["before"] for match in found), _common(match["behind"] for match in found)
     if before is None or behind is None:
@@ -99,6 +100,12 @@ def learnt(texts: Sequence[str], name: str, decimal: str | None, of_file: str | 
         marks.add(match["digits"], match[0])
     thousands, decimal = marks.settled(decimal, of_file)
     return NumberFormat(before, behind, thousands, decimal)
+
+
+def matched(texts: Sequence[str]) -> list[re.Match[str]]:
+    """Those that are numbers, however written; nothing if most, or of a few nearly all, are none."""
+    found = [match for match in map(NUMBER.fullmatch, map(str.strip, texts)) if match]
+    return found if len(found) >= (0.5 if len(texts) > 20 else 0.9) * len(texts) else []
 
 
 def sample(texts: Iterable[str]) -> list[str]:
@@ -172,8 +179,8 @@ class Marks:
         for mark in (mark for mark in ",." if mark in self.groups):
             return "," if mark == "." else "."
         if not self.either:
-            return of_file or "."
-        if list(self.either) == [","] and of_file != "," and self.long is None:
+            return "," if of_file == "," else "."
+        if list(self.either) == [","] and (of_file == "." or (of_file is None and self.long is None)):
             return "."  # three digits behind every comma
         if list(self.either) == ["."] and of_file == ",":
             return ","

@@ -30,7 +30,7 @@ def read_table(
     shape: list[int] | None,
     separator: str | None,
     decimal: str | dict[str, str] | None,
-    encoding: str,
+    encoding: str | None,
     max_line: int,
     in_memory: bool | None,
     cache: str | None,
@@ -51,8 +51,7 @@ def read_table(
         date_format: of dates in texts, as in strptime; None: ISO 8601.
         missing: drop rows with missing values, or impute (the mean, or the most frequent category, of the training
             rows); None: they are refused. Rows without a target are left out in both cases.
-        separator, decimal, encoding: of a text file; separator None: a tab in .tsv, else a comma; decimal None: the
-            values of each column decide; {column: mark}: of some.
+        separator, decimal, encoding: of a text file; None: found by looking; decimal {column: mark}: of some columns.
         max_line: bytes of a line of a text file; a longer one is refused, before it fills the memory.
         in_memory: None: if the files have up to 256 MB; else they are converted to a file in `cache`, and read there.
         cache: None: the user's own.

@@ -25,7 +25,7 @@ class TableReader:
         columns: specs of the feature columns, with what was learnt from the training rows.
         other_columns: columns that may be there too: targets, and those that were left out.
         shape: of x; None: as many values as there are features.
-        separator, decimal, encoding, max_line, date_format, missing_values: of the run's own table.
+        separator, decimal, encoding, max_line, date_format, missing_values, seen_decimal: of the run's own table.
         targets: specs of the target columns, for the format of their numbers; of runs from before they are not known.
     """
 
@@ -36,15 +36,19 @@ class TableReader:
         shape: list[int] | None,
         separator: str | None,
         decimal: str | dict[str, str] | None,
-        encoding: str,
+        encoding: str | None,
         max_line: int,
         date_format: str | None,
         targets: Sequence[dict[str, Any]] = (),
         missing_values: list[str] | None = None,
+        seen_decimal: str | None = None,
     ) -> None:
         self.columns, self.other_columns = [Column(**spec) for spec in columns], other_columns
         self.encode = RowEncoder(self.columns, self.columns, shape, "the run's table")
-        self.text, self.date_format = TextFormat(separator, decimal, encoding, max_line, missing_values), date_format
+        self.text, self.date_format = (
+            TextFormat(separator, decimal, encoding, max_line, missing_values, seen_decimal or "."),
+            date_format,
+        )
         self.numbers = [column.name for column in self.columns if column.kind == "number"]
         self.targets = [column for column in (Column(**spec) for spec in targets) if column.number_format]
         self.texts = [column.name for column in self.columns if column.is_text]

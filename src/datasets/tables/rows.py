@@ -58,11 +58,11 @@ class RowReader:
         From chunks of about `size` bytes; None: a whole file at once. The first one shows the kinds of the columns.
         """
         if size is not None:  # the others are read knowing which columns are texts
-            for chunk, _ in islice(self.tables[0].chunks(size, self._texts()), 1):
+            for chunk, _ in islice(self.tables[0].chunks(size, self._texts(self.tables[0])), 1):
                 self._add_columns(chunk, self.tables[0])
         for i, table in enumerate(self.tables):
             above = 0
-            for chunk, share in table.chunks(size, self._texts()):
+            for chunk, share in table.chunks(size, self._texts(table)):
                 self._add_columns(chunk, table)
                 features = self._numbers(chunk, self.feature_names, table, above)
                 non_features = self._numbers(chunk, self.roles.non_features, table, above)
@@ -82,13 +82,13 @@ class RowReader:
         if self.left_out:
             notice(f"missing={self.roles.missing}: {self.left_out} of {self.read} rows were left out.")
 
-    def _texts(self) -> list[str] | None:
+    def _texts(self, table: TableFile) -> list[str] | None:
         """The columns to be read as they are written: 007 is no number, nor is a date of digits."""
         date_format = self.roles.date_format
         if date_format and not re.sub("%.", "", date_format):
             return None
         texts = [name for name, column in self.columns.items() if column.is_text]
-        return list(dict.fromkeys([*self.roles.categorical, *self.roles.texts, *texts]))
+        return list(dict.fromkeys([*self.roles.categorical, *self.roles.texts, *table.unclear, *texts]))
 
     def _add_columns(self, chunk: pd.DataFrame, table: TableFile) -> None:
         new = [name for name in self.names if name not in self.columns]
@@ -112,7 +112,7 @@ class RowReader:
 
     def _column(self, series: pd.Series, table: TableFile) -> Column:
         try:
-            return column_of(series, table.text, self.roles.date_format)
+            return column_of(series, table.text, self.roles.date_format, table.of_file)
         except UserError as error:
             raise UserError(f"{table.name}: {error}") from error
 

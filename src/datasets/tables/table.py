@@ -115,6 +115,8 @@ class Table(Dataset):
         fitted = [Column(**spec) for spec in reader["columns"]]
         targets = [Column(**spec) for spec in reader.get("targets", ())]
         self.known = [*fitted, *(column for column in targets if column.number_format)]
+        for table in self.tables.values():
+            table.as_in_run(reader.get("seen_decimal"))
         self.shape = reader["shape"]
         self._encode(fitted)
 
@@ -129,7 +131,7 @@ class Table(Dataset):
             "targets": [self.numeric.columns[name].unfitted().spec() for name in self.targets],
             "other_columns": [*self.roles.non_features, *self.roles.drop],
             "shape": self.shape,
-            **asdict(self.text),
+            **asdict(self.tables["train"].text),
             "date_format": self.roles.date_format,
         }
 

@@ -1,0 +1,75 @@
+"""How a text file is written, found by looking at its beginning: encoding, separator, decimal mark."""
+
+from __future__ import annotations
+
+import codecs
+import csv
+import zlib
+from collections.abc import Iterator, Sequence
+from itertools import zip_longest
+from typing import IO, Any
+
+from src.datasets.tables.number_texts import Marks, matched
+
+START = 2**18  # bytes that show the separator and the decimal mark
+DECODED = 2**26  # bytes that are looked at for an encoding
+BLOCK = 2**20
+BOMS = {codecs.BOM_UTF8: "utf-8-sig", codecs.BOM_UTF16_LE: "utf-16", codecs.BOM_UTF16_BE: "utf-16"}
+SEPARATORS = ";\t|,"
+
+
+def encoding_of(file: IO[bytes] | Any) -> str:
+    """utf-8, or utf-8-sig or utf-16 where a BOM says so; else cp1252, or latin-1 for bytes that are no cp1252."""
+    decoder, is_first, seen = codecs.getincrementaldecoder("utf-8")(), True, b""
+    for block in _blocks(file):
+        if is_first and (bom := next((bom for bom in BOMS if block.startswith(bom)), None)):
+            return BOMS[bom]
+        is_first, seen = False, block
+        try:
+            decoder.decode(block)
+        except UnicodeDecodeError:
+            return "latin-1" if set(seen) & {0x81, 0x8D, 0x8F, 0x90, 0x9D} else "cp1252"
+    return "utf-8"
+
+
+def separator_of(lines: Sequence[str], default: str) -> str:
+    """What parts all of these lines into as many fields as the first, two at least; `default` before others."""
+    for separator in dict.fromkeys([default, *SEPARATORS]):
+        widths = {len(fields) for fields in parted(lines, separator)}
+        if len(widths) == 1 and widths != {1}:
+            return separator
+    return default
+
+
+def parted(lines: Sequence[str], separator: str) -> list[list[str]]:
+    """The fields of lines; nothing if they cannot be parted so."""
+    try:
+        return [fields for fields in csv.reader(lines, delimiter=separator) if fields]
+    except csv.Error:
+        return []
+
+
+def decimal_of(rows: Sequence[Sequence[str]]) -> tuple[str | None, list[int]]:
+    """The decimal mark of all columns whose values decide, None if they differ; and the places of those that do not."""
+    marks: set[str] = set()
+    unclear = []
+    for place, texts in enumerate(zip_longest(*rows, fillvalue="")):
+        found = matched([text for text in texts if text.strip()])
+        column = Marks("")
+        for match in found:
+            column.add(match["digits"], match[0])
+        marks.update(column.decimals)
+        if column.either and not column.decimals:
+            unclear.append(place)
+    return (marks.pop() if len(marks) == 1 else None), unclear
+
+
+def _blocks(file: IO[bytes] | Any) -> Iterator[bytes]:
+    """The beginning of a file, as far as it can be read."""
+    try:
+        for _ in range(DECODED // BLOCK):
+            if not (block := file.read(BLOCK)):
+                return
+            yield block
+    except (OSError, EOFError, zlib.error):
+        return
