@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import os
+import subprocess
+import sys
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -13,6 +16,7 @@ import torch
 
 from src.console.messages import UserError
 from src.datasets.tables import TableReader
+from tests.conftest import PROJECT
 from tests.sources import source
 from tests.test_table import rows, table_of
 
@@ -92,7 +96,7 @@ UNDECIDED = {
 @pytest.mark.parametrize("case", UNDECIDED)
 def test_what_the_values_do_not_decide_is_asked_for(case, call, capsys):
     texts, says = UNDECIDED[case]
-    Path("t.csv").write_text(rows(40, x=texts))
+    pd.DataFrame({"a": np.arange(40), "x": texts, "y": np.arange(40) ** 2}).to_csv("t.csv", index=False)
     command = ["train", "data=table", "data.path=t.csv", "data.target=y", "trainer.max_epochs=1", "net.hidden=[4]"]
     assert call(*command) == 1
     said = capsys.readouterr().err
@@ -375,3 +379,48 @@ def test_where_other_columns_have_decimal_commas_points_part_thousands():
     text = "x;z;y\n" + "".join(f"{i + 1}.{i:03};{i},5;{i * i % 37}\n" for i in range(40))
     clean = "x;z;y\n" + "".join(f"{(i + 1) * 1000 + i};{i}.5;{i * i % 37}\n" for i in range(40))
     assert torch.equal(table_of(text, target="y").x, table_of(clean, target="y").x)  # pyrefly: ignore
+
+
+def test_all_bad_columns_are_told_at_once(call, capsys):
+    columns = {
+        "who": [f"p{i}" for i in range(40)],
+        "size": ["1,5", "2.5"] * 20,
+        "day": ["02/01/2020", "03/02/2020"] * 20,
+        "built": [f"2020-01-{1 + i % 30:02}" if i != 6 else "soon" for i in range(40)],
+        "hole": [i / 7 if i != 9 else "" for i in range(40)],
+    }
+    Path("t.csv").write_text(rows(40, **columns))
+    assert call("train", "data=table", "data.path=t.csv", "data.target=y") == 1
+    said = capsys.readouterr().err.splitlines()
+    assert len(said) == 6
+    text = "\n".join(said)
+    for sentence in (
+        "t.csv: size holds '2.5' and '1,5', in which the decimal mark is not the same.",
+        "t.csv: day holds '02/01/2020', in which day and month may stand either way round",
+        "t.csv, row 7: built is 'soon', which is not a date",
+        "t.csv has missing values in: hole (1). Say data.missing=drop",
+        "t.csv: who has 40 different texts in 40 rows, too many to learn from. Leave it out: data.drop=[who].",
+        "To leave these columns out: data.drop=[who,size,day,built].",
+    ):
+        assert sentence in text
+    assert not Path("outputs").exists() or not [*Path("outputs").iterdir()]
+
+
+def test_the_advice_for_names_works_as_it_is_printed(python, capfd):
+    """In a shell: names of two columns, one of which needs quotes."""
+    names = {"full name": [f"p{i}" for i in range(40)], "it's a $": [f"q{i}" for i in range(40)]}
+    Path("t.csv").write_text(rows(40, **names))
+    first = python("src.train", "data=table", "data.path=t.csv", "data.target=y")
+    assert "t.csv: full name, it's a $ have more than 20 different texts in 40 rows, too many" in first.stderr
+    advice = first.stderr.partition("Leave them out: ")[2].strip().rstrip(".")
+    command = f"{sys.executable} -m src.train data=table data.path=t.csv data.target=y trainer.max_epochs=1 {advice}"
+    done = subprocess.run(["bash", "-c", command], env={**os.environ, "PYTHONPATH": str(PROJECT)}, capture_output=True)
+    assert done.returncode == 0, done.stderr
+
+
+def test_a_target_of_names_is_not_to_be_left_out(call, capsys):
+    Path("t.csv").write_text(rows(40, who=[f"p{i}" for i in range(40)]))
+    assert call("train", "data=table", "data.path=t.csv", "data.target=who") == 1
+    said = capsys.readouterr().err
+    assert "data.target=who holds 40 different texts in 40 rows, too many to be classes." in said
+    assert "drop" not in said

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator, Sequence
-from contextlib import nullcontext
+from contextlib import contextmanager, nullcontext
 from itertools import islice
 
 import numpy as np
@@ -19,6 +19,7 @@ from src.datasets.tables.roles import Roles, check_same_columns, dropping
 
 CHUNK = 2**26  # bytes of a large file that are read at once
 MOST_CATEGORIES = 10_000
+MOST_TOLD = 10  # problems
 MANY = 1000  # columns, of which a bar is shown
 
 
@@ -46,6 +47,7 @@ class RowReader:
         self.columns = {column.name: column.unfitted() for column in known}
         self.ends = [0] * len(tables)
         self.left_out, self.read = 0, 0
+        self.problems: dict[str, str] = {}  # column -> what is wrong with it
 
     @property
     def names(self) -> list[str]:
@@ -68,6 +70,7 @@ class RowReader:
                 non_features = self._numbers(chunk, self.roles.non_features, table, above)
                 above += len(chunk)
                 keep = self._complete(features, non_features, table, above)
+                self._raise_problems(above, table)
                 self.ends[i] += int(keep.sum())
                 self.left_out, self.read = self.left_out + int((~keep).sum()), self.read + len(chunk)
                 yield features[keep], non_features[keep], (i + share) / len(self.tables)
@@ -96,10 +99,12 @@ class RowReader:
         with progress("looking at the columns", len(new)) if len(new) > MANY else nullcontext(lambda n: None) as done:
             for number, name in enumerate(new):
                 is_category = name in categories
-                column = Column(name, "category") if is_category else self._column(chunk[name], table)
+                column = Column(name, "category")
+                with self._noting(name, f"{table.name}: "):
+                    if not is_category:
+                        column = column_of(chunk[name], table.text, self.roles.date_format, table.of_file)
                 self.columns[name] = column
                 done(number + 1)
-
         if new and not self.known:
             self._check_date_format()
 
@@ -110,21 +115,40 @@ class RowReader:
             others = "".join(f"; {column.name} is as {column.date_format}" for column in found)
             raise UserError(f"date_format={said}: no column of {self.tables[0].name} is written so{others}.")
 
-    def _column(self, series: pd.Series, table: TableFile) -> Column:
+    @contextmanager
+    def _noting(self, name: str, where: str = "") -> Iterator[None]:
+        """Inside it a UserError is a problem of this column, to be told with those of the others."""
         try:
-            return column_of(series, table.text, self.roles.date_format, table.of_file)
+            yield
         except UserError as error:
-            raise UserError(f"{table.name}: {error}") from error
+            self.problems.setdefault(name, f"{where}{error}")
+
+    def _raise_problems(self, rows: int, table: TableFile) -> None:
+        """Raise UserError if a column has a problem: of all columns."""
+        if not self.problems:
+            return
+        for name in () if self.known else self.feature_names:
+            with self._noting(name):
+                refuse_names([self.columns[name]], rows, table.name)
+        told, names = [*self.problems.values()], [name for name in self.feature_names if name in self.problems]
+        if len(told) > MOST_TOLD:
+            told[MOST_TOLD:] = [f"... and {len(told) - MOST_TOLD} more columns."]
+        if len(names) > 1:
+            told.append(f"To leave these columns out: {dropping(names)}.")
+        raise UserError("\n".join(told))
 
     def _numbers(self, chunk: pd.DataFrame, names: list[str], table: TableFile, above: int) -> np.ndarray:
-        matrix = np.empty((len(chunk), len(names)))
+        matrix = np.zeros((len(chunk), len(names)))
         for j, name in enumerate(names):
             column = self.columns[name]
-            matrix[:, j] = numbers(
-                chunk[name], column, table.name, above, table.text, self.roles.date_format, grow=True
-            )
-            if len(column.codes) > MOST_CATEGORIES and name != self.roles.group_column:
-                refuse_names(column, above + len(chunk), table.name)
+            if name in self.problems:
+                continue
+            with self._noting(name):
+                matrix[:, j] = numbers(
+                    chunk[name], column, table.name, above, table.text, self.roles.date_format, grow=True
+                )
+                if len(column.codes) > MOST_CATEGORIES and name != self.roles.group_column:
+                    refuse_names([column], above + len(chunk), table.name, MOST_CATEGORIES)
         return matrix
 
     def _complete(self, features: np.ndarray, non_features: np.ndarray, table: TableFile, read: int) -> np.ndarray:
@@ -133,7 +157,7 @@ class RowReader:
         if self.roles.missing is None and missing.any():
             counts = listed([f"{n} ({c})" for n, c in zip(self.names, missing.sum(axis=0), strict=True) if c])
             rows = f" of rows {read - len(features) + 1} to {read}" if read > len(features) else ""
-            raise UserError(
+            self.problems[" missing"] = (
                 f"{table.name} has missing values in: {counts}{rows}. "
                 "Say missing=drop to leave those rows out, or missing=impute to fill them in."
             )
@@ -141,9 +165,19 @@ class RowReader:
         return np.logical_not(needed.any(axis=1))
 
 
-def refuse_names(column: Column, rows: int, where: str) -> None:
-    """Raise UserError for a column of texts, of which hardly any comes twice: names, or notes."""
+def refuse_names(columns: Sequence[Column], rows: int, where: str, most: float | None = None) -> None:
+    """Raise UserError for columns of texts, of which hardly any comes twice: names, or notes.
+
+    Args:
+        most: how many different ones are not too many; None: half as many as there are rows, or 20.
+    """
+    most = max(20, rows // 2) if most is None else most
+    found = [column for column in columns if column.kind == "category" and len(column.codes) > most]
+    if not found:
+        return
+    names = [column.name for column in found]
+    have = f"has {len(found[0].codes)}" if len(found) == 1 else f"have more than {most:.0f}"
     raise UserError(
-        f"{where}: {column.name} has {len(column.codes)} different texts in {rows} rows, too many to learn from. "
-        f"Leave it out: {dropping([column.name])}."
+        f"{where}: {listed(names)} {have} different texts in {rows} rows, too many to learn from. "
+        f"Leave {'it' if len(found) == 1 else 'them'} out: {dropping(names)}."
     )

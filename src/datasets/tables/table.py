@@ -98,9 +98,7 @@ class Table(Dataset):
             UserError: there is nothing to learn.
         """
         columns = self.numeric.feature_columns
-        for column in columns:
-            if column.kind == "category" and len(column.codes) > max(20, len(self) / 2):
-                refuse_names(column, len(self), self.numeric.name)
+        refuse_names(columns, len(self), self.numeric.name)
         check_variety(self.numeric, self.y, self.classes)
         self._encode(fit_columns(columns, self.numeric.blocks(indices), self.roles.missing == "impute"))
 

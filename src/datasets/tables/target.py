@@ -13,7 +13,6 @@ from src.datasets.contract import TargetKind
 from src.datasets.tables.columns import Column
 from src.datasets.tables.fields import as_text
 from src.datasets.tables.numeric import NumericTable
-from src.datasets.tables.rows import refuse_names
 
 BLOCK = 2**16  # values that are looked at at once
 MOST = 1e16
@@ -54,7 +53,8 @@ def check_variety(table: NumericTable, y: Tensor, classes: list[str] | None) -> 
     """
     names = table.roles.target
     if classes is not None and table.columns[names[0]].kind == "category" and len(classes) > max(20, len(y) / 2):
-        refuse_names(table.columns[names[0]], len(y), table.name)
+        count = len(table.columns[names[0]].codes)
+        raise UserError(f"target={names[0]} holds {count} different texts in {len(y)} rows, too many to be classes.")
     if classes is None and len(y) > 1:
         for k, name in enumerate(names):
             if (y[:, k] == y[0, k]).all():
