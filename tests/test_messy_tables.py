@@ -424,3 +424,44 @@ def test_a_target_of_names_is_not_to_be_left_out(call, capsys):
     said = capsys.readouterr().err
     assert "data.target=who holds 40 different texts in 40 rows, too many to be classes." in said
     assert "drop" not in said
+
+
+SUSPECTS: dict[str, tuple[dict[str, Any], str, list[str]]] = {
+    "an ID": ({"n": range(1000, 1060)}, "y", ["n: another whole number in every row, as an ID has. If it is one"]),
+    "a shuffled ID": ({"n": [i * 7 % 60 for i in range(60)]}, "y", ["n: another whole number in every row"]),
+    "a large ID": ({"order_id": [i * 7919 % 60013 for i in range(1, 61)]}, "y", ["order_id: another whole number"]),
+    "the same in other units": ({"z": "y * 2.54 + 1"}, "y", ["z: y follows from it alone. If it would not be known"]),
+    "its logarithm": ({"z": "exp(y)"}, "y", ["z: y follows from it alone."]),
+    "a code of the class": ({"k": ["u", "v"] * 30, "c": ["no", "yes"] * 30}, "c", ["k: c follows from it alone."]),
+    "a number of the class": ({"k": [i % 2 + i / 999 for i in range(60)], "c": ["a", "b"] * 30}, "c", ["k: c follows"]),
+    "counts": ({"k": [i * i % 23 for i in range(60)]}, "y", []),
+    "amounts": ({"k": [i * 7919 % 60013 for i in range(1, 61)]}, "y", []),
+    "a town of a country": ({"k": ["u", "v", "w"] * 20, "c": ["no", "yes"] * 30}, "c", []),
+}
+
+
+@pytest.mark.parametrize("case", SUSPECTS)
+def test_an_id_and_a_column_that_gives_the_target_away_are_named(case, capsys):
+    columns, target, says = SUSPECTS[case]
+    random = np.random.default_rng(1)
+    frame = pd.DataFrame({"noise": random.normal(size=60), "y": random.normal(size=60)})
+    for name, values in columns.items():
+        frame[name] = frame.eval(values) if isinstance(values, str) else list(values)
+    table_of(frame.to_csv(index=False), target=target)
+    said = capsys.readouterr().err.splitlines()
+    assert len(said) == len(says)
+    assert all(line.startswith(start) for line, start in zip(said, says, strict=True))
+    assert table_of(None, target=target).reader is not None
+
+
+def test_notices_say_what_is_typed(call, capsys):
+    pd.DataFrame({"n": range(60), "x": np.sin(np.arange(60)), "stars": [1, 2, 3] * 20}).to_csv("t.csv", index=False)
+    command = ["data=table", "data.path=t.csv", "data.target=stars", "trainer.max_epochs=1", "net.hidden=[4]"]
+    assert call("train", *command) == 0
+    said = capsys.readouterr().err
+    assert "n: another whole number in every row, as an ID has. If it is one, leave it out: data.drop=[n]\n" in said
+    assert "stars: 3 different whole numbers are classes; task=regression predicts stars itself.\n" in said
+    assert call("train", *command, "task=regression", "data.drop=[n]") == 0
+    said = capsys.readouterr().err
+    assert "are classes" not in said
+    assert "as an ID" not in said

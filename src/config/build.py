@@ -15,6 +15,7 @@ from omegaconf import OmegaConf
 from src.config.compose import HYDRA_1_4
 from src.config.trust import check_name, check_object, check_texts, is_trusted
 from src.console.messages import UserError, in_words, nearest
+from src.console.screen import in_keys
 
 HYDRAS_OWN = ("_target_", "_recursive_", "_convert_", "_partial_", "_args_")  # keys that are no parameters
 LIBRARIES = ("torch", "torchmetrics", "lightning")  # whose ValueErrors mean the values that the config gives
@@ -68,7 +69,8 @@ def named(path: str, keys: Mapping[str, str], is_library: bool = False) -> Itera
         is_library: the part is a library's, whose ValueErrors and TypeErrors mean the values that it was given.
     """
     try:
-        yield
+        with in_keys(keys):
+            yield
     except UserError as error:
         raise error.in_terms_of(path, keys) from error
     except (ValueError, TypeError) as error:

@@ -28,13 +28,18 @@ class UserError(ValueError):
             path: the key of the part itself, such as net; it stands in front of a text that names no key of it.
             keys: parameter -> key, such as hidden -> net.hidden.
         """
-        text = str(self)
-        if keys:
-            names = "|".join(map(re.escape, sorted(keys, key=len, reverse=True)))
-            text = re.sub(rf"(?<![\w.\-/=?&])({names})=", lambda found: f"{keys[found[1]]}=", text)
+        text = with_keys(str(self), keys)
         if path and not any(key in text for key in keys.values()) and not text.startswith((f"{path}.", f"{path}:")):
             text = f"{path}: {text}"
         return UserError(text)
+
+
+def with_keys(text: str, keys: Mapping[str, str]) -> str:
+    """A text with each `parameter=` in it as the key that the user types for it."""
+    if not keys:
+        return text
+    names = "|".join(map(re.escape, sorted(keys, key=len, reverse=True)))
+    return re.sub(rf"(?<![\w.\-/=?&])({names})=", lambda found: f"{keys[found[1]]}=", text)
 
 
 def nearest(word: str, words: Iterable[str]) -> str:

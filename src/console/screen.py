@@ -5,11 +5,12 @@ from __future__ import annotations
 import math
 import os
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager, nullcontext
 from typing import TYPE_CHECKING, Any
 
 from src.console.lines import Lines
+from src.console.messages import with_keys
 from src.console.signals import stop_if_asked
 
 if TYPE_CHECKING:
@@ -18,6 +19,7 @@ if TYPE_CHECKING:
 _is_taken = False
 _shared: Progress | None = None
 _said: set[str] = set()
+_keys: Mapping[str, str] = {}
 
 
 def is_first_process() -> bool:
@@ -25,8 +27,20 @@ def is_first_process() -> bool:
     return all(os.environ.get(name, "0") == "0" for name in ("RANK", "LOCAL_RANK", "SLURM_PROCID"))
 
 
+@contextmanager
+def in_keys(keys: Mapping[str, str]) -> Iterator[None]:
+    """Inside it notices say the key that the user types for each `parameter=` in them."""
+    global _keys
+    before, _keys = _keys, keys
+    try:
+        yield
+    finally:
+        _keys = before
+
+
 def notice(text: str) -> None:
     """A line that the user should see, once for all devices, and once for all jobs of a sweep."""
+    text = with_keys(text, _keys)
     if is_first_process() and text not in _said:
         print(text, file=sys.stderr)
         if is_taken():

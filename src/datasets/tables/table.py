@@ -20,6 +20,7 @@ from src.datasets.tables.file import TableFile, TextFormat
 from src.datasets.tables.numeric import NumericTable
 from src.datasets.tables.roles import Roles
 from src.datasets.tables.rows import refuse_names
+from src.datasets.tables.suspects import MOST, tell_suspects
 from src.datasets.tables.target import check_training_classes, check_variety, read_target
 
 
@@ -100,6 +101,9 @@ class Table(Dataset):
         columns = self.numeric.feature_columns
         refuse_names(columns, len(self), self.numeric.name)
         check_variety(self.numeric, self.y, self.classes)
+        first = indices.sort().values[:MOST]
+        rows, y = self.numeric.features[first.numpy()], self.y[first].numpy()
+        tell_suspects(columns, rows, y, self.classes is not None, self.targets)
         self._encode(fit_columns(columns, self.numeric.blocks(indices), self.roles.missing == "impute"))
 
     def restore(self, reader: dict[str, Any]) -> None:

@@ -1,0 +1,91 @@
+"""Columns that look as if they should not be learnt from: an ID, or one that alone gives the target away."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+
+import numpy as np
+
+from src.console.screen import notice
+from src.datasets.tables.columns import Column
+from src.datasets.tables.roles import dropping
+
+LEAST, MOST = 30, 5000  # rows that are looked at
+WIDE = 2000  # columns: so many are not looked at
+ID_NAME = re.compile(r"(.*[\W_])?(id|nr|no|number|index|key|uuid)|.*[a-z]I[dD]|Unnamed: 0", re.IGNORECASE)
+CORRELATED = 0.9999
+
+
+def tell_suspects(
+    columns: Sequence[Column], rows: np.ndarray, y: np.ndarray, is_class: bool, target: Sequence[str]
+) -> None:
+    """A notice for each column that looks like an ID, or from which y follows; nothing is left out.
+
+    Args:
+        rows: of training, (N, columns), in the order of the file.
+        y: theirs, (N, K) values or labels, or (N,) class numbers.
+    """
+    if len(rows) < LEAST or len(columns) > WIDE:
+        return
+    for column, values in zip(columns, rows.T, strict=True):
+        if np.isnan(values).any():
+            continue
+        if column.kind == "number" and _is_id(column.name, values):
+            notice(
+                f"{column.name}: another whole number in every row, as an ID has. If it is one, leave it out: "
+                f"{dropping([column.name])}"
+            )
+        elif _gives_away(column, values, y, is_class):
+            notice(
+                f"{column.name}: {', '.join(target)} follows from it alone. If it would not be known beforehand, leave "
+                f"it out: {dropping([column.name])}"
+            )
+
+
+def _is_id(name: str, values: np.ndarray) -> bool:
+    """Whole numbers, all different, that rise, or leave few out, or are called so."""
+    if (values % 1 != 0).any() or len(np.unique(values)) < len(values):
+        return False
+    is_dense = np.ptp(values) < 3 * len(values)
+    return bool(is_dense or (np.diff(values) > 0).all() or ID_NAME.fullmatch(name))
+
+
+def _gives_away(column: Column, values: np.ndarray, y: np.ndarray, is_class: bool) -> bool:
+    if y.ndim > 1 and y.shape[1] > 1:
+        return False
+    y = y.reshape(-1)
+    if len(np.unique(values)) < 2:
+        return False
+    if column.kind == "category":
+        return _is_function(values, y)
+    return _parts(values, y) if is_class else _correlates(values, y)
+
+
+def _is_function(values: np.ndarray, y: np.ndarray) -> bool:
+    """Whether rows of one category have one y, and there are few categories."""
+    order = np.lexsort((y, values))
+    same = values[order][1:] == values[order][:-1]
+    return bool(same.mean() > 0.5 and (y[order][1:] == y[order][:-1])[same].all())
+
+
+def _parts(values: np.ndarray, y: np.ndarray) -> bool:
+    """Whether each class has a range of values for itself."""
+    order = np.lexsort((y, values))
+    values, y = values[order], y[order]
+    changes = y[1:] != y[:-1]
+    return bool(changes.sum() == len(np.unique(y)) - 1 and (values[1:] > values[:-1])[changes].all())
+
+
+def _correlates(values: np.ndarray, y: np.ndarray) -> bool:
+    """Whether y is a line in the values, or rises or falls with them in all rows."""
+    if np.ptp(y) == 0:
+        return False
+    order = np.lexsort((y, values))
+    steps, is_new = np.diff(y[order]), np.diff(values[order]) > 0
+    is_monotone = (
+        len(np.unique(y)) >= LEAST
+        and bool((is_new == (steps != 0)).all())
+        and (np.sign(steps[is_new]) == np.sign(steps[is_new][0])).all()
+    )
+    return bool(is_monotone) or abs(np.corrcoef(values, y)[0, 1]) > CORRELATED
