@@ -42,6 +42,7 @@ def predict(run: Run, path: str, output: str, overrides: list[str] | None = None
         UserError: no finished run, inputs that are not like those that it was trained on, a file that cannot be
             written. Then there is no file, or the one that was there before.
     """
+    _check_heeded(overrides or [])
     cfg = run.config(overrides)
     import torch
     from lightning.fabric import Fabric
@@ -76,6 +77,17 @@ def predict(run: Run, path: str, output: str, overrides: list[str] | None = None
         if not count:
             raise UserError(f"{path} holds nothing to predict from.")
     return count
+
+
+def _check_heeded(overrides: list[str]) -> None:
+    """Raise UserError for a key of data by which nothing would change: inputs are read as the run's own were."""
+    heeded = [f"data.{name}" for name in ("batch_size", "num_workers", *LIMITS)]
+    for override in overrides:
+        key = override.partition("=")[0].lstrip("+~")
+        if key.partition(".")[0] == "data" and key not in heeded:
+            raise UserError(
+                f"{override}: src.predict takes {', '.join(heeded)} only, and reads the rest as the run did."
+            )
 
 
 def _batch_size(data: DataDescription) -> int:

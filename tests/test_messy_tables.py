@@ -465,3 +465,37 @@ def test_notices_say_what_is_typed(call, capsys):
     said = capsys.readouterr().err
     assert "are classes" not in said
     assert "as an ID" not in said
+
+
+@pytest.fixture
+def shop(finished, folder):
+    """A run that knows two towns."""
+    Path("t.csv").write_text(rows(40, town=["Oslo", "Bergen"] * 20))
+    finished("data=table", "data.path=t.csv", "data.target=y", "name=shop", "trainer.max_epochs=1", "net.hidden=[4]")
+    return folder
+
+
+def test_a_category_that_the_run_does_not_know_is_none_of_its_own(shop, call, capsys):
+    """As in `src.evaluate`: the other rows have their answers, these have those of no category."""
+    Path("new.csv").write_text("a,town,y\n1,Oslo,1\n2,Oslö,3\n3,Rome,2\n4,Rome,1\n")
+    assert call("predict", "outputs/shop", "new.csv", "-o", "answers.csv") == 0
+    assert "town: the run knows no 'Oslö', 'Rome' (3 rows): they are of no category" in capsys.readouterr().err
+    answers = pd.read_csv("answers.csv")
+    assert len(answers) == 4
+    assert call("evaluate", "outputs/shop", "data.path=new.csv", "--resamples", "0") == 0
+    [line] = [line for line in capsys.readouterr().out.splitlines() if line.startswith("test/mae")]
+    assert float(line.split()[1]) == pytest.approx((answers.predicted_y - answers.y).abs().mean(), rel=1e-3)
+
+
+def test_columns_that_the_run_does_not_know_are_left_alone(shop, call, capsys):
+    Path("new.csv").write_text("note,a,town,when\nkept,1,Oslo,later\n")
+    assert call("predict", "outputs/shop", "new.csv", "-o", "answers.csv") == 0
+    assert "new.csv: the run knows no note, when, and does without." in capsys.readouterr().err
+    assert list(pd.read_csv("answers.csv").columns) == ["note", "a", "town", "when", "predicted_y"]
+
+
+@pytest.mark.parametrize("change", ["data.on_error=skip", "data.separator=;", "data.missing=impute"])
+def test_what_predict_would_ignore_is_refused(shop, call, capsys, change):
+    assert call("predict", "outputs/shop", "t.csv", "-o", "answers.csv", change) == 1
+    assert f"{change}: src.predict takes data.batch_size, data.num_workers, data.max_line" in capsys.readouterr().err
+    assert not Path("answers.csv").exists()

@@ -124,8 +124,8 @@ class RowEncoder:
         values = rows[:, self.places]
         for j, codes in enumerate(self.codes):
             if codes is not None:
-                present = ~np.isnan(values[:, j])
-                values[present, j] = codes[values[present, j].astype(int)]
+                known = values[:, j] >= 0  # neither missing, nor of no category
+                values[known, j] = codes[values[known, j].astype(int)]
         x = torch.from_numpy(encode(self.fitted, values))
         return x if self.shape is None else x.reshape(-1, *self.shape)
 

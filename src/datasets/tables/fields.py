@@ -8,7 +8,7 @@ import numpy as np
 import pandas as pd
 from pandas.api import types
 
-from src.console.messages import UserError, listed, nearest
+from src.console.messages import UserError, listed
 from src.console.screen import notice
 from src.datasets.tables import dates
 from src.datasets.tables.columns import Column
@@ -106,7 +106,7 @@ def _date_column(name: str, texts: pd.Series, date_format: str | None) -> tuple[
 def numbers(
     series: pd.Series, column: Column, where: str, above: int, text: TextFormat, date_format: str | None, grow: bool
 ) -> np.ndarray:
-    """The fields of a chunk as float64 (N,). `grow`: a new category gets the next number.
+    """The fields of a chunk as float64 (N,). `grow`: a new category gets the next number, else -1.
 
     Raises:
         UserError: a field that is not of the column's kind, or infinite; its row, `above` rows above the chunk.
@@ -133,8 +133,6 @@ def numbers(
     written = as_text(series.iloc[row])
     if too_large[row]:
         reason = "infinite, or too large for 32 bits."
-    elif column.kind == "category":
-        reason = f"no category that the run knows.{nearest(written, column.codes)}"
     else:
         reason = f"not a {column.kind}, as others there.{_if_missing(written) if grow else ''}"
     raise UserError(f"{where}, row {above + row + 1}: {column.name} is {written!r}, which is {reason}")
@@ -196,5 +194,5 @@ def _coded(series: pd.Series, column: Column, text: TextFormat, grow: bool) -> n
             continue
         if grow:
             column.codes.setdefault(category, len(column.codes))
-        numbers[i] = column.codes.get(category, np.nan)
+        numbers[i] = column.codes.get(category, -1)
     return numbers[codes]

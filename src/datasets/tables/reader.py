@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterator, Sequence
 from typing import Any
 
@@ -9,10 +10,11 @@ import numpy as np
 import pandas as pd
 from torch import Tensor
 
-from src.console.messages import UserError, nearest
+from src.console.messages import UserError, listed, nearest
+from src.console.screen import notice
 from src.datasets.tables.columns import Column
 from src.datasets.tables.encoding import RowEncoder
-from src.datasets.tables.fields import numbers
+from src.datasets.tables.fields import as_text, numbers
 from src.datasets.tables.file import TableFile, TextFormat
 from src.datasets.tables.open import open_table
 
@@ -57,11 +59,11 @@ class TableReader:
         """Yield rows as they are written in the file, x (B, F) or (B, *shape), and the share that has been read.
 
         Raises:
-            UserError: a column that is missing or not known, or a value that is missing or of another kind.
+            UserError: a column that is missing, or a value that is missing or of another kind.
         """
         table = open_table(path, self.text)
         self._check_columns(table)
-        above = 0
+        above, self.unknown = 0, dict[str, Counter[str]]()
         size = max(batch_size, ROWS)
         # Read twice in step, as texts and as numbers: that is twice as fast as to turn the texts into numbers here.
         both = zip(table.rows(size, as_written=True), table.rows(size, self.texts), strict=True)
@@ -72,6 +74,11 @@ class TableReader:
             for start in range(0, len(chunk), batch_size):
                 yield chunk.iloc[start : start + batch_size], x[start : start + batch_size], share
             above += len(chunk)
+        for name, texts in self.unknown.items():
+            few = listed([repr(text) for text in texts], 5)
+            notice(
+                f"{name}: the run knows no {few} ({texts.total()} rows): they are of no category that the net knows."
+            )
 
     def _with_our_numbers(self, chunk: pd.DataFrame, values: np.ndarray) -> pd.DataFrame:
         """The rows with amounts such as $1,234 as numbers, written as the predictions beside them are."""
@@ -92,9 +99,8 @@ class TableReader:
                 others = [c for c in table.columns if c not in needed]
                 raise UserError(f"{table.as_typed} has no column {name}, which the run needs.{nearest(name, others)}")
         known = {*needed, *self.other_columns}
-        for name in table.columns:
-            if name not in known:
-                raise UserError(f"{table.as_typed}: the run knows no column {name}. Leave it out of the file.")
+        if extra := [name for name in table.columns if name not in known]:
+            notice(f"{table.as_typed}: the run knows no {listed(extra)}, and does without.")
 
     def _numbers(self, chunk: pd.DataFrame, table: TableFile, above: int) -> np.ndarray:
         """The rows of a chunk, (B, columns); `above` is how many rows stand above it."""
@@ -104,6 +110,8 @@ class TableReader:
                 chunk[column.name], column, table.as_typed, above, self.text, self.date_format, grow=False
             )
             missing = np.isnan(values[:, j])
+            if column.kind == "category" and (new := values[:, j] < 0).any():
+                self.unknown.setdefault(column.name, Counter()).update(chunk[column.name][new].map(as_text))
             if column.fill is None and missing.any():
                 row = above + int(missing.argmax()) + 1
                 raise UserError(
