@@ -10,7 +10,7 @@ from __future__ import annotations
 import sys
 from collections.abc import Sequence
 
-from omegaconf import DictConfig
+from omegaconf import DictConfig, OmegaConf
 
 from src.cli.command import entry_point
 from src.cli.session import composed
@@ -18,6 +18,7 @@ from src.config.trust import trusted
 from src.console.screen import is_taken
 from src.run import Run
 from src.training import Training
+from src.training.looking import show_data
 
 
 def fit(cfg: DictConfig, command: Sequence[str], trust: bool = True) -> Run:
@@ -53,6 +54,8 @@ def train(*overrides: str) -> Run:
 @entry_point
 def main(cfg: DictConfig) -> float | None:
     """One run; returns the validation metric that a sweep may optimize, never one of the test."""
+    if OmegaConf.select(cfg, "data.describe") is True:
+        return show_data(cfg)
     run = fit(cfg, ["src.train", *sys.argv[1:]])
     if not is_taken():
         run.report()

@@ -499,3 +499,34 @@ def test_what_predict_would_ignore_is_refused(shop, call, capsys, change):
     assert call("predict", "outputs/shop", "t.csv", "-o", "answers.csv", change) == 1
     assert f"{change}: src.predict takes data.batch_size, data.num_workers, data.max_line" in capsys.readouterr().err
     assert not Path("answers.csv").exists()
+
+
+def test_a_table_can_be_looked_at_without_training(call, capsys):
+    columns = {
+        "price": [f"${v:,}" for v in COUNTS],
+        "day": [d if i % 8 else "?" for i, d in enumerate(DATES.strftime("%d/%m/%Y"))],
+        "town": ["Oslo", "Bergen", "", "Oslo"] * 10,
+        "sold": ["true", "false"] * 20,
+        "note": [f"note {i}" for i in range(40)],
+    }
+    Path("t.csv").write_text(rows(40, **columns))
+    command = ["data=table", "data.path=t.csv", "data.target=y", "data.drop=[note]", "data.describe=true"]
+    assert call("train", *command) == 0
+    said = capsys.readouterr().out
+    lines = {line.split()[0]: " ".join(line.split()) for line in said.splitlines() if line.strip()}
+    amounts = f"{min(COUNTS)} to {max(COUNTS)} {COUNTS[0]}, {COUNTS[1]}, {COUNTS[2]} 1 feature"
+    assert f"price numbers with $ and thousands 0 40 {amounts}" in lines["price"]
+    assert (
+        "day date as %d/%m/%Y 5 35 2023-01-14 to 2023-12-22 2023-01-14, 2023-01-23, 2023-02-01 5 features"
+        in lines["day"]
+    )
+    assert (
+        "town category 10 2 Oslo, Bergen 2 features, one for each category; Oslo where it is missing" in lines["town"]
+    )
+    assert "sold boolean 0 2 True, False 1 feature" in lines["sold"]
+    assert lines["note"] == "note left out: drop="
+    assert "target: numbers" in lines["y"]
+    assert not Path("outputs").exists() or not [*Path("outputs").iterdir()]
+    assert call("train", *command, "name=looked") == 0
+    assert not Path("outputs/looked").exists()
+    assert call("train", "-m", *command, "seed=0,1") == 1

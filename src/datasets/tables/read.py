@@ -35,6 +35,7 @@ def read_table(
     in_memory: bool | None,
     cache: str | None,
     missing_values: list[str | float] | None = None,
+    describe: bool = False,
 ) -> Table:
     """Read CSV, TSV (gzipped too) or Parquet files: x float32 (N, F), or (N, *shape), and y.
 
@@ -57,6 +58,7 @@ def read_table(
         cache: None: the user's own.
         missing_values: texts and numbers that stand for a missing value, beside the usual ones; None, of a run from
             before there were such: pandas' own alone.
+        describe: the table is looked at, not learnt from: missing values are refused in no case.
 
     Raises:
         UserError: no table in a file, or one that cannot be learnt from: where, and what to type.
@@ -73,5 +75,13 @@ def read_table(
     tables = {split: open_table(place, text, key, cache) for split, (key, place) in paths.items() if place is not None}
     if in_memory is None:
         in_memory = sum(table.bytes() for table in tables.values()) <= LARGE
-    roles = Roles(targets, group_column, split_column, list(drop), list(categorical), date_format, missing)
+    roles = Roles(
+        targets,
+        group_column,
+        split_column,
+        list(drop),
+        list(categorical),
+        date_format,
+        missing or ("impute" if describe else None),
+    )
     return Table(tables, roles, text, shape, None if in_memory else cache_folder(cache))

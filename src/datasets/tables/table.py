@@ -18,6 +18,7 @@ from src.datasets.tables.columns import Column
 from src.datasets.tables.encoding import RowEncoder, fit_columns
 from src.datasets.tables.file import TableFile, TextFormat
 from src.datasets.tables.numeric import NumericTable
+from src.datasets.tables.overview import overview
 from src.datasets.tables.roles import Roles
 from src.datasets.tables.rows import refuse_names
 from src.datasets.tables.suspects import MOST, tell_suspects
@@ -136,6 +137,12 @@ class Table(Dataset):
             **asdict(self.tables["train"].text),
             "date_format": self.roles.date_format,
         }
+
+    def overview(self) -> list[list[str]]:
+        """A header, and a line for each column: what it holds, and what becomes of it. After `fit`."""
+        assert self.encoder is not None
+        kind = f"{len(self.classes)} classes" if self.classes is not None else "numbers"
+        return overview(self.numeric, self.encoder.fitted, kind)
 
     def fingerprint(self) -> str:
         """Of all values of all columns that are read, however x is made of them."""

@@ -1,0 +1,77 @@
+"""A table's columns as they were understood, for a user who wants to look before anything is learnt."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from src.datasets.tables.columns import Column
+from src.datasets.tables.encoding import feature_count
+from src.datasets.tables.fields import as_text
+from src.datasets.tables.numeric import NumericTable
+
+ROWS = 2**16  # that are looked at
+EXAMPLES = 3
+HEADER = ["column", "kind", "missing", "distinct", "range", "examples", "what becomes of it"]
+
+
+def overview(table: NumericTable, fitted: list[Column], target: str) -> list[list[str]]:
+    """`HEADER`, and a line for each column in the order of the file.
+
+    Args:
+        fitted: the feature columns, with what the training rows have taught.
+        target: how the target is read, such as "3 classes".
+    """
+    roles, by_name = table.roles, {column.name: column for column in fitted}
+    uses = dict.fromkeys(roles.drop, "left out: drop=")
+    uses |= dict.fromkeys(roles.target, f"target: {target}")
+    uses |= dict.fromkeys(roles.texts, "keeps rows together") | {roles.split_column or "": "says the split"}
+    features, others = table.features[:ROWS], table.non_features[:ROWS]
+    values = dict(zip(table.reader.feature_names, features.T, strict=True)) | dict(
+        zip(roles.non_features, others.T, strict=True)
+    )
+    lines = []
+    for name in table.reader.tables[0].columns:
+        if name not in values:
+            lines.append([name, "", "", "", "", "", uses[name]])
+            continue
+        use = uses.get(name) or _use(by_name[name], roles.missing)
+        lines.append([name, *_facts(table.columns[name], values[name]), use])
+    return [HEADER, *lines]
+
+
+def _facts(column: Column, values: np.ndarray) -> list[str]:
+    """Kind, missing, distinct, range and examples."""
+    present = values[~np.isnan(values)]
+    distinct, first = np.unique(present, return_index=True)
+    examples = [_shown(column, value) for value in present[np.sort(first)[:EXAMPLES]]]
+    has_range = column.kind in ("number", "date") and len(present) > 0
+    bounds = f"{_shown(column, distinct[0])} to {_shown(column, distinct[-1])}" if has_range else ""
+    return [_kind(column), str(len(values) - len(present)), str(len(distinct)), bounds, ", ".join(examples)]
+
+
+def _kind(column: Column) -> str:
+    if column.number_format:
+        return str(column.number_format)
+    return f"date as {column.date_format}" if column.date_format else column.kind
+
+
+def _shown(column: Column, value: float) -> str:
+    if column.kind == "category":
+        return list(column.codes)[int(value)]
+    if column.kind == "date":
+        return str(np.datetime64(round(value * 86_400), "s")).removesuffix("T00:00:00")
+    return str(bool(value)) if column.kind == "boolean" else as_text(round(value, 6))
+
+
+def _use(column: Column, missing: str | None) -> str:
+    count = feature_count(column)
+    made = {
+        "category": f"{count} features, one for each category",
+        "date": f"{count} features: days, year, week{', day' if column.clock else ''}",
+    }.get(column.kind, "1 feature")
+    filled = (
+        f"; {_shown(column, column.fill)} where it is missing"
+        if missing == "impute" and column.fill is not None
+        else ""
+    )
+    return made + (filled if column.kind != "category" or column.codes else "")

@@ -1,0 +1,55 @@
+"""data.describe=true: the data as they were understood, and nothing is trained."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from hydra.core.hydra_config import HydraConfig
+from omegaconf import DictConfig
+
+from src.config.build import build
+from src.config.check import check
+from src.config.trust import trusted
+from src.console import startup
+from src.console.messages import UserError
+from src.console.screen import is_taken
+from src.run import Run
+from src.training.claim import Claim
+
+WIDTH = 240  # of the table where no terminal says its own
+
+
+def show_data(cfg: DictConfig) -> None:
+    """Print the columns of a table as they were understood; leaves no folder behind.
+
+    Raises:
+        UserError: what is wrong with the config, or with the table; a sweep.
+    """
+    try:
+        if is_taken():
+            raise UserError("data.describe=true: it says nothing of a sweep. Leave out -m.")
+        check(cfg)
+        with trusted():
+            data = build(cfg.data, "data")
+            data.setup("fit")
+        startup.end()
+        _print(data.dataset.overview())
+    finally:
+        Claim(Run(HydraConfig.get().runtime.output_dir), cfg).remove_if_empty()
+
+
+def _print(lines: list[list[str]]) -> None:
+    from rich import box
+    from rich.console import Console
+    from rich.table import Table
+    from rich.text import Text
+
+    console: Any = Console(highlight=False)
+    if not console.is_terminal:
+        console = Console(highlight=False, width=WIDTH)
+    table = Table(*lines[0], box=box.SIMPLE)
+    for line in lines[1:]:
+        table.add_row(*map(Text, line))
+    with console.capture() as capture:
+        console.print(table)
+    print(capture.get(), end="")
