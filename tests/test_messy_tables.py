@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import os
+import sqlite3
 import subprocess
 import sys
 from collections.abc import Callable
+from contextlib import closing
 from pathlib import Path
 from typing import Any
 
@@ -530,3 +532,87 @@ def test_a_table_can_be_looked_at_without_training(call, capsys):
     assert call("train", *command, "name=looked") == 0
     assert not Path("outputs/looked").exists()
     assert call("train", "-m", *command, "seed=0,1") == 1
+
+
+@pytest.fixture
+def houses() -> pd.DataFrame:
+    """Also in clean.csv: a number, a count, a date, a category that looks like a number, one with holes, the target."""
+    frame = pd.DataFrame(
+        {
+            "size": AMOUNTS,
+            "rooms": [i % 5 for i in range(40)],
+            "built": DATES,
+            "zip": [f"{i % 4:05}" for i in range(40)],
+        }
+    ).assign(town=["Oslo", "Bergen", None, "Oslo"] * 10, y=np.sqrt(np.arange(40)))
+    frame.to_csv("clean.csv", index=False)
+    return frame
+
+
+def test_an_excel_file_holds_the_same_as_the_csv(houses, train, call, capsys):
+    options: dict[str, Any] = {"target": "y", "missing": "impute", "categorical": ["zip"]}
+    expected = table_of(None, "clean.csv", **options)
+    with pd.ExcelWriter("t.xlsx") as writer:
+        houses.to_excel(writer, sheet_name="Sold", index=False)
+        houses.to_excel(writer, sheet_name="Old", index=False)
+    capsys.readouterr()
+    table = table_of(None, "t.xlsx", **options)
+    assert "t.xlsx: of its sheets Sold, Old the first is read." in capsys.readouterr().err
+    for part in ("x", "y"):
+        assert torch.equal(getattr(table, part), getattr(expected, part))
+    run = [
+        "data=table",
+        "data.target=y",
+        "data.missing=impute",
+        "data.categorical=[zip]",
+        "trainer.max_epochs=1",
+        "net.hidden=[4]",
+    ]
+    train(*run, "data.path=t.xlsx", "name=r")
+    for path in ("t.xlsx", "clean.csv"):
+        assert call("predict", "outputs/r", path, "-o", f"{path}.answers.csv") == 0
+    answers, others = (pd.read_csv(f"{path}.answers.csv", dtype={"zip": str}) for path in ("t.xlsx", "clean.csv"))
+    pd.testing.assert_frame_equal(answers, others)
+    assert call("evaluate", "outputs/r", "--resamples", "0") == 0
+    Path("t.xlsx").write_text("no")
+    assert call("evaluate", "outputs/r", "--resamples", "0") == 1
+    assert "t.xlsx cannot be read as Excel" in capsys.readouterr().err
+
+
+def test_rows_of_a_database_are_those_of_the_csv(houses, train, call, capsys):
+    options: dict[str, Any] = {"target": "y", "missing": "impute", "categorical": ["zip"]}
+    expected = table_of(None, "clean.csv", **options)
+    with closing(sqlite3.connect("x.db")) as connection:
+        houses.assign(built=houses.built.dt.strftime("%Y-%m-%d")).to_sql("houses", connection, index=False)
+    query = "select size, rooms, built, zip, town, y from houses"
+    table = table_of(None, "sqlite:///x.db", query=query, **options)
+    for part in ("x", "y"):
+        assert torch.equal(getattr(table, part), getattr(expected, part))
+    run = [
+        "data=table",
+        "data.target=y",
+        "data.missing=impute",
+        "data.categorical=[zip]",
+        "trainer.max_epochs=1",
+        "net.hidden=[4]",
+    ]
+    train(*run, "data.path=sqlite:///x.db", f"data.query='{query}'", "name=r")
+    for path, answers in (("sqlite:///x.db", "answers.csv"), ("clean.csv", "other.csv")):
+        assert call("predict", "outputs/r", path, "-o", answers) == 0
+    assert pd.read_csv("answers.csv").predicted_y.tolist() == pd.read_csv("other.csv").predicted_y.tolist()
+    assert call("evaluate", "outputs/r", "--resamples", "0") == 0
+    capsys.readouterr()
+    for words, says in (
+        (
+            ["data.path=sqlite:///x.db"],
+            'it has the tables houses. Say which rows, as in "data.query=select * from houses".',
+        ),
+        (["data.path=sqlite:///y.db", f"data.query='{query}'"], "data.path=sqlite:///y.db: y.db is not a file."),
+        (["data.path=sqlite:///x.db", "data.query=select no from houses"], "no such column: no."),
+        (["data.path=sqlite:///x.db", "data.query=delete from houses"], "does not begin with select."),
+        (["data.path=no://x", "data.query=select 1"], "no://x"),
+    ):
+        assert call("train", *run, *words) == 1
+        assert says in capsys.readouterr().err
+    with closing(sqlite3.connect("x.db")) as connection:
+        assert connection.execute("select count(*) from houses").fetchone() == (40,)

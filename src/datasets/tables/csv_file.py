@@ -7,7 +7,6 @@ import os
 import re
 import warnings
 import zlib
-from collections import Counter
 from collections.abc import Callable, Iterable
 from dataclasses import replace
 from io import BufferedReader, RawIOBase
@@ -16,9 +15,9 @@ from typing import IO, Any, cast
 
 import pandas as pd
 
-from src.console.messages import UserError, first_line, listed
+from src.console.messages import UserError, first_line
 from src.console.screen import notice
-from src.datasets.tables.file import Chunks, TableFile, TextFormat
+from src.datasets.tables.file import Chunks, TableFile, TextFormat, check_header
 from src.datasets.tables.looking import START, decimal_of, encoding_of, parted, separator_of
 
 
@@ -105,10 +104,7 @@ class CsvFile(TableFile):
         names = first[0].iloc[0].tolist()
         if len(names) == 1:
             self._check_separator(names[0])
-        twice = sorted(name for name, count in Counter(names).items() if name and count > 1)
-        if twice:
-            raise UserError(f"{self.as_typed}: two columns are named {listed(twice)}. Each needs a name of its own.")
-        return [name or f"Unnamed: {i}" for i, name in enumerate(names)]
+        return check_header(names, self.as_typed)
 
     def _check_separator(self, line: str) -> None:
         """Raise UserError if the header, of one name, looks as if it held several."""

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 import numpy as np
 import pandas as pd
 from pandas.api import types
@@ -12,7 +10,7 @@ from src.console.messages import UserError, listed
 from src.console.screen import notice
 from src.datasets.tables import dates
 from src.datasets.tables.columns import Column
-from src.datasets.tables.file import TextFormat
+from src.datasets.tables.file import TextFormat, as_text
 from src.datasets.tables.number_texts import NumberFormat, learnt, sample
 from src.datasets.tables.roles import dropping, listing
 
@@ -142,13 +140,6 @@ def _if_missing(text: str) -> str:
     """What to type if a text stands for a missing value."""
     quoted = listing("missing_values", [text])
     return f" If it stands for a missing value, say {quoted}."
-
-
-def as_text(value: Any) -> str:
-    """A field as a text: a whole number without decimals."""
-    if isinstance(value, (float, np.floating)) and float(value).is_integer():
-        return f"{value:.0f}"
-    return str(value)
 
 
 def _texts(series: pd.Series) -> pd.Series:

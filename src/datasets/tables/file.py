@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
+from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import Any
 
+import numpy as np
 import pandas as pd
 
 from src.console.messages import UserError, listed, nearest
@@ -114,6 +117,46 @@ class TableFile(ABC):
     @abstractmethod
     def bytes_per_row(self) -> float:
         """About how many a row has, uncompressed."""
+
+
+class HeldTable(TableFile):
+    """A table of which all rows are held in memory; each column is of its own type, so that `texts` says nothing."""
+
+    frame: pd.DataFrame
+
+    def rows(self, count: int, texts: Iterable[str] | None = (), as_written: bool = False) -> Chunks:
+        for start in range(0, len(self.frame), count):
+            chunk = self.frame.iloc[start : start + count]
+            yield _as_written(chunk) if as_written else chunk, min(1.0, (start + count) / len(self.frame))
+
+    def bytes(self) -> int:
+        return 0  # beside what is held anyway
+
+    def bytes_per_row(self) -> float:
+        return 1
+
+
+def _as_written(chunk: pd.DataFrame) -> pd.DataFrame:
+    return chunk.apply(lambda column: column.map(as_text, na_action="ignore").astype(object).fillna(""))
+
+
+def as_text(value: Any) -> str:
+    """A field as a text: a whole number without decimals, a day without a time."""
+    if isinstance(value, (float, np.floating)) and float(value).is_integer():
+        return f"{value:.0f}"
+    return str(value).removesuffix(" 00:00:00") if isinstance(value, pd.Timestamp) else str(value)
+
+
+def check_header(names: list[str], as_typed: str) -> list[str]:
+    """The names of columns; `Unnamed: 2` for a third one that is empty.
+
+    Raises:
+        UserError: two of one name.
+    """
+    twice = sorted(name for name, count in Counter(names).items() if name and count > 1)
+    if twice:
+        raise UserError(f"{as_typed}: two columns are named {listed(twice)}. Each needs a name of its own.")
+    return [name or f"Unnamed: {i}" for i, name in enumerate(names)]
 
 
 def check_names(table: TableFile, **options: str | list[str] | None) -> None:

@@ -7,19 +7,25 @@ from urllib.parse import urlparse
 
 from src.console.messages import UserError
 from src.datasets.tables.csv_file import CsvFile
+from src.datasets.tables.excel_file import ExcelFile
 from src.datasets.tables.file import TableFile, TextFormat
 from src.datasets.tables.parquet_file import ParquetFile
+from src.datasets.tables.sql_table import SqlTable
 from src.files.cache import cache_folder
 from src.files.download import download
 
 
-def open_table(path: str, text: TextFormat, key: str | None = None, cache: str | None = None) -> TableFile:
+def open_table(
+    path: str, text: TextFormat, key: str | None = None, cache: str | None = None, query: str | None = None
+) -> TableFile:
     """Find out what a file is, and read its columns.
 
     Args:
-        path: of the file, or the http(s) address from which it is downloaded, once, to `cache`.
+        path: of the file, or the http(s) address from which it is downloaded, once, to `cache`; or the address of a
+            database.
         text: how it is written, if it is a text file.
         key: the parameter that `path` was given for; None for a file that a finished run is to answer.
+        query: of a database.
 
     Raises:
         UserError: no such file, or no table in it.
@@ -27,6 +33,8 @@ def open_table(path: str, text: TextFormat, key: str | None = None, cache: str |
     as_typed = f"{key}={path}" if key else path
     address = urlparse(path)
     is_address = address.scheme in ("http", "https")
+    if "://" in path and not is_address:
+        return SqlTable(path, text, key, query)
     name = Path(address.path if is_address else path).name
     file = download(path, cache_folder(cache) / "downloads") if is_address else Path(path).expanduser()
     if not file.is_file():
@@ -34,4 +42,8 @@ def open_table(path: str, text: TextFormat, key: str | None = None, cache: str |
         raise UserError(f"{as_typed} is not a file{folder}")
     if name.lower().removesuffix(".gz").endswith((".parquet", ".pq")):
         return ParquetFile(file, name, as_typed, text)
+    if name.lower().endswith((".xlsx", ".xlsm")):
+        return ExcelFile(file, name, as_typed, text)
+    if name.lower().endswith(".xls"):
+        raise UserError(f"{as_typed} is of an Excel before 2007. Save it as .xlsx.")
     return CsvFile(file, name, as_typed, text, hints=key is not None)

@@ -6,7 +6,7 @@ import numpy as np
 
 from src.datasets.tables.columns import Column
 from src.datasets.tables.encoding import feature_count
-from src.datasets.tables.fields import as_text
+from src.datasets.tables.file import as_text
 from src.datasets.tables.numeric import NumericTable
 
 ROWS = 2**16  # that are looked at

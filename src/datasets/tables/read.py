@@ -5,8 +5,7 @@ from __future__ import annotations
 from typing import Literal
 
 from src.console.messages import UserError
-from src.datasets.tables.fields import as_text
-from src.datasets.tables.file import TextFormat
+from src.datasets.tables.file import TextFormat, as_text
 from src.datasets.tables.open import open_table
 from src.datasets.tables.roles import Roles
 from src.datasets.tables.table import Table
@@ -36,13 +35,14 @@ def read_table(
     cache: str | None,
     missing_values: list[str | float] | None = None,
     describe: bool = False,
+    query: str | None = None,
 ) -> Table:
-    """Read CSV, TSV (gzipped too) or Parquet files: x float32 (N, F), or (N, *shape), and y.
+    """Read CSV, TSV (gzipped too), Parquet or Excel files, or a database: x float32 (N, F), or (N, *shape), and y.
 
     Columns of numbers, booleans, dates and categories become features as `encoding.encode` says.
 
     Args:
-        path: a file, or an http(s) address.
+        path: a file, an http(s) address, or that of a database, such as sqlite:///x.db.
         target: column of y; several are several values or labels, y (N, K).
         val_path, test_path: files with the rows of these splits.
         split_column: says train, val or test for each row.
@@ -59,6 +59,7 @@ def read_table(
         missing_values: texts and numbers that stand for a missing value, beside the usual ones; None, of a run from
             before there were such: pandas' own alone.
         describe: the table is looked at, not learnt from: missing values are refused in no case.
+        query: the rows of a database, of which `path` is the address.
 
     Raises:
         UserError: no table in a file, or one that cannot be learnt from: where, and what to type.
@@ -72,9 +73,13 @@ def read_table(
         separator, decimal, encoding, max_line, None if missing_values is None else [*map(as_text, missing_values)]
     )
     paths = {"train": ("path", path), "val": ("val_path", val_path), "test": ("test_path", test_path)}
-    tables = {split: open_table(place, text, key, cache) for split, (key, place) in paths.items() if place is not None}
+    tables = {
+        split: open_table(place, text, key, cache, query) for split, (key, place) in paths.items() if place is not None
+    }
     if in_memory is None:
         in_memory = sum(table.bytes() for table in tables.values()) <= LARGE
+    if not in_memory and "://" in path and not path.startswith("http"):
+        raise UserError("in_memory=false: a query may find other rows each time, so they are held in memory.")
     roles = Roles(
         targets,
         group_column,
@@ -84,4 +89,4 @@ def read_table(
         date_format,
         missing or ("impute" if describe else None),
     )
-    return Table(tables, roles, text, shape, None if in_memory else cache_folder(cache))
+    return Table(tables, roles, query, shape, None if in_memory else cache_folder(cache))

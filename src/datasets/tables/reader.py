@@ -14,8 +14,8 @@ from src.console.messages import UserError, listed, nearest
 from src.console.screen import notice
 from src.datasets.tables.columns import Column
 from src.datasets.tables.encoding import RowEncoder
-from src.datasets.tables.fields import as_text, numbers
-from src.datasets.tables.file import TableFile, TextFormat
+from src.datasets.tables.fields import numbers
+from src.datasets.tables.file import TableFile, TextFormat, as_text
 from src.datasets.tables.open import open_table
 
 ROWS = 8192  # that are read at once, at least
@@ -27,7 +27,7 @@ class TableReader:
         columns: specs of the feature columns, with what was learnt from the training rows.
         other_columns: columns that may be there too: targets, and those that were left out.
         shape: of x; None: as many values as there are features.
-        separator, decimal, encoding, max_line, date_format, missing_values, seen_decimal: of the run's own table.
+        separator, decimal, encoding, max_line, date_format, missing_values, seen_decimal, query: of the run's table.
         targets: specs of the target columns, for the format of their numbers; of runs from before they are not known.
     """
 
@@ -44,6 +44,7 @@ class TableReader:
         targets: Sequence[dict[str, Any]] = (),
         missing_values: list[str] | None = None,
         seen_decimal: str | None = None,
+        query: str | None = None,
     ) -> None:
         self.columns, self.other_columns = [Column(**spec) for spec in columns], other_columns
         self.encode = RowEncoder(self.columns, self.columns, shape, "the run's table")
@@ -51,6 +52,7 @@ class TableReader:
             TextFormat(separator, decimal, encoding, max_line, missing_values, seen_decimal or "."),
             date_format,
         )
+        self.query = query
         self.numbers = [column.name for column in self.columns if column.kind == "number"]
         self.targets = [column for column in (Column(**spec) for spec in targets) if column.number_format]
         self.texts = [column.name for column in self.columns if column.is_text]
@@ -61,7 +63,7 @@ class TableReader:
         Raises:
             UserError: a column that is missing, or a value that is missing or of another kind.
         """
-        table = open_table(path, self.text)
+        table = open_table(path, self.text, query=self.query)
         self._check_columns(table)
         above, self.unknown = 0, dict[str, Counter[str]]()
         size = max(batch_size, ROWS)

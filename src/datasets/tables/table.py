@@ -16,7 +16,7 @@ from src.datasets.classes import renumbered
 from src.datasets.contract import TargetKind
 from src.datasets.tables.columns import Column
 from src.datasets.tables.encoding import RowEncoder, fit_columns
-from src.datasets.tables.file import TableFile, TextFormat
+from src.datasets.tables.file import TableFile
 from src.datasets.tables.numeric import NumericTable
 from src.datasets.tables.overview import overview
 from src.datasets.tables.roles import Roles
@@ -30,7 +30,7 @@ class Table(Dataset):
 
     Args:
         tables: by split; or one of all rows, as "train".
-        text: how text files among them are written.
+        query: of a database among them.
         cache: where the tables are converted, to be read there; None: they are held in memory.
     """
 
@@ -39,9 +39,9 @@ class Table(Dataset):
     classes: list[str] | None
 
     def __init__(
-        self, tables: dict[str, TableFile], roles: Roles, text: TextFormat, shape: list[int] | None, cache: Path | None
+        self, tables: dict[str, TableFile], roles: Roles, query: str | None, shape: list[int] | None, cache: Path | None
     ) -> None:
-        self.tables, self.roles, self.text, self.shape, self.cache = tables, roles, text, shape, cache
+        self.tables, self.roles, self.query, self.shape, self.cache = tables, roles, query, shape, cache
         self.targets, self.target = roles.target, ", ".join(roles.target)
         self.known: list[Column] = []  # of a finished run
         self.encoder: RowEncoder | None = None
@@ -136,6 +136,7 @@ class Table(Dataset):
             "shape": self.shape,
             **asdict(self.tables["train"].text),
             "date_format": self.roles.date_format,
+            "query": self.query,
         }
 
     def overview(self) -> list[list[str]]:

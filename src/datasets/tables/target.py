@@ -12,7 +12,7 @@ from src.console.screen import notice
 from src.datasets.classes import check_labels
 from src.datasets.contract import TargetKind
 from src.datasets.tables.columns import Column
-from src.datasets.tables.fields import as_text
+from src.datasets.tables.file import as_text
 from src.datasets.tables.numeric import NumericTable
 
 BLOCK = 2**16  # values that are looked at at once
