@@ -616,3 +616,25 @@ def test_rows_of_a_database_are_those_of_the_csv(houses, train, call, capsys):
         assert says in capsys.readouterr().err
     with closing(sqlite3.connect("x.db")) as connection:
         assert connection.execute("select count(*) from houses").fetchone() == (40,)
+
+
+def test_units_that_differ_are_pointed_out(capsys):
+    table_of(rows(40, x=["$5.00", "€6.00", "$7.50", "€8.00"] * 10), target="y")
+    assert "x: numbers with units that differ ($, €) are taken for categories." in capsys.readouterr().err
+
+
+def test_dates_of_another_kind_are_not_to_be_left_out_at_once(call, capsys):
+    Path("t.csv").write_text(rows(40, x=list(DATES.strftime("%a, %d %b %Y"))))
+    command = ["data=table", "data.path=t.csv", "data.target=y"]
+    assert call("train", *command) == 1
+    said = capsys.readouterr().err
+    assert "If they are dates, say how they are written, as in data.date_format=%d.%m.%Y." in said
+    expected = table_of(rows(40, x=list(DATES.strftime("%Y-%m-%d"))), target="y")
+    table = table_of(rows(40, x=list(DATES.strftime("%a, %d %b %Y"))), target="y", date_format="%a, %d %b %Y")
+    assert torch.equal(table.x, expected.x)  # pyrefly: ignore[bad-argument-type]
+
+
+def test_many_columns_are_not_many_lines(capsys):
+    table_of(rows(40, **{f"x{i}": [f"${v}" for v in COUNTS] for i in range(50)}), target="y")
+    said = capsys.readouterr().err.splitlines()
+    assert (len(said), said[-1]) == (21, "... and 30 more lines of this kind.")

@@ -45,7 +45,7 @@ def converted(reader: RowReader, cache: Path) -> tuple[DiskRows, DiskRows, list[
             summary = _convert(reader, place)
         else:
             for spec in () if reader.known else summary["columns"]:
-                tell_format(Column(**spec))
+                tell_format(Column(**spec), notice)
     reader.columns = {spec["name"]: Column(**spec) for spec in summary["columns"]}
     reader.ends, reader.left_out, reader.read = summary["ends"], summary["left_out"], summary["read"]
     sizes = (len(reader.feature_names), len(reader.roles.non_features))

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import numpy as np
 import pandas as pd
 from pandas.api import types
 
 from src.console.messages import UserError, listed
-from src.console.screen import notice
 from src.datasets.tables import dates
 from src.datasets.tables.columns import Column
 from src.datasets.tables.file import TextFormat, as_text
@@ -18,8 +19,11 @@ LARGEST = float(np.finfo("float32").max)  # nets compute in 32 bits
 BOOLEANS = {"true": 1.0, "false": 0.0}
 
 
-def column_of(series: pd.Series, text: TextFormat, date_format: str | None, of_file: str | None) -> Column:
-    """Kind and format of a column, by its fields; a notice, where the format is not the usual one.
+Tell = Callable[[str], object]
+
+
+def column_of(series: pd.Series, text: TextFormat, date_format: str | None, of_file: str | None, tell: Tell) -> Column:
+    """Kind and format of a column, by its fields; `tell` says them, where the format is not the usual one.
 
     A text among numbers or dates is a mistake, not a category, where these are nine in ten, or half of many different.
 
@@ -38,7 +42,7 @@ def column_of(series: pd.Series, text: TextFormat, date_format: str | None, of_f
             and 19000101 <= series.iloc[0] <= 21001231
             and dates.of_digits(_numbers(series, "."))
         ):
-            notice(
+            tell(
                 f"{name}: {as_text(series.iloc[0])} and others look like dates; date_format=%Y%m%d reads them as such."
             )
         return Column(name, "number")
@@ -53,38 +57,40 @@ def column_of(series: pd.Series, text: TextFormat, date_format: str | None, of_f
         return Column(name, "boolean")
     texts = _texts(series)
     share = 0.5 if texts.nunique() > 20 else 0.9
-    looks = [lambda: _number_column(name, texts, text, of_file), lambda: _date_column(name, texts, date_format)]
+    looks = [lambda: _number_column(name, texts, text, of_file, tell), lambda: _date_column(name, texts, date_format)]
     for look in reversed(looks) if date_format else looks:  # a format may be of digits alone
         column, values = look()
         read = np.count_nonzero(~np.isnan(values))
         if read >= share * len(texts):
-            tell_format(column, f" ({read} of {len(texts)})")
-            _tell_missing(fields, text)
+            tell_format(column, tell, f" ({read} of {len(texts)})")
+            _tell_missing(fields, text, tell)
             return column
     return Column(name, "category")
 
 
-def _tell_missing(fields: pd.Series, text: TextFormat) -> None:
+def _tell_missing(fields: pd.Series, text: TextFormat, tell: Tell) -> None:
     """Say which texts stand for missing values here, though not in a column of categories."""
     seen = fields[fields.isin(set(text.markers_among_numbers) - set(text.markers))]
     if len(seen):
-        notice(f"{fields.name}: {listed([repr(v) for v in seen.unique()], 5)} for missing values ({len(seen)})")
+        tell(f"{fields.name}: {listed([repr(v) for v in seen.unique()], 5)} for missing values ({len(seen)})")
 
 
-def tell_format(column: Column, counts: str = "") -> None:
+def tell_format(column: Column, tell: Tell, counts: str = "") -> None:
     """Say how a column's fields are read, where that is not plain."""
     if column.number_format:
-        notice(f"{column.name}: {column.number_format}{counts}")
+        tell(f"{column.name}: {column.number_format}{counts}")
     elif column.date_format not in (None, dates.ISO):
-        notice(f"{column.name}: dates as {column.date_format}{counts}")
+        tell(f"{column.name}: dates as {column.date_format}{counts}")
 
 
-def _number_column(name: str, texts: pd.Series, text: TextFormat, of_file: str | None) -> tuple[Column, np.ndarray]:
+def _number_column(
+    name: str, texts: pd.Series, text: TextFormat, of_file: str | None, tell: Tell
+) -> tuple[Column, np.ndarray]:
     """The column, if it is one of numbers, and their values."""
     values = _numbers(texts, text.mark)
     if not np.isnan(values).any() and not (text.seen_decimal and text.mark_of(name) is None):
         return Column(name, "number"), values
-    found = learnt(sample(texts), name, text.mark_of(name), of_file)
+    found = learnt(sample(texts), name, text.mark_of(name), of_file, tell)
     if found is None or found == NumberFormat("", "", "", text.mark):
         return Column(name, "number"), values
     return Column(name, "number", number_format=found), found.read(texts)

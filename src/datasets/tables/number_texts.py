@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import re
 from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
 import pandas as pd
 
-from src.console.messages import UserError
+from src.console.messages import UserError, listed
 from src.datasets.tables.roles import dropping
 
 SIGNS = "$€£¥₹₽₩₺₪₫₴฿₱₦¢"
@@ -74,7 +74,9 @@ class NumberFormat:
         return np.where(fits, np.where(in_brackets, -np.abs(values), values), np.nan)
 
 
-def learnt(texts: Sequence[str], name: str, decimal: str | None, of_file: str | None = None) -> NumberFormat | None:
+def learnt(
+    texts: Sequence[str], name: str, decimal: str | None, of_file: str | None, tell: Callable[[str], object]
+) -> NumberFormat | None:
     """How a column of such texts writes its numbers; None if most are none, or have units that differ.
 
     Args:
@@ -82,6 +84,7 @@ def learnt(texts: Sequence[str], name: str, decimal: str | None, of_file: str | 
         decimal: the mark that the user has said; None: the texts decide.
         of_file: the mark that other columns have; ";" where fields are parted so, which makes commas for decimals
             likely; None: not known.
+        tell: says what the user should know.
 
     Raises:
         UserError: a comma or point may be either mark, or is both; what to type.
@@ -91,6 +94,8 @@ def learnt(texts: Sequence[str], name: str, decimal: str | None, of_file: str | 
         return None
     before, behind = _common(match["before"] for match in found), _common(match["behind"] for match in found)
     if before is None or behind is None:
+        units = list(dict.fromkeys(filter(None, (match["before"] or match["behind"] for match in found))))
+        tell(f"{name}: numbers with units that differ ({listed(units, 5)}) are taken for categories.")
         return None
     is_unit = bool(behind) and behind[0] not in f"%‰{SIGNS}" and behind not in CODES
     if is_unit and len({match["digits"] for match in found}) <= FEW:

@@ -66,7 +66,7 @@ def _shown(column: Column, value: float) -> str:
 def _use(column: Column, missing: str | None) -> str:
     count = feature_count(column)
     made = {
-        "category": f"{count} features, one for each category",
+        "category": f"{count} feature{'s, one for each category' if count > 1 else ''}",
         "date": f"{count} features: days, year, week{', day' if column.clock else ''}",
     }.get(column.kind, "1 feature")
     filled = (

@@ -19,7 +19,9 @@ from src.datasets.tables.roles import Roles, check_same_columns, dropping
 
 CHUNK = 2**26  # bytes of a large file that are read at once
 MOST_CATEGORIES = 10_000
-MOST_TOLD = 10  # problems
+MOST_TOLD = 20  # problems, and notices
+MONTHS = "jan|feb|mar|apr|may|jun|jul|aug|sep|oct|nov|dec"
+DATED = re.compile(rf"\d.*\b(19|20)\d\d\b|\b(19|20)\d\d\b.*\d|\b({MONTHS})", re.IGNORECASE)
 MANY = 1000  # columns, of which a bar is shown
 
 
@@ -95,16 +97,20 @@ class RowReader:
 
     def _add_columns(self, chunk: pd.DataFrame, table: TableFile) -> None:
         new = [name for name in self.names if name not in self.columns]
-        categories = {*self.roles.categorical, *self.roles.texts}
+        categories, told = {*self.roles.categorical, *self.roles.texts}, list[str]()
         with progress("looking at the columns", len(new)) if len(new) > MANY else nullcontext(lambda n: None) as done:
             for number, name in enumerate(new):
                 is_category = name in categories
                 column = Column(name, "category")
                 with self._noting(name, f"{table.name}: "):
                     if not is_category:
-                        column = column_of(chunk[name], table.text, self.roles.date_format, table.of_file)
+                        column = column_of(chunk[name], table.text, self.roles.date_format, table.of_file, told.append)
                 self.columns[name] = column
                 done(number + 1)
+        for text in told[:MOST_TOLD]:
+            notice(text)
+        if len(told) > MOST_TOLD:
+            notice(f"... and {len(told) - MOST_TOLD} more lines of this kind.")
         if new and not self.known:
             self._check_date_format()
 
@@ -176,8 +182,11 @@ def refuse_names(columns: Sequence[Column], rows: int, where: str, most: float |
     if not found:
         return
     names = [column.name for column in found]
+    texts = list(found[0].codes)[:MOST_TOLD]
+    is_dated = any(DATED.search(text) for text in texts)
+    dated = " If they are dates, say how they are written, as in date_format=%d.%m.%Y." if is_dated else ""
     have = f"has {len(found[0].codes)}" if len(found) == 1 else f"have more than {most:.0f}"
     raise UserError(
         f"{where}: {listed(names)} {have} different texts in {rows} rows, too many to learn from. "
-        f"Leave {'it' if len(found) == 1 else 'them'} out: {dropping(names)}."
+        f"Leave {'it' if len(found) == 1 else 'them'} out: {dropping(names)}.{dated}"
     )

@@ -18,25 +18,29 @@ CORRELATED = 0.9999
 
 
 def tell_suspects(
-    columns: Sequence[Column], rows: np.ndarray, y: np.ndarray, is_class: bool, target: Sequence[str]
+    columns: Sequence[Column],
+    rows: np.ndarray,
+    training: np.ndarray,
+    y: np.ndarray,
+    is_class: bool,
+    target: Sequence[str],
 ) -> None:
     """A notice for each column that looks like an ID, or from which y follows; nothing is left out.
 
     Args:
-        rows: of training, (N, columns), in the order of the file.
-        y: theirs, (N, K) values or labels, or (N,) class numbers.
+        rows: (N, columns), in the order of the file.
+        training: those of training alone.
+        y: of these, (N, K) values or labels, or (N,) class numbers.
     """
-    if len(rows) < LEAST or len(columns) > WIDE:
+    if len(training) < LEAST or len(columns) > WIDE:
         return
-    for column, values in zip(columns, rows.T, strict=True):
-        if np.isnan(values).any():
-            continue
-        if column.kind == "number" and _is_id(column.name, values):
+    for column, every, values in zip(columns, rows.T, training.T, strict=True):
+        if column.kind == "number" and _is_id(column.name, every):
             notice(
                 f"{column.name}: another whole number in every row, as an ID has. If it is one, leave it out: "
                 f"{dropping([column.name])}"
             )
-        elif _gives_away(column, values, y, is_class):
+        elif not np.isnan(values).any() and _gives_away(column, values, y, is_class):
             notice(
                 f"{column.name}: {', '.join(target)} follows from it alone. If it would not be known beforehand, leave "
                 f"it out: {dropping([column.name])}"
@@ -45,7 +49,7 @@ def tell_suspects(
 
 def _is_id(name: str, values: np.ndarray) -> bool:
     """Whole numbers, all different, that rise, or leave few out, or are called so."""
-    if (values % 1 != 0).any() or len(np.unique(values)) < len(values):
+    if np.isnan(values).any() or (values % 1 != 0).any() or len(np.unique(values)) < len(values):
         return False
     is_dense = np.ptp(values) < 3 * len(values)
     return bool(is_dense or (np.diff(values) > 0).all() or ID_NAME.fullmatch(name))

@@ -103,8 +103,8 @@ class Table(Dataset):
         refuse_names(columns, len(self), self.numeric.name)
         check_variety(self.numeric, self.y, self.classes)
         first = indices.sort().values[:MOST]
-        rows, y = self.numeric.features[first.numpy()], self.y[first].numpy()
-        tell_suspects(columns, rows, y, self.classes is not None, self.targets)
+        rows, training = self.numeric.features[:MOST], self.numeric.features[first.numpy()]
+        tell_suspects(columns, rows, training, self.y[first].numpy(), self.classes is not None, self.targets)
         self._encode(fit_columns(columns, self.numeric.blocks(indices), self.roles.missing == "impute"))
 
     def restore(self, reader: dict[str, Any]) -> None:
