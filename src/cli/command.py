@@ -8,6 +8,7 @@ import os
 import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from multiprocessing import parent_process
 from pathlib import Path
 from typing import Any, NoReturn
 
@@ -34,6 +35,28 @@ def entry_point(task: Callable[[DictConfig], Any]) -> Callable[[], None]:
     """`task(cfg)` as a command with Hydra's overrides and sweeps: exit code 0 only if all was done."""
 
     @functools.wraps(task)
+    def main() -> None:
+        with command():
+            if help.is_asked_for():
+                help.show()
+                return
+            try:
+                hydra.main(config_path=str(CONF), config_name="train", **VERSION)(explained(task))()
+            except OSError as error:
+                if isinstance(error, (HydraException, BrokenPipeError)):  # some of Hydra's are OSErrors
+                    raise
+                raise UserError(
+                    f"The run's folder {error.filename} cannot be made: {error.strerror}. "
+                    "Choose another with name= or hydra.run.dir=."
+                ) from error
+
+    return main
+
+
+def explained(task: Callable[[DictConfig], Any]) -> Callable[[DictConfig], Any]:
+    """`task(cfg)` as a job of Hydra's: the user is told why it has failed, and so is the sweep, if it is one's."""
+
+    @functools.wraps(task)
     def job(cfg: DictConfig) -> Any:
         try:
             return task(cfg)
@@ -47,30 +70,15 @@ def entry_point(task: Callable[[DictConfig], Any]) -> Callable[[], None]:
             explain(error)
             sys.exit(1)
 
-    def main() -> None:
-        with command():
-            if help.is_asked_for():
-                help.show()
-                return
-            try:
-                hydra.main(config_path=str(CONF), config_name="train", **VERSION)(job)()
-            except OSError as error:
-                if isinstance(error, (HydraException, BrokenPipeError)):  # some of Hydra's are OSErrors
-                    raise
-                raise UserError(
-                    f"The run's folder {error.filename} cannot be made: {error.strerror}. "
-                    "Choose another with name= or hydra.run.dir=."
-                ) from error
-
-    return main
+    return job
 
 
 def fails_in_sweep(cfg: DictConfig, error: BaseException) -> NoReturn:
     """The sweep goes on, and says in a line what its user did wrong; a bug has its traceback here."""
-    if words(error) is None or FULL_ERROR:
-        explain(error)
     said = words(error) or repr(error)
-    note_failure(cfg, said)
+    is_new = note_failure(cfg, said)
+    if (words(error) is None or FULL_ERROR) and (is_new or parent_process() is None):  # else it is in the job's log
+        explain(error)
     raise ExplainedError(said) from error
 
 

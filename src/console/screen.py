@@ -33,11 +33,15 @@ def notice(text: str) -> None:
 
 
 @contextmanager
-def taken() -> Iterator[Progress | None]:
-    """Inside it the screen is a sweep's, with the bar given: its runs print no table, and their bars are rows below."""
+def taken(by_another_process: bool = False) -> Iterator[Progress | None]:
+    """Inside it the screen is a sweep's, with the bar given: its runs print no table, and their bars are rows below.
+
+    `by_another_process`: the sweep is that one's, and there is no bar.
+    """
     global _is_taken, _shared
     before = _is_taken, _shared
-    _is_taken, _shared = True, _own_bar(speed_estimate_period=math.inf)  # a job may take hours
+    # A job may take hours.
+    _is_taken, _shared = True, None if by_another_process else _own_bar(speed_estimate_period=math.inf)
     try:
         with _shared or nullcontext():
             yield _shared

@@ -11,7 +11,14 @@ from torch.utils.data import default_collate
 from src.console.messages import UserError
 from src.datasets.contract import Offer
 
+SHARE = "KINDLING_CORES"  # in the environment
 SMALL = 1e8  # floating-point operations: some milliseconds of one core; convolutions are slower in larger batches
+
+
+def cores() -> int:
+    """Processor cores for this process: those that it may use, or its share of them, where a sweep shares them out."""
+    there = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+    return min(there, int(os.environ.get(SHARE, there)))
 
 
 @dataclass(frozen=True)
@@ -53,7 +60,7 @@ class Loading:
         """How many processes load."""
         if self.num_workers is not None:
             return self.num_workers
-        return 0 if offer.fetches_batches else min(8, os.cpu_count() or 1)
+        return 0 if offer.fetches_batches else min(8, cores())
 
     def evaluated_at_once(self, flops: float) -> int:
         """Examples in a batch of which nothing is learnt: more, where a net is so small that each batch costs more.
