@@ -40,7 +40,9 @@ class Fault(L.Callback):
         noted = {name: os.environ.get(name) for name in ("CUDA_VISIBLE_DEVICES", "KINDLING_CORES")}
         noted |= {"threads": torch.get_num_threads(), "begun": time.time(), "group": os.getpgid(0)}
         Path("seen").mkdir(exist_ok=True)
-        Path("seen", str(os.getpid())).write_text(json.dumps(noted))
+        partial = Path("seen", f".{os.getpid()}")
+        partial.write_text(json.dumps(noted))
+        partial.rename(Path("seen", str(os.getpid())))
         what, amount = f"{self.does}_".split("_")[:2]
         blows: dict[str, Callable[[], Any]] = {
             "nothing": lambda: None,
@@ -55,7 +57,7 @@ class Fault(L.Callback):
 
 
 def seen() -> list[dict[str, Any]]:
-    return [json.loads(path.read_text()) for path in Path("seen").iterdir()]
+    return [json.loads(path.read_text()) for path in Path("seen").glob("[0-9]*")]
 
 
 def of_this_test(folder: Path) -> list[str]:

@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any, NoReturn
 
 import hydra
+from hydra._internal.hydra import Hydra
 from hydra.core.hydra_config import HydraConfig
 from hydra.errors import HydraException
 from hydra.types import RunMode
@@ -41,6 +42,7 @@ def entry_point(task: Callable[[DictConfig], Any]) -> Callable[[], None]:
                 help.show()
                 return
             try:
+                Hydra.get_mode = _mode
                 hydra.main(config_path=str(CONF), config_name="train", **VERSION)(explained(task))()
             except OSError as error:
                 if isinstance(error, (HydraException, BrokenPipeError)):  # some of Hydra's are OSErrors
@@ -71,6 +73,12 @@ def explained(task: Callable[[DictConfig], Any]) -> Callable[[DictConfig], Any]:
             sys.exit(1)
 
     return job
+
+
+def _mode(self: Hydra, config_name: str | None, overrides: list[str]) -> RunMode | None:
+    """hydra.mode. Hydra's own looks for it too, but tells what it cannot compose only when it has tried that twice."""
+    options: dict[str, Any] = {"with_log_configuration": False, "validate_sweep_overrides": False}
+    return self.compose_config(config_name, overrides, run_mode=RunMode.MULTIRUN, **options).hydra.mode
 
 
 def fails_in_sweep(cfg: DictConfig, error: BaseException) -> NoReturn:
