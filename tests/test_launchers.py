@@ -22,6 +22,7 @@ import torch
 
 from src.datasets.loading import Loading, cores
 from src.sweeps.gpus import wanted
+from tests.conftest import PROJECT
 from tests.test_sweeps import STUDY, TINY, jobs, moments, scores
 
 FAULT = "+callbacks.fault._target_=tests.test_launchers.Fault"
@@ -300,5 +301,48 @@ def test_a_sweep_whose_processes_are_killed_at_random_ends_as_if_it_had_never_be
 )
 def test_a_refused_command_leaves_nothing_behind(call, capsys, arguments, says):
     assert call("train", "-m", *TINY, "seed=0,1", *arguments) == 1
+    assert f"Error: {says}" in capsys.readouterr().err
+    assert not list(Path("outputs").glob("*"))
+
+
+# --- on other machines ------------------------------------------------------------------------------------------------
+
+REMOTE = {
+    "slurm": ("launcher=slurm", "launcher.cluster=local"),  # the executor that submitit has for trying it
+    "ray": ("launcher=ray", "launcher.options.num_cpus=0.5"),
+}
+PACKAGE = {"slurm": "submitit", "ray": "ray"}
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("launcher", REMOTE)
+def test_one_that_dies_elsewhere_loses_nothing_of_the_others(launcher, call, capsys, monkeypatch):
+    pytest.importorskip(PACKAGE[launcher])
+    monkeypatch.setenv("PYTHONPATH", str(PROJECT))
+    deaths = "+callbacks.fault.does=kill,raise,nothing"
+    for name, arguments in {"study": REMOTE[launcher], "other": ()}.items():
+        does = deaths if arguments else "+callbacks.fault.does=nothing"
+        assert call("train", "-m", *TINY, FAULT, does, f"name={name}", *arguments) == (1 if arguments else 0)
+    said = capsys.readouterr()
+    assert "2 of 3 jobs failed:" in said.err
+    assert "Traceback" not in said.err
+    [alone] = scores(Path("outputs/other")).values()
+    found = {name.partition("does=")[2].partition(",")[0]: values for name, values in scores(STUDY).items()}
+    assert found["nothing"] == alone
+    errors = {name.partition("does=")[2].partition(",")[0]: r["error"] for name, r in jobs().items() if "error" in r}
+    assert errors["raise"] == "ZeroDivisionError('division by zero')"
+    assert errors["kill"]
+    log = next(STUDY.glob("*does=raise*/train.log")).read_text()
+    assert log.count("Traceback") == 1
+    assert "a word\n" in log
+    assert not list(STUDY.glob("*does=nothing*/train.log"))
+
+
+@pytest.mark.quick
+@pytest.mark.parametrize("launcher", REMOTE)
+def test_a_package_that_is_missing_is_named(launcher, call, capsys, monkeypatch):
+    monkeypatch.setattr("src.console.extras.find_spec", lambda package: None)
+    assert call("train", "-m", *TINY, "seed=0,1", *REMOTE[launcher]) == 1
+    says = f'launcher={launcher} needs the package {PACKAGE[launcher]}: pip install -e ".[{launcher}]"'
     assert f"Error: {says}" in capsys.readouterr().err
     assert not list(Path("outputs").glob("*"))

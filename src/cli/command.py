@@ -8,7 +8,6 @@ import os
 import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from multiprocessing import parent_process
 from pathlib import Path
 from typing import Any, NoReturn
 
@@ -24,6 +23,7 @@ from src.cli.errors import FULL_ERROR, ExplainedError, explain, words
 from src.config.compose import CONF, VERSION
 from src.console import startup
 from src.console.messages import UserError
+from src.console.screen import is_others
 from src.console.signals import stop_code, stoppable
 from src.files.atomic import naming
 from src.sweeps.job import note_failure
@@ -85,7 +85,7 @@ def fails_in_sweep(cfg: DictConfig, error: BaseException) -> NoReturn:
     """The sweep goes on, and says in a line what its user did wrong; a bug has its traceback here."""
     said = words(error) or repr(error)
     is_new = note_failure(cfg, said)
-    if (words(error) is None or FULL_ERROR) and (is_new or parent_process() is None):  # else it is in the job's log
+    if (words(error) is None or FULL_ERROR) and (is_new or not is_others()):  # else it is in the job's log
         explain(error)
     raise ExplainedError(said) from error
 

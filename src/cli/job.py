@@ -1,10 +1,15 @@
-"""One job of a sweep: run in this process, and why it has failed."""
+"""One job of a sweep: run in this process or for another, and why it has failed."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import logging
+import os
+from collections.abc import Iterator, Sequence
+from contextlib import ExitStack, contextmanager, redirect_stderr, redirect_stdout
+from dataclasses import dataclass
 from importlib import import_module
-from typing import Any
+from pathlib import Path
+from typing import IO, Any
 
 from hydra import version
 from hydra._internal.core_plugins.basic_launcher import BasicLauncher
@@ -18,6 +23,8 @@ from omegaconf.errors import OmegaConfBaseException
 from src.cli.command import explained
 from src.cli.errors import words
 from src.config.compose import VERSION
+from src.console.screen import taken
+from src.console.signals import stoppable
 from src.datasets.loading import cores
 
 
@@ -32,19 +39,68 @@ def run_job(launcher: Launcher, overrides: Sequence[str], number: int) -> str | 
     return str(result._return_value) if result.status == JobStatus.FAILED else None
 
 
-def run_elsewhere(context: HydraContext, config: DictConfig, overrides: Sequence[str], number: int) -> str | None:
-    """`run_job` in another process than the sweep's, or on another machine.
+@dataclass
+class Work:
+    """A job for another process than the sweep's, or another machine that has the same files.
 
     Args:
         context, config: Hydra's, of the sweep.
     """
-    import torch
 
-    torch.set_num_threads(min(torch.get_num_threads(), cores()))
-    train: Any = import_module("src.train")
-    for base in VERSION.values():  # what `hydra.main` does
-        version.setbase(base)
-    JobRuntime.instance().set("name", config.hydra.job.name)
-    launcher = BasicLauncher()
-    launcher.setup(hydra_context=context, task_function=explained(train.main.__wrapped__), config=config)
-    return run_job(launcher, overrides, number)
+    context: HydraContext
+    config: DictConfig
+    overrides: Sequence[str]
+    number: int
+
+    def __call__(self) -> str | None:
+        """`run_job`, in a process that knows nothing of it yet."""
+        import torch
+
+        torch.set_num_threads(min(torch.get_num_threads(), cores()))
+        train: Any = import_module("src.train")
+        for base in VERSION.values():  # what `hydra.main` does
+            version.setbase(base)
+        JobRuntime.instance().set("name", self.config.hydra.job.name)
+        launcher = BasicLauncher()
+        task = explained(train.main.__wrapped__)
+        launcher.setup(hydra_context=self.context, task_function=task, config=self.config)
+        return run_job(launcher, self.overrides, self.number)
+
+
+@dataclass
+class RemoteWork:
+    """The same in a process that another program has started.
+
+    Args:
+        log: a file in a folder of the job's own, where all that is said goes.
+        folder: where the sweep was started.
+    """
+
+    work: Work
+    log: Path
+    folder: Path
+
+    def __call__(self) -> str | None:
+        os.chdir(self.folder)
+        logging.raiseExceptions = False  # Hydra closes what that program logs into
+        with ExitStack() as around:
+            file = around.enter_context(_opened(self.log))
+            for context in (redirect_stdout(file), redirect_stderr(file), stoppable(), taken(by_another_process=True)):
+                around.enter_context(context)
+            return self.work()
+
+    def checkpoint(self) -> Any:
+        """Slurm's time is up, or it takes the machine away: submitit queues it again, and the run goes on."""
+        from submitit.helpers import DelayedSubmission
+
+        return DelayedSubmission(self)
+
+
+@contextmanager
+def _opened(log: Path) -> Iterator[IO[str]]:
+    """To write at its end. An empty one does not stay."""
+    log.parent.mkdir(parents=True, exist_ok=True)
+    with log.open("a", buffering=1) as file:
+        yield file
+    if log.exists() and log.stat().st_size == 0:
+        log.unlink()

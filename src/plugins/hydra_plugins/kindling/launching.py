@@ -3,21 +3,27 @@
 from __future__ import annotations
 
 import gc
+import os
+import sys
 import time
 from abc import abstractmethod
 from collections.abc import Generator, Iterable
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
+from hydra.core.hydra_config import HydraConfig
 from hydra.plugins.launcher import Launcher
 from hydra.types import HydraContext, TaskFunction
 from omegaconf import DictConfig
 
-from src.cli.job import run_job
+from src.cli.job import RemoteWork, Work, run_job
 from src.config.build import shown
+from src.config.compose import PROJECT
 from src.console.messages import UserError
-from src.console.signals import undivided
-from src.sweeps.job import Ended, Job
+from src.console.signals import stop_code, undivided
+from src.sweeps.job import LOG, Ended, Job
+from src.training.interruption import say_stopped
 
 
 def launched(launcher: Launcher, jobs: Iterable[Job]) -> Generator[Ended]:
@@ -54,6 +60,10 @@ class Streaming(Launcher):
         self.hydra_context, self.config = hydra_context, config
         if self.n_jobs is not None and (type(self.n_jobs) is not int or self.n_jobs < 1):
             raise UserError(f"launcher.n_jobs={shown(self.n_jobs)}: a whole number from 1 is needed, or null.")
+
+    def work(self, job: Job, number: int) -> Work:
+        """A job, for the process that runs it."""
+        return Work(self.hydra_context, self.config, job.overrides, number)
 
     def launch(self, job_overrides: Any, initial_job_idx: int) -> Any:
         raise AssertionError  # `launched` is called in its place
@@ -109,9 +119,27 @@ class Streaming(Launcher):
         finally:
             if running:
                 self.stop([one.handle for one in running])
+                self._say_stopped()
+
+    def _say_stopped(self) -> None:
+        if code := stop_code():
+            HydraConfig.instance().set_config(self.config)  # else no job in this process has done so
+            say_stopped(code, ["src.train", *sys.argv[1:]])
 
     def _reason(self, ended: Running) -> str | None:
         try:
             return self.reason(ended.handle)
         except ChildProcessError as error:
             return ended.job.note_death(str(error))
+
+
+class Remote(Streaming):
+    """Hands jobs to another program, which knows the machines to run them on: those have the same files."""
+
+    def work(self, job: Job, number: int) -> RemoteWork:
+        return RemoteWork(super().work(job, number), job.run.folder / LOG, Path.cwd())
+
+    @staticmethod
+    def let_import() -> None:
+        """Processes that this one starts find what is found here."""
+        os.environ["PYTHONPATH"] = os.pathsep.join(dict.fromkeys([str(PROJECT), *map(os.path.abspath, sys.path)]))

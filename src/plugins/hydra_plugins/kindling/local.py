@@ -2,25 +2,19 @@
 
 from __future__ import annotations
 
-import sys
 from contextlib import suppress
-from functools import partial
 from typing import Any
 
 from hydra.core.config_store import ConfigStore
-from hydra.core.hydra_config import HydraConfig
 from hydra.errors import HydraException
 from hydra_plugins.kindling.launching import Streaming
 from omegaconf.errors import OmegaConfBaseException
 
-from src.cli.job import run_elsewhere
 from src.config.compose import flat
-from src.console.signals import stop_code
 from src.datasets.loading import SHARE, cores
 from src.sweeps.gpus import gpus, wanted
-from src.sweeps.job import Job
+from src.sweeps.job import LOG, Job
 from src.sweeps.processes import JobProcess, asked, first_ended, start_server, stop
-from src.training.interruption import say_stopped
 
 NODE = {"_target_": "hydra_plugins.kindling.local.Local", "n_jobs": "${launcher.n_jobs}"}
 ConfigStore.instance().store(group="hydra/launcher", name="local", node=NODE, provider="kindling")
@@ -46,8 +40,7 @@ class Local(Streaming):
     def begin(self, job: Job, number: int) -> JobProcess:
         mine, self.free = self.free[: (count := self._gpus_for(job))], self.free[count:]
         environment = {SHARE: str(self.share)} | ({"CUDA_VISIBLE_DEVICES": ",".join(mine)} if mine else {})
-        work = partial(run_elsewhere, self.hydra_context, self.config, job.overrides, number)
-        process = JobProcess(work, job.run.folder / "train.log", environment)
+        process = JobProcess(self.work(job, number), job.run.folder / LOG, environment)
         self.taken[process] = mine
         return process
 
@@ -60,9 +53,6 @@ class Local(Streaming):
 
     def stop(self, handles: list[Any]) -> None:
         stop(handles)
-        if code := stop_code():
-            HydraConfig.instance().set_config(self.config)  # else no job in this process has done so
-            say_stopped(code, ["src.train", *sys.argv[1:]])
 
     def _gpus_for(self, job: Job) -> int:
         """How many a job takes; one that cannot be composed none."""
