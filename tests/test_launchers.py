@@ -47,6 +47,7 @@ class Fault(L.Callback):
         what, amount = f"{self.does}_".split("_")[:2]
         blows: dict[str, Callable[[], Any]] = {
             "nothing": lambda: None,
+            "last": lambda: wait_until(lambda: len(list(STUDY.glob("*/results.json"))) == 3),
             "wait": lambda: time.sleep(float(amount)),
             "kill": lambda: os.kill(os.getpid(), signal.SIGKILL),
             "leave": lambda: os._exit(0),
@@ -137,10 +138,10 @@ def test_a_process_that_dies_is_a_bad_job_and_takes_nothing_with_it(call, capsys
 
 def test_the_next_job_begins_as_soon_as_one_ends(call, capsys):
     """Not when all that began with it have."""
-    waits = [f"+callbacks.fault.does=wait_{seconds}" for seconds in (4, 0)]
-    assert call("train", "-m", *TINY, *LOCAL, FAULT, "name=study", f"{waits[0]},wait_0.1,wait_0.2,wait_0.3") == 0
+    does = "+callbacks.fault.does=last,wait_0.1,wait_0.2,wait_0.3"
+    assert call("train", "-m", *TINY, *LOCAL, FAULT, "name=study", does) == 0
     lines = capsys.readouterr().out.splitlines()
-    assert [line.split()[1].rpartition("_")[2] for line in lines[1:5]] == ["0.1", "0.2", "0.3", "4"]
+    assert [line.split()[1].rpartition("=")[2] for line in lines[1:5]] == ["wait_0.1", "wait_0.2", "wait_0.3", "last"]
     assert len({note["group"] for note in seen()}) == 4
 
 

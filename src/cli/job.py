@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import os
+import sys
 from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, contextmanager, redirect_stderr, redirect_stdout
 from dataclasses import dataclass
@@ -73,21 +74,27 @@ class RemoteWork:
 
     Args:
         log: a file in a folder of the job's own, where all that is said goes.
-        folder: where the sweep was started.
+        command: what was typed for the sweep.
+        folder: where.
     """
 
     work: Work
     log: Path
+    command: list[str]
     folder: Path
 
     def __call__(self) -> str | None:
         os.chdir(self.folder)
+        sys.argv[:] = self.command
         logging.raiseExceptions = False  # Hydra closes what that program logs into
         with ExitStack() as around:
             file = around.enter_context(_opened(self.log))
             for context in (redirect_stdout(file), redirect_stderr(file), stoppable(), taken(by_another_process=True)):
                 around.enter_context(context)
-            return self.work()
+            try:
+                return self.work()
+            except SystemExit as stopped:
+                return f"it was stopped, with exit code {stopped.code}"
 
     def checkpoint(self) -> Any:
         """Slurm's time is up, or it takes the machine away: submitit queues it again, and the run goes on."""

@@ -137,7 +137,7 @@ class Remote(Streaming):
     """Hands jobs to another program, which knows the machines to run them on: those have the same files."""
 
     def work(self, job: Job, number: int) -> RemoteWork:
-        return RemoteWork(super().work(job, number), job.run.folder / LOG, Path.cwd())
+        return RemoteWork(super().work(job, number), job.run.folder / LOG, sys.argv, Path.cwd())
 
     @staticmethod
     def let_import() -> None:

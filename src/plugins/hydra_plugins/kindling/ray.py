@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import signal
+import time
 from typing import Any, cast
 
 from hydra.core.config_store import ConfigStore
@@ -13,6 +14,7 @@ from omegaconf import DictConfig, OmegaConf
 from src.cli.job import RemoteWork
 from src.console.extras import need
 from src.console.messages import first_line
+from src.console.signals import undivided
 from src.sweeps.job import Job
 
 NODE = {
@@ -20,6 +22,7 @@ NODE = {
     **{name: f"${{launcher.{name}}}" for name in ("n_jobs", "address", "options")},
 }
 ConfigStore.instance().store(group="hydra/launcher", name="ray", node=NODE, provider="kindling")
+PAUSE = 0.1  # seconds between two looks
 
 
 class Ray(Remote):
@@ -56,8 +59,12 @@ class Ray(Remote):
     def first_ended(self, handles: list[Any]) -> Any:
         import ray
 
-        [ended], _ = ray.wait(handles, num_returns=1)
-        return ended
+        while True:
+            with undivided():  # inside of Ray's waiting a signal would come to another exit code
+                ended, _ = ray.wait(handles, timeout=0)
+            if ended:
+                return ended[0]
+            time.sleep(PAUSE)
 
     def reason(self, handle: Any) -> str | None:
         import ray
@@ -72,4 +79,5 @@ class Ray(Remote):
 
         for handle in handles:
             ray.cancel(handle)
-        ray.wait(handles, num_returns=len(handles))
+        while ray.wait(handles, num_returns=len(handles), timeout=0)[1]:
+            time.sleep(PAUSE)
