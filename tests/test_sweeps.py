@@ -17,6 +17,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from hydra.core.plugins import Plugins
 from omegaconf import OmegaConf
 
 from src.config.compose import flat
@@ -205,6 +206,7 @@ def test_whatever_ends_a_job_does_not_end_the_sweep(call, capsys, monkeypatch, e
 
 
 def test_a_job_that_cannot_be_composed_is_a_bad_job_too(call, capsys, monkeypatch):
+    Plugins.instance()  # which loads the module anew
     monkeypatch.setattr(importlib.import_module("hydra_plugins.kindling.grid"), "MOST_COMPOSED", 1)
     assert call("train", "-m", *TINY, "name=study", "optimizer=adamw,nope") == 1
     assert "optimizer=nope: there are" in capsys.readouterr().err
