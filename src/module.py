@@ -230,7 +230,7 @@ class SupervisedModule(L.LightningModule):
             raise UserError(f"net: {h.net['_target_']} is no torch.nn.Module.")
         freeze(self.net, h.freeze)
         if h.channels_last:  # what reads the weights of a layer in this order passes its outputs on in it
-            self.net.to(memory_format=torch.channels_last)
+            cast(Any, self.net).to(memory_format=torch.channels_last)
         self.loss = build_loss(h.loss, self.task)
         self.input_scale = Standardize(data.input_shape)
         self.train_metrics, self.val_metrics, self.test_metrics = (

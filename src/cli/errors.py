@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import difflib
 import os
+import re
 import sys
 import time
 import traceback
@@ -23,6 +24,7 @@ from omegaconf.errors import (
 
 from src.cli.arguments import groups
 from src.config.compose import flat
+from src.config.quoting import as_text
 from src.console.messages import in_words, nearest
 from src.console.screen import is_first_process
 
@@ -71,10 +73,23 @@ def config_error(error: BaseException) -> str | None:
     if isinstance(cause, MissingMandatoryValue):
         return f"{cause.full_key} has no value: type {cause.full_key}=... (what it takes stands in conf/)."
     if isinstance(error, MissingConfigException) and error.options:
-        group, _, choice = str(error.missing_cfg_file).rpartition("/")
+        file = str(error.missing_cfg_file)
+        group, _, choice = file.rpartition("/") if file.startswith("hydra/") else file.partition("/")
+        if "/" in choice or choice.endswith(".yaml"):
+            is_path = choice.endswith(".yaml")
+            return f"{group}={choice}: {'there is no such file' if is_path else 'the path of a file ends in .yaml'}."
         return f"{group}={choice}: there are {', '.join(error.options)}.{nearest(choice, error.options)}"
+    if found := re.match(r"Multiple values for (\S+)\. To override", str(error)):
+        return f"{found[1]} is chosen already, by what stands in conf/: type {found[1]}=... without a plus."
     if isinstance(error, OverrideParseException):
-        return f"'{error.override}' is not KEY=VALUE. python -m src.train --help shows examples."
+        text = as_text(str(error.override))
+        hint = f"If its value is a text, type {text}." if text else "python -m src.train --help shows examples."
+        return f"'{error.override}' is not KEY=VALUE. {hint}"
+    if "Ambiguous value" in str(error):
+        typed = str(error).split("'", 1)[1].splitlines()[0].rstrip("'")
+        return (
+            f"{typed}: several values make several runs: add -m. If the comma is part of a text, type {as_text(typed)}."
+        )
     if isinstance(error, InterpolationResolutionError):  # our own resolver refuses a name
         return str(error).splitlines()[0].rpartition("interpolation: ")[2]
     return str(error).strip()
