@@ -19,6 +19,7 @@ from typing import Any
 import lightning as L
 import pytest
 import torch
+from hydra.core.plugins import Plugins
 
 from src.datasets.loading import Loading, cores
 from src.sweeps.gpus import wanted
@@ -154,6 +155,7 @@ def test_so_many_bad_jobs_end_it_earlier_and_those_that_run_end_by_themselves(ca
 
 
 def test_a_job_that_cannot_be_composed_is_a_bad_job_too(call, capsys, monkeypatch):
+    Plugins.instance()  # which loads the module anew
     monkeypatch.setattr(importlib.import_module("hydra_plugins.kindling.grid"), "MOST_COMPOSED", 1)
     assert call("train", "-m", *TINY, *LOCAL, "name=study", "optimizer=adamw,nope") == 1
     assert "optimizer=nope: there are" in capsys.readouterr().err
@@ -177,6 +179,7 @@ def test_the_processor_cores_are_shared_out(call, monkeypatch):
 
 def test_each_job_has_a_gpu_of_its_own(call, monkeypatch):
     """The processes that train see the one of them alone; here there is none, and they train without."""
+    Plugins.instance()  # which loads the module anew
     monkeypatch.setattr(importlib.import_module("hydra_plugins.kindling.local"), "asked", lambda _: ["1", "4", "5"])
     arguments = (*TINY, "launcher=local", FAULT, "+callbacks.fault.does=wait_1", "name=study")
     assert call("train", "-m", *arguments, "seed=range(5)") == 0
