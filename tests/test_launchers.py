@@ -21,7 +21,8 @@ import pytest
 import torch
 from hydra.core.plugins import Plugins
 
-from src.datasets.loading import Loading, cores
+from src.console.cores import cores
+from src.datasets.loading import Loading
 from src.sweeps.gpus import wanted
 from tests.conftest import PROJECT
 from tests.test_sweeps import STUDY, TINY, jobs, moments, scores
@@ -299,6 +300,10 @@ def test_a_sweep_whose_processes_are_killed_at_random_ends_as_if_it_had_never_be
         (
             ["launcher=local", "launcher.jobs=1"],
             "'launcher.jobs' is not a key of the config. Did you mean 'launcher.n_jobs'?",
+        ),
+        (
+            ["launcher.n_jobs=2"],
+            "'launcher.n_jobs' is not a key of the config. It is one with launcher=local or launcher=",
         ),
         (["launcher=locl"], "launcher=locl: there are basic, local"),
     ],

@@ -6,9 +6,9 @@ import lightning as L
 import torch
 from lightning.pytorch.callbacks import Callback
 
+from src.console.cores import cores
 from src.console.messages import UserError
 from src.datamodule import data_of
-from src.datasets.loading import cores
 from src.module import SupervisedModule
 
 DEFAULT = torch.get_num_threads()

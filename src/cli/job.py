@@ -24,9 +24,9 @@ from omegaconf.errors import OmegaConfBaseException
 from src.cli.command import explained
 from src.cli.errors import words
 from src.config.compose import VERSION
+from src.console.cores import cores
 from src.console.screen import taken
 from src.console.signals import stoppable
-from src.datasets.loading import cores
 
 
 def run_job(launcher: Launcher, overrides: Sequence[str], number: int) -> str | None:

@@ -8,17 +8,11 @@ from typing import Any
 
 from torch.utils.data import default_collate
 
+from src.console.cores import cores
 from src.console.messages import UserError, first_line
 from src.datasets.contract import Offer
 
-SHARE = "KINDLING_CORES"  # in the environment
 SMALL = 1e8  # floating-point operations: some milliseconds of one core; convolutions are slower in larger batches
-
-
-def cores() -> int:
-    """Processor cores for this process: those that it may use, or its share of them, where a sweep shares them out."""
-    there = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
-    return min(there, int(os.environ.get(SHARE, there)))
 
 
 @dataclass(frozen=True)

@@ -10,7 +10,6 @@ import lightning as L
 import torch
 from lightning.pytorch.callbacks import Callback
 from lightning.pytorch.trainer.states import TrainerFn
-from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure  # not pyplot: no window, no state shared with a notebook
 from torch import Tensor
 
@@ -67,6 +66,8 @@ class Picture(Callback):
 
 def save(figure: Figure, path: Path) -> None:
     """As a PNG file. `Figure.savefig` would lay it out twice, and take a quarter longer."""
+    from matplotlib.backends.backend_agg import FigureCanvasAgg
+
     figure.set_dpi(DPI)
     FigureCanvasAgg(figure).print_png(path)
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import faulthandler
+import gc
 import multiprocessing
 import os
 import signal
@@ -164,6 +165,7 @@ def _run(
     for number in (1, 2):
         os.dup2(sys.stderr.fileno(), number)
     faulthandler.enable()
+    gc.freeze()  # what the server has imported stays: see src/console/startup.py
     with stoppable(ends_process=True), taken(by_another_process=True):
         if FORKS:
             signal.pthread_sigmask(signal.SIG_UNBLOCK, STOPPING)

@@ -113,13 +113,13 @@ class Streaming(Launcher):
                 if not running:
                     return
                 handle = self.first_ended([one.handle for one in running])
-                [ended] = [one for one in running if one.handle is handle]
+                [ended] = [one for one in running if one.handle == handle]
                 running.remove(ended)
                 yield Ended(ended.job, time.monotonic() - ended.start, self._reason(ended))
         finally:
             if running:
                 self.stop([one.handle for one in running])
-                self._say_stopped()
+            self._say_stopped()
 
     def _say_stopped(self) -> None:
         if code := stop_code():

@@ -11,7 +11,7 @@ from hydra_plugins.kindling.launching import Streaming
 from omegaconf.errors import OmegaConfBaseException
 
 from src.config.compose import flat
-from src.datasets.loading import SHARE, cores
+from src.console.cores import SHARE, cores
 from src.sweeps.gpus import gpus, wanted
 from src.sweeps.job import LOG, Job
 from src.sweeps.processes import JobProcess, asked, first_ended, start_server, stop
@@ -19,7 +19,13 @@ from src.sweeps.processes import JobProcess, asked, first_ended, start_server, s
 NODE = {"_target_": "hydra_plugins.kindling.local.Local", "n_jobs": "${launcher.n_jobs}"}
 ConfigStore.instance().store(group="hydra/launcher", name="local", node=NODE, provider="kindling")
 # Beside what the config names: every job imports them, so they are there before.
-IMPORTED = ("src.cli.job", "src.training.executions", "src.callbacks.epoch_ends", "pandas", "matplotlib.pyplot")
+IMPORTED = (
+    "src.cli.job",
+    "src.training.executions",
+    "src.callbacks.epoch_ends",
+    "pandas",
+    "matplotlib.backends.backend_agg",
+)
 
 
 class Local(Streaming):
