@@ -348,4 +348,4 @@ def test_the_class_of_stripes_is_the_direction_in_which_they_change():
 
 def test_images_with_channels_last_are_told():
     with pytest.raises(UserError, match=r"\[28, 28, 3\]: are the channels last\?"):
-        CNN((28, 28, 3), 10, channels=[4], kernel_size=3, activation="ReLU", dropout=0.0)
+        check_image("a CNN", (28, 28, 3))
