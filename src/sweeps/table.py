@@ -41,14 +41,19 @@ def print_groups(jobs: Sequence[Job], monitor: str | None, mode: str | None, bes
     ranked = sorted(groups.items(), key=lambda named: rank(named[1]))
     rows = [["", *metrics, "jobs"]]
     rows += [[n, *(_spread(_scores(group, m)) for m in metrics), str(len(group))] for n, group in ranked[:MOST]]
-    widths = [max(len(row[i]) for row in rows) for i in range(len(rows[0]))]
-    print()
-    for row in rows:
-        print("  ".join(f"{cell:<{width}}" for cell, width in zip(row, widths, strict=True)).rstrip())
+    print_rows(rows)
     if len(groups) > MOST:
         print(f"and {len(groups) - MOST} more")
     if best is not None:
         print(f"best: {best.run}")
+
+
+def print_rows(rows: Sequence[Sequence[str]]) -> None:
+    """Print a table, the heads of its columns first."""
+    widths = [max(len(row[i]) for row in rows) for i in range(len(rows[0]))]
+    print()
+    for row in rows:
+        print("  ".join(f"{cell:<{width}}" for cell, width in zip(row, widths, strict=True)).rstrip())
 
 
 def print_failures(failed: Sequence[Job], of: int) -> None:

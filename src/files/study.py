@@ -1,0 +1,180 @@
+"""The study of a search: where Optuna keeps its trials, and who may write into it. Import it where one is asked for."""
+
+from __future__ import annotations
+
+import inspect
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import optuna
+from optuna.pruners import HyperbandPruner, MedianPruner, NopPruner, SuccessiveHalvingPruner
+from optuna.storages import BaseStorage, InMemoryStorage, JournalStorage, RDBStorage
+from optuna.storages.journal import JournalFileBackend, JournalFileOpenLock
+from optuna.trial import FrozenTrial, TrialState
+from sqlalchemy import make_url, text
+from sqlalchemy.exc import ArgumentError, SQLAlchemyError
+
+from src.console.messages import UserError, first_line, listed, nearest
+from src.files.lock import lock
+
+PRUNERS = {
+    "median": MedianPruner,
+    "halving": SuccessiveHalvingPruner,
+    "hyperband": HyperbandPruner,
+    "none": NopPruner,
+}
+JOURNAL = "study.journal"
+JOB = "job"  # a trial's attribute: the name of its run's folder
+
+
+class _Lock(JournalFileOpenLock):
+    """One that ends with the process that holds it. Optuna's own stays for half a minute after a kill."""
+
+    def __init__(self, path: Path) -> None:
+        super().__init__(str(path))
+        self.path = path
+
+    def acquire(self) -> bool:
+        self.held = self.path.open("a")
+        lock(self.held, waits=True)
+        return True
+
+    def release(self) -> None:
+        self.held.close()
+
+
+def open_storage(url: str | None, folder: Path) -> BaseStorage:
+    """The database at a URL; None: the journal in the folder of a sweep.
+
+    Raises:
+        UserError: it cannot be reached, or read.
+    """
+    optuna.logging.set_verbosity(optuna.logging.WARNING)
+    if url is not None:
+        with answering(url):
+            return RDBStorage(url, engine_kwargs={"pool_pre_ping": True})
+    journal = folder / JOURNAL
+    try:
+        return JournalStorage(JournalFileBackend(str(journal), _Lock(folder / ".study.lock")))
+    except (ValueError, KeyError) as error:
+        raise UserError(
+            f"{journal} is damaged: {first_line(error)}. Remove it, and repeat the command: the runs that are done are "
+            "not run again."
+        ) from error
+
+
+def mend(folder: Path) -> None:
+    """Cut the last line off the journal in a sweep's folder if it is not whole, as after a power cut."""
+    journal = folder / JOURNAL
+    if journal.exists():
+        content = journal.read_bytes()
+        whole = content.rfind(b"\n") + 1
+        if whole < len(content):
+            with journal.open("r+b") as file:
+                file.truncate(whole)
+
+
+@contextmanager
+def answering(url: str | None) -> Iterator[None]:
+    """Inside it a database that does not answer is the user's to mend; its URL is told without the password."""
+    try:
+        yield
+    except ArgumentError as error:
+        raise UserError(f"search.storage: this is no URL of a database, such as sqlite:///study.db: {url}") from error
+    except (SQLAlchemyError, optuna.exceptions.StorageInternalError, ImportError) as error:
+        cause = first_line(getattr(error.__cause__, "orig", None) or getattr(error, "orig", None) or error)
+        place = make_url(url).render_as_string() if url else "study"
+        raise UserError(f"search.storage={place}: {cause}. Once it answers, the same command goes on.") from error
+
+
+@contextmanager
+def exclusive(storage: BaseStorage) -> Iterator[None]:
+    """Inside it no other process asks for a trial. A process that is killed lets go of it."""
+    if not isinstance(storage, RDBStorage):  # the sweep's folder is one process' own
+        yield
+    elif storage.engine.dialect.name == "sqlite":  # has no locks on rows
+        with Path(f"{storage.engine.url.database}.lock").open("a") as file:
+            lock(file, waits=True)
+            yield
+    else:
+        with storage.engine.begin() as connection:
+            connection.execute(text("SELECT version_info_id FROM version_info FOR UPDATE"))
+            yield
+
+
+def build_named(
+    key: str, name: str | None, classes: Mapping[str, type], options: Mapping[str, Any], **known: Any
+) -> Any:
+    """An object of one of Optuna's classes, by the name that the user types for it.
+
+    Args:
+        key: such as search.pruner; its options are those of search.pruner_options.
+        known: parameters that are given where the class takes them.
+
+    Raises:
+        UserError: there is no such name, parameter or value.
+    """
+    name = "none" if name is None else name
+    if name not in classes:
+        raise UserError(f"{key}={name}: there are {listed(list(classes))}.{nearest(str(name), classes)}")
+    takes = inspect.signature(classes[name]).parameters
+    try:
+        return classes[name](**{**{k: v for k, v in known.items() if k in takes}, **options})
+    except (TypeError, ValueError) as error:
+        raise UserError(f"{key}_options={dict(options)}: {error}") from error
+
+
+class RunningTrial:
+    """A trial whose run is being trained, perhaps in another process than the one that has asked for it.
+
+    What a pruner keeps of it is made anew from its scores: a run that was killed and goes on is judged like another.
+    """
+
+    def __init__(self, study: optuna.Study, storage: BaseStorage, trial: FrozenTrial) -> None:
+        self.study, self.storage, self.trial = study, storage, trial
+        self.others: list[Any] | None = None
+
+    @classmethod
+    def of(cls, folder: Path, url: str | None) -> RunningTrial | None:
+        """That of the run in a folder; None if it is not of a search."""
+        if url is None and not (folder.parent / JOURNAL).exists():
+            return None
+        storage = open_storage(url, folder.parent)
+        try:
+            study = optuna.load_study(study_name=folder.parent.name, storage=storage)
+        except KeyError:
+            return None
+        running = study.get_trials(deepcopy=False, states=(TrialState.RUNNING,))
+        trial = next((trial for trial in running if trial.user_attrs.get(JOB) == folder.name), None)
+        return None if trial is None else cls(study, storage, trial)
+
+    def is_worse(self, scores: Mapping[int, float], pruner: optuna.pruners.BasePruner) -> bool:
+        """Report the last of its scores, epoch -> score; returns whether the pruner would end it there."""
+        step = max(scores)
+        self.storage.set_trial_intermediate_value(self.trial._trial_id, step, scores[step])
+        trials = self.study.get_trials(deepcopy=False)
+        others = [(t.number, t.state, t.last_step) for t in trials if t.number != self.trial.number]
+        is_known = others == self.others
+        if not is_known:
+            self.others = others
+            self._copy(trials)
+        worse = False
+        for reported in [step] if is_known else sorted(scores):
+            self.memory.set_trial_intermediate_value(self.id, reported, scores[reported])
+            worse = pruner.prune(self.copied, self.memory.get_trial(self.id))
+        for key, value in self.memory.get_trial(self.id).system_attrs.items():
+            self.storage.set_trial_system_attr(self.trial._trial_id, key, value)  # such as what others compare with
+        return worse
+
+    def _copy(self, trials: list[FrozenTrial]) -> None:
+        """The study in memory, with nothing reported by this trial."""
+        self.memory = InMemoryStorage()
+        self.copied = optuna.create_study(
+            storage=self.memory, study_name=self.study.study_name, direction=self.study.direction
+        )
+        for trial in trials:
+            is_own = trial.number == self.trial.number
+            self.copied.add_trial(optuna.create_trial(state=TrialState.RUNNING) if is_own else trial)
+        self.id = self.copied.trials[self.trial.number]._trial_id
