@@ -3,6 +3,16 @@
 from __future__ import annotations
 
 import json
+import os
+import random
+import shlex
+import shutil
+import signal
+import socket
+import subprocess
+import tempfile
+import time
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -289,14 +299,14 @@ def test_so_many_bad_trials_end_it(call, capsys):
         ([RATE, "monitor=val/acc"], "monitor=val/acc is not measured. Did you mean 'val/accuracy'?"),
         ([RATE, "search.goals=[qqqqq]"], "search.goals=qqqqq is not measured. There are val/loss, val/accuracy"),
         ([RATE, "monitor=null", "callbacks.early_stopping=null"], "A search needs a goal: monitor=val/loss"),
-        ([RATE, "search.storage=nonsense"], "search.storage: this is no URL of a database"),
         ([RATE, "search.space=3"], "search.space"),
         (["search=grid", RATE], "add search=optuna."),
         (["search=optun"], "search=optun: there are grid, optuna. Did you mean 'optuna'?"),
     ],
 )
-def test_a_refused_command_leaves_nothing_behind(call, capsys, arguments, says):
-    assert call("train", *SEARCH, "name=hunt", *arguments) == 1
+@pytest.mark.parametrize("name", [(), ("name=hunt",)])
+def test_a_refused_command_leaves_nothing_behind(call, capsys, arguments, says, name):
+    assert call("train", *SEARCH, *name, *arguments) == 1
     assert says in capsys.readouterr().err
     assert not list(Path("outputs").glob("*"))
 
@@ -349,3 +359,228 @@ def test_a_damaged_journal_is_mended_or_named(call, capsys):
     journal.write_bytes(b"{" + whole)
     assert call("train", *arguments, "search.n_trials=2") == 1
     assert f"{journal} is damaged" in capsys.readouterr().err
+
+
+# --- pruning ----------------------------------------------------------------------------------------------------------
+
+LONG = ("-m", "search=optuna", "data=wine", "net.hidden=[8]", "trainer.max_epochs=9", "optimizer.lr=0.05,1e-6")
+
+
+@pytest.mark.parametrize(
+    ("pruner", "options"),
+    [
+        ("halving", ("+search.pruner_options.reduction_factor=2",)),
+        ("median", ("+search.pruner_options={n_startup_trials:1,n_warmup_steps:2}",)),
+        pytest.param("hyperband", ("+search.pruner_options.reduction_factor=2",), marks=pytest.mark.slow),
+    ],
+)
+def test_a_trial_that_does_worse_than_others_did_ends_early(pruner, options, call, capsys):
+    arguments = (*LONG, "data.batch_size=16,32,64", "search.sampler=grid", f"search.pruner={pruner}", *options)
+    assert call("train", *arguments, "name=hunt") == 0
+    pruned = [t for t in trials() if t.state == TrialState.PRUNED]
+    assert 0 < len(pruned) < 6
+    assert "1e-06" in {t.params["optimizer.lr"] for t in pruned}
+    assert study().best_trial not in pruned
+    saved = 0
+    for trial in trials():
+        ended = results(trial)
+        assert ended["status"] == ("pruned" if trial in pruned else "finished")
+        assert len(trial.intermediate_values) == ended["epochs"] == max(trial.intermediate_values) + 1
+        assert min(trial.intermediate_values.values()) == pytest.approx(ended["val/loss"])  # the best epoch is scored
+        assert ("test/loss" in ended) == (trial not in pruned)
+        saved += 9 - ended["epochs"]
+    assert saved > 0
+    said = capsys.readouterr().out
+    assert f"{len(pruned)} of 6 trials were pruned: {54 - saved} epochs trained, {saved} saved." in said
+    assert f"pruned in epoch {results(pruned[0])['epochs'] - 1}" in said
+    run = str(HUNT / pruned[0].user_attrs["job"])
+    assert call("evaluate", run) == 0  # its best epoch is there, as that of any run
+    assert call("repeat", run) == 1
+    assert "was pruned by its search" in capsys.readouterr().err
+
+
+def test_a_run_of_a_search_is_a_run_like_any_other_outside_of_it(train):
+    """Where no study has asked for it, nothing is reported, and nothing pruned."""
+    results = train("search=optuna", "search.pruner=median", *LONG[2:-2], "trainer.max_epochs=2", "name=alone")
+    assert results["status"] == "finished"
+
+
+# --- killed -----------------------------------------------------------------------------------------------------------
+
+
+def moments(folder: Path) -> dict[str, int]:
+    """When results.json of each run that is done was written."""
+    files = folder.glob("*/results.json")
+    return {file.parent.name: file.stat().st_mtime_ns for file in files if "failed" not in file.read_text()}
+
+
+def scores(folder: Path) -> dict[str, Any]:
+    """What came out of each run, to the last digit."""
+    read = {path.parent.name: json.loads(path.read_text()) for path in folder.glob("*/results.json")}
+    return {n: {k: v for k, v in r.items() if "/" in k or k in ("status", "epochs")} for n, r in read.items()}
+
+
+@pytest.mark.parametrize(
+    ("kills", "count", "sampler", "pruner"),
+    [
+        (3, 5, "tpe", "halving"),
+        pytest.param(20, 20, "tpe", "hyperband", marks=pytest.mark.slow),
+        pytest.param(8, 16, "cmaes", "median", marks=pytest.mark.slow),
+    ],
+)
+def test_a_search_that_is_killed_ends_as_if_it_had_never_been(kills, count, sampler, pruner, call, forked):
+    arguments = (
+        *("-m", "search=optuna", "data=wine", "net.hidden=[4]", "trainer.max_epochs=5", f"search.n_trials={count}"),
+        *(f"search.sampler={sampler}", f"search.pruner={pruner}", "+search.sampler_options.n_startup_trials=3"),
+        *("optimizer.lr=tag(log,interval(1e-5,1e-1))", "data.batch_size=range(16,65,16)"),
+        *("callbacks.last.every_seconds=0", "optimizer.weight_decay=interval(0,0.5)"),
+    )
+    started = time.monotonic()
+    assert call("train", *arguments, "name=whole/hunt") == 0  # the same name of a study: it decides on brackets
+    chance, seconds = random.Random(count), (time.monotonic() - started) * 3 / kills
+    whole, cut, written = Path("outputs/whole/hunt"), Path("outputs/cut/hunt"), dict[str, int]()
+    for _ in range(kills):
+        process = forked("train", *arguments, "name=cut/hunt")
+        time.sleep(chance.uniform(0.2, 0.9) * seconds)
+        os.kill(process, signal.SIGKILL)
+        os.waitpid(process, 0)
+        now = moments(cut)
+        assert written.items() <= now.items()  # no run that is done has run twice
+        written = now
+    assert written
+    _, status = os.waitpid(forked("train", *arguments, "name=cut/hunt"), 0)
+    assert os.waitstatus_to_exitcode(status) == 0, Path("said.txt").read_text()
+    assert written.items() <= moments(cut).items()
+    assert plain(cut) == plain(whole)
+    assert scores(cut) == scores(whole)
+    assert TrialState.PRUNED in {trial.state for trial in trials(cut)}
+
+
+# --- a database that several processes share --------------------------------------------------------------------------
+
+
+def test_a_study_may_be_in_a_database(call, capsys):
+    arguments = (*SEARCH, RATE, "name=hunt", "search.storage=sqlite:///study.db")
+    assert call("train", *arguments, "search.n_trials=1") == 0
+    assert call("train", *arguments, "search.n_trials=2") == 0
+    assert "1 of 2 trials done\n" in capsys.readouterr().out
+    assert [t.state for t in study(url="sqlite:///study.db").trials] == [TrialState.COMPLETE] * 2
+    assert not (HUNT / "study.journal").exists()
+
+
+def test_a_database_that_does_not_answer_is_named_without_its_password(call, capsys):
+    url = "postgresql+psycopg://me:secret@127.0.0.1:1/none"
+    assert call("train", *SEARCH, RATE, "name=hunt", f"search.storage='{url}'") == 1
+    said = capsys.readouterr().err
+    assert "search.storage=postgresql+psycopg://me:***@127.0.0.1:1/none: connection failed" in said
+    assert "Once it answers, the same command goes on." in said
+    assert "secret" not in said
+    assert not HUNT.exists()
+
+
+@pytest.mark.parametrize(
+    ("arguments", "says"),
+    [
+        (["name=hunt", "search.storage=nonsense"], "search.storage: this is no URL of a database, such as sqlite:///"),
+        (
+            ["search.storage=sqlite:///study.db"],
+            "search.storage= needs a name=, by which other processes find the same",
+        ),
+    ],
+)
+def test_a_database_that_cannot_be_is_refused(call, capsys, arguments, says):
+    assert call("train", *SEARCH, RATE, *arguments) == 1
+    assert says in capsys.readouterr().err
+    assert not list(Path("outputs").glob("*"))
+
+
+def test_two_searches_in_one_folder_need_a_database(forked, call, capsys):
+    arguments = (*SEARCH[:-1], "trainer.max_epochs=1000", "callbacks.early_stopping=null", RATE, "name=hunt")
+    process = forked("train", *arguments)
+    while not list(HUNT.glob("*/checkpoints/last.ckpt")):
+        assert os.waitpid(process, os.WNOHANG)[0] == 0, Path("said.txt").read_text()
+        time.sleep(0.01)
+    assert call("train", *arguments) == 1
+    assert f"{HUNT} is being filled by another sweep. Choose another name=." in capsys.readouterr().err
+    os.kill(process, signal.SIGKILL)
+    os.waitpid(process, 0)
+
+
+PROGRAMS = sorted(Path("/usr/lib/postgresql").glob("*/bin")) + [
+    Path(found).resolve().parent for found in filter(None, [shutil.which("initdb")])
+]
+
+
+@pytest.fixture
+def postgres() -> Iterator[str]:
+    """The URL of a PostgreSQL of the test's own, on this machine; it does not run as root."""
+    if not PROGRAMS:
+        pytest.skip("PostgreSQL is not installed: apt install postgresql")
+    folder = Path(tempfile.mkdtemp())
+    is_root = os.getuid() == 0
+    if is_root:
+        shutil.chown(folder, "postgres")
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        port = free.getsockname()[1]
+
+    def run(program: str, *arguments: str) -> None:
+        command = [str(PROGRAMS[-1] / program), "-D", str(folder / "data"), *arguments]
+        as_other = ["su", "postgres", "-c", shlex.join(command)] if is_root else command
+        subprocess.run(as_other, check=True, cwd=folder, stdout=subprocess.DEVNULL)
+
+    run("initdb", "-A", "trust", "-U", "postgres", "--no-sync")
+    options = f"-p {port} -k {folder} -c listen_addresses=127.0.0.1 -c fsync=off"
+    run("pg_ctl", "-o", options, "-w", "-l", str(folder / "log"), "start")
+    try:
+        yield f"postgresql+psycopg://postgres@127.0.0.1:{port}/postgres"
+    finally:
+        run("pg_ctl", "-m", "immediate", "stop")
+        shutil.rmtree(folder)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("seed", [0, 1])
+def test_four_processes_share_a_search_and_one_is_killed(seed, postgres, forked, call, capsys, monkeypatch):
+    """No trial is lost, none is run twice, and there are as many as were asked for."""
+    begun = Path("begun.txt").absolute()
+    build = Training.trainer
+
+    def trainer(self: Training) -> Any:
+        with begun.open("a") as file:
+            file.write(f"{os.getpid()} {self.run.folder.name}\n")
+        return build(self)
+
+    monkeypatch.setattr(Training, "trainer", trainer)
+    arguments = (
+        *("-m", "search=optuna", "data=wine", "net.hidden=[4]", "trainer.max_epochs=9", "search.n_trials=12"),
+        *(f"search.storage='{postgres}'", "search.silence=3", "search.pruner=median", RATE, "name=hunt"),
+        *("callbacks.last.every_seconds=0", f"search.seed={seed}"),
+    )
+    processes = [forked("train", *arguments) for _ in range(4)]
+    chance, killed = random.Random(seed), processes[0]
+    while sum(line.startswith(f"{killed} ") for line in _lines(begun)) < 2:
+        assert os.waitpid(killed, os.WNOHANG)[0] == 0, Path("said.txt").read_text()
+        time.sleep(chance.uniform(0, 0.05))
+    os.kill(killed, signal.SIGKILL)
+    codes = [os.waitstatus_to_exitcode(os.waitpid(process, 0)[1]) for process in processes]
+    assert codes == [-signal.SIGKILL, 0, 0, 0], Path("said.txt").read_text()
+    found = study(url=postgres).trials
+    assert len(found) == 12
+    assert {t.state for t in found} <= {TrialState.COMPLETE, TrialState.PRUNED}
+    names = [line.partition(" ")[2] for line in _lines(begun)]
+    jobs = {t.user_attrs["job"] for t in found}
+    assert set(names) == jobs
+    last = [line.partition(" ")[2] for line in _lines(begun) if line.startswith(f"{killed} ")][-1]
+    assert [name for name in jobs if names.count(name) > 1] in ([last], [])
+    assert names.count(last) <= 2  # what the killed one was at goes on elsewhere
+    for trial in found:
+        if trial.state == TrialState.COMPLETE:
+            assert trial.value == results(trial)["val/loss"]
+    capsys.readouterr()
+    assert call("train", *arguments) == 0
+    assert capsys.readouterr().out.startswith("12 of 12 trials done\n")
+
+
+def _lines(file: Path) -> list[str]:
+    return file.read_text().splitlines() if file.exists() else []

@@ -74,6 +74,11 @@ class Pruning(Checkpoint):
         if trainer.strategy.broadcast(is_worse and not ends(trainer)):
             self.is_pruned = trainer.should_stop = True
 
+    def teardown(self, trainer: L.Trainer, pl_module: L.LightningModule, stage: str) -> None:
+        if self.trial is not None:
+            self.trial.close()
+            self.trial = None
+
 
 def is_pruned(trainer: L.Trainer) -> bool:
     """Whether a search has ended the run early."""

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import inspect
+import time
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
@@ -14,7 +15,7 @@ from optuna.storages import BaseStorage, InMemoryStorage, JournalStorage, RDBSto
 from optuna.storages.journal import JournalFileBackend, JournalFileOpenLock
 from optuna.trial import FrozenTrial, TrialState
 from sqlalchemy import make_url, text
-from sqlalchemy.exc import ArgumentError, SQLAlchemyError
+from sqlalchemy.exc import ArgumentError, IntegrityError, ProgrammingError, SQLAlchemyError
 
 from src.console.messages import UserError, first_line, listed, nearest
 from src.files.lock import lock
@@ -26,6 +27,7 @@ PRUNERS = {
     "none": NopPruner,
 }
 JOURNAL = "study.journal"
+TRIES = 5  # to make its tables
 JOB = "job"  # a trial's attribute: the name of its run's folder
 
 
@@ -54,7 +56,7 @@ def open_storage(url: str | None, folder: Path) -> BaseStorage:
     optuna.logging.set_verbosity(optuna.logging.WARNING)
     if url is not None:
         with answering(url):
-            return RDBStorage(url, engine_kwargs={"pool_pre_ping": True})
+            return _database(url)
     journal = folder / JOURNAL
     try:
         return JournalStorage(JournalFileBackend(str(journal), _Lock(folder / ".study.lock")))
@@ -63,6 +65,22 @@ def open_storage(url: str | None, folder: Path) -> BaseStorage:
             f"{journal} is damaged: {first_line(error)}. Remove it, and repeat the command: the runs that are done are "
             "not run again."
         ) from error
+
+
+def _database(url: str) -> RDBStorage:
+    """Its tables are made where there are none, perhaps by several processes at once: one of them comes first."""
+    for _ in range(TRIES):
+        with suppress(IntegrityError, ProgrammingError):
+            return RDBStorage(url, engine_kwargs={"pool_pre_ping": True})
+        time.sleep(1)
+    return RDBStorage(url, engine_kwargs={"pool_pre_ping": True})
+
+
+def close_storage(storage: BaseStorage) -> None:
+    """Let go of the connections to a database."""
+    if isinstance(storage, RDBStorage):
+        storage.remove_session()
+        storage.engine.dispose()
 
 
 def mend(folder: Path) -> None:
@@ -167,6 +185,10 @@ class RunningTrial:
         for key, value in self.memory.get_trial(self.id).system_attrs.items():
             self.storage.set_trial_system_attr(self.trial._trial_id, key, value)  # such as what others compare with
         return worse
+
+    def close(self) -> None:
+        """Nothing more is reported."""
+        close_storage(self.storage)
 
     def _copy(self, trials: list[FrozenTrial]) -> None:
         """The study in memory, with nothing reported by this trial."""

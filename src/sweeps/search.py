@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager, nullcontext
 from typing import TYPE_CHECKING, Any
 
 from omegaconf import DictConfig
@@ -14,7 +15,7 @@ from src.config.check import check
 from src.config.trust import trusted
 from src.console.messages import UserError, listed, nearest
 from src.console.signals import stop_if_asked
-from src.files.study import JOB, PRUNERS, build_named
+from src.files.study import JOB, PRUNERS, answering, build_named
 from src.run.config import shortest
 from src.sweeps.goals import goals_of, modes_of
 from src.sweeps.job import Ended, Job
@@ -45,29 +46,43 @@ class Search(Sweep):
     """
 
     def __init__(self, fixed: Sequence[str], space: Space, cfg: DictConfig) -> None:
-        super().__init__([fixed], cfg)
-        self.fixed, self.space, self.search = fixed, space, cfg.search
+        search = cfg.search
         for name, least in {"n_trials": 1, "seed": 0, "silence": 1}.items():
-            value = self.search[name]
+            value = search[name]
             if not isinstance(value, int) or isinstance(value, bool) or value < least:
                 raise UserError(f"search.{name}={shown(value)}: a whole number from {least} is needed.")
-        self.goals, self.is_shared = goals_of(cfg), self.search.storage is not None
-        self.sampler = Sampler(self.search, space, len(self.goals))
-        build_named("search.pruner", self.search.pruner, PRUNERS, self.search.pruner_options)
-        if len(self.goals) > 1 and self.search.pruner not in (None, "none"):
-            raise UserError(f"search.pruner={self.search.pruner} compares one goal. For two: search.pruner=none.")
-        self.total = min(self.search.n_trials, self.sampler.most or self.search.n_trials)
-        self.study = Study(self.folder, self.search.storage, self.search.silence, self.total)
+        self.goals, self.sampler = goals_of(cfg), Sampler(search, space, len(goals_of(cfg)))
+        build_named("search.pruner", search.pruner, PRUNERS, search.pruner_options)
+        if len(self.goals) > 1 and search.pruner not in (None, "none"):
+            raise UserError(f"search.pruner={search.pruner} compares one goal. For two: search.pruner=none.")
+        if search.storage is not None and cfg.name is None:
+            raise UserError("search.storage= needs a name=, by which other processes find the same study.")
+        super().__init__([fixed], cfg)
+        self.fixed, self.space, self.is_shared = fixed, space, search.storage is not None
+        self.total = min(search.n_trials, self.sampler.most or search.n_trials)
+        self.study = Study(self.folder, search.storage, search.silence, self.total)
         self.jobs, self.keys, self.monitor = [], [key.lstrip("+") for key in space], self.goals[0]
         self.running: dict[str, int] = {}  # job -> number of its trial
         self.held: list[FrozenTrial] = []  # trials with the values of one that is being run
 
-    def open(self, composed: Callable[[list[str]], DictConfig]) -> None:
-        """Find the study, or make it. `composed`: overrides -> the config of a job.
+    @contextmanager
+    def opened(self, composed: Callable[[list[str]], DictConfig]) -> Iterator[None]:
+        """Inside it the study is there. Its folder is this process' own, or that of all who share its database.
+
+        Args:
+            composed: overrides -> the config of a job.
 
         Raises:
-            UserError: a goal is not measured; the study is about something else; its storage cannot be read.
+            UserError: another process has the folder; a goal is not measured; the study is about something else; its
+                storage cannot be read.
         """
+        with answering(self.study.url), nullcontext() if self.is_shared else self.claimed():
+            self._open(composed)
+            self.folder.mkdir(parents=True, exist_ok=True)
+            with self.study.alive():
+                yield
+
+    def _open(self, composed: Callable[[list[str]], DictConfig]) -> None:
         about = {**values_of(self.fixed), **{key: said(of) for key, of in self.space.items()}}
         about["search.goals"] = ",".join(self.goals)
         self.study.open(about, lambda: self._modes(composed), self.cfg.retry_failed)

@@ -16,7 +16,7 @@ from optuna.trial import FrozenTrial, TrialState, create_trial
 from sqlalchemy.exc import SQLAlchemyError
 
 from src.console.messages import UserError
-from src.files.study import JOB, JOURNAL, exclusive, mend, open_storage
+from src.files.study import JOB, JOURNAL, close_storage, exclusive, mend, open_storage
 from src.run.config import shortest
 from src.sweeps.samplers import Sampler
 
@@ -158,6 +158,7 @@ class Study:
             thread.join()
             for trial in self._own():
                 self._sign(trial, None)
+            close_storage(self.storage)
 
     def _own(self) -> list[FrozenTrial]:
         with suppress(SQLAlchemyError, StorageInternalError):  # who waits for an answer says so

@@ -47,12 +47,11 @@ class Sweep:
         self.jobs = list({job.name: job for job in (Job(self.folder, overrides) for overrides in jobs)}.values())
         self.keys, self.total = differing(self.jobs), len(self.jobs)
         self.ended, self.failures = 0, 0
-        self.is_shared = False  # with other processes, by a storage of its own
         self.best: Job | None = None
 
     @contextmanager
     def claimed(self) -> Iterator[None]:
-        """Inside it the folder is this process' own, if it is not shared; one in which nothing came to be is removed.
+        """Inside it the folder is this process' own; one in which nothing came to be is removed.
 
         Raises:
             UserError: another process has it.
@@ -61,8 +60,7 @@ class Sweep:
         file = self.folder / ".lock"
         with file.open("a") as held:
             try:
-                if not self.is_shared:
-                    lock(held)
+                lock(held)
             except OSError as error:
                 raise UserError(f"{self.folder} is being filled by another sweep. Choose another name=.") from error
             try:

@@ -21,7 +21,6 @@ class Optuna(Grid):
         assert self.config is not None
         assert self.launcher is not None
         need("search=optuna", "optuna", "sweep")
-        from src.files.study import answering
         from src.sweeps.search import Search
         from src.sweeps.space import space_of, typed
 
@@ -31,15 +30,15 @@ class Optuna(Grid):
         in_yaml = [override for override in in_yaml if override.get_key_element().lstrip("+") not in typed_keys]
         fixed = [str(override.input_line) for override in (*in_yaml, *overrides) if not override.is_sweep_override()]
         sweep = Search(fixed, space_of([*in_yaml, *overrides]), self.config)
-        with answering(self.config.search.storage), sweep.claimed():
-            sweep.open(self._composed)
+        with sweep.opened(self._composed):
             sweep.say_plan()
             OmegaConf.save(self.config, sweep.folder / "multirun.yaml")
-            with sweep.study.alive(), sweep.shown():
+            with sweep.shown():
                 while sweep.is_left:
                     for ended in launched(self.launcher, sweep.asked()):
                         sweep.has_ended(ended)
-        if not sweep.report():
+            is_good = sweep.report()
+        if not is_good:
             raise ExplainedError
 
     def _composed(self, overrides: list[str]) -> DictConfig:
