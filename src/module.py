@@ -48,6 +48,7 @@ class SupervisedModule(L.LightningModule):
         freeze: patterns of names of parameters that do not learn.
         standardize: inputs, and the targets of a regression, to mean 0 and deviation 1 of the training split.
         compile: torch.compile the net for training; or a mode of that, such as reduce-overhead.
+        channels_last: convolutions compute in the order (batch, height, width, channels).
 
     Net, task and all that depends on the data are built when these are known, in `setup` or from a checkpoint.
     """
@@ -66,6 +67,7 @@ class SupervisedModule(L.LightningModule):
         freeze: list[str],
         standardize: bool,
         compile: bool | CompileMode,
+        channels_last: bool = False,  # older checkpoints do not know it
     ) -> None:
         super().__init__()
         self.save_hyperparameters()
@@ -227,6 +229,8 @@ class SupervisedModule(L.LightningModule):
         if not isinstance(self.net, nn.Module):
             raise UserError(f"net: {h.net['_target_']} is no torch.nn.Module.")
         freeze(self.net, h.freeze)
+        if h.channels_last:  # what reads the weights of a layer in this order passes its outputs on in it
+            cast(Any, self.net).to(memory_format=torch.channels_last)
         self.loss = build_loss(h.loss, self.task)
         self.input_scale = Standardize(data.input_shape)
         self.train_metrics, self.val_metrics, self.test_metrics = (

@@ -14,9 +14,7 @@ from omegaconf import DictConfig
 
 from src.cli.command import entry_point
 from src.cli.session import composed
-from src.config.build import build
 from src.config.trust import trusted
-from src.console import startup
 from src.console.screen import is_taken
 from src.run import Run
 from src.training import Training
@@ -36,15 +34,7 @@ def fit(cfg: DictConfig, command: Sequence[str], trust: bool = True) -> Run:
             if not is_taken():
                 print(f"{run} was finished before. Its metrics:")
             return run
-        import lightning as L
-
-        from src.console.quiet import quiet
-
-        quiet(but_profiler=cfg.trainer.profiler is not None)
-        data = build(cfg.data, "data")
-        L.seed_everything(cfg.seed, workers=True, verbose=False)
-        module, trainer = build(cfg.module, "module"), training.trainer()
-        startup.end()
+        data, module, trainer = training.begin()
         trainer.fit(module, data)
         training.finish(trainer)
     return run

@@ -389,6 +389,19 @@ def test_compile_compiles_the_net(train, monkeypatch):
     assert compiled == [(MLP, None), (MLP, "reduce-overhead")]
 
 
+def test_channels_last_changes_the_order_in_memory_and_not_what_is_learnt(train):
+    digits = ("data=digits", "net=cnn", "net.channels=[4,4]", "trainer.max_epochs=1")
+    plain, other = train(*digits, "name=plain"), train(*digits, "name=other", "channels_last=true")
+    assert other["test/loss"] == pytest.approx(plain["test/loss"], rel=1e-3)
+    layers = [
+        next(m for m in Run(f"outputs/{name}").load().modules() if isinstance(m, nn.Conv2d) and m.in_channels > 1)
+        for name in ("plain", "other")
+    ]
+    assert [layer.weight.is_contiguous(memory_format=torch.channels_last) for layer in layers] == [False, True]
+    outputs = layers[1](torch.rand(2, 4, 8, 8))
+    assert outputs.is_contiguous(memory_format=torch.channels_last)
+
+
 def test_compile_names_its_modes(call, capsys):
     assert call("train", *WINE, "compile=faster") == 1
     assert "compile='faster'" in (said := capsys.readouterr().err)

@@ -83,7 +83,8 @@ tell("with pictures, without a table")
 
 def test_a_command_leaves_what_it_imports_out_of_the_search_for_garbage():
     code = """
-from src.train import main, startup
+from src.console import startup
+from src.train import main
 end = startup.end
 def told_end():
     startup.end = end

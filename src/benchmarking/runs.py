@@ -18,10 +18,7 @@ from src.benchmarking.job import Data, Job, synchronize
 from src.benchmarking.out_of_sight import out_of_sight
 from src.benchmarking.plain import PlainModule
 from src.cli.session import job as hydras_job
-from src.config.build import build
 from src.config.trust import trusted
-from src.console import startup
-from src.console.quiet import quiet
 from src.datamodule import data_of
 from src.training import Training
 
@@ -98,15 +95,11 @@ def kindling(cfg: DictConfig, prepared: Data | None) -> Kindling:
         training = Training(cfg, ["src.benchmark"])
         with trusted(), training.claimed():
             check_config(cfg)
-            quiet()
-            data = build(cfg.data, "data")
-            L.seed_everything(cfg.seed, workers=True, verbose=False)
-            module, trainer = build(cfg.module, "module"), training.trainer()
+            data, module, trainer = training.begin()
             check_devices(trainer)
             cast(Any, trainer).callbacks.append(start)
-            startup.end()
             trainer.fit(module, data)
-    return Kindling(start.job, start.seconds, start.metrics, start.fetching, module.net.state_dict())
+    return Kindling(start.job, start.seconds, start.metrics, start.fetching, cast(Any, module).net.state_dict())
 
 
 def _fetching(loader: Any, epochs: int) -> float:

@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any, NoReturn
 
 import hydra
+from hydra._internal.hydra import Hydra
 from hydra.core.hydra_config import HydraConfig
 from hydra.errors import HydraException
 from hydra.types import RunMode
@@ -20,6 +21,7 @@ from omegaconf import DictConfig
 from src.cli import help
 from src.cli.errors import FULL_ERROR, ExplainedError, explain, words
 from src.config.compose import CONF, VERSION
+from src.config.quoting import quoted
 from src.console import startup
 from src.console.messages import UserError
 from src.console.signals import stop_code, stoppable
@@ -53,6 +55,8 @@ def entry_point(task: Callable[[DictConfig], Any]) -> Callable[[], None]:
                 help.show()
                 return
             try:
+                sys.argv[1:] = quoted(sys.argv[1:])
+                Hydra.get_mode = _mode
                 hydra.main(config_path=str(CONF), config_name="train", **VERSION)(job)()
             except OSError as error:
                 if isinstance(error, (HydraException, BrokenPipeError)):  # some of Hydra's are OSErrors
@@ -63,6 +67,12 @@ def entry_point(task: Callable[[DictConfig], Any]) -> Callable[[], None]:
                 ) from error
 
     return main
+
+
+def _mode(self: Hydra, config_name: str | None, overrides: list[str]) -> RunMode | None:
+    """hydra.mode. Hydra's own looks for it too, but tells what it cannot compose only when it has tried that twice."""
+    options: dict[str, Any] = {"with_log_configuration": False, "validate_sweep_overrides": False}
+    return self.compose_config(config_name, overrides, run_mode=RunMode.MULTIRUN, **options).hydra.mode
 
 
 def fails_in_sweep(cfg: DictConfig, error: BaseException) -> NoReturn:

@@ -23,6 +23,7 @@ from omegaconf.errors import (
 
 from src.cli.arguments import groups
 from src.config.compose import flat
+from src.config.quoting import as_text
 from src.console.messages import in_words, nearest
 from src.console.screen import is_first_process
 
@@ -74,7 +75,14 @@ def config_error(error: BaseException) -> str | None:
         group, _, choice = str(error.missing_cfg_file).rpartition("/")
         return f"{group}={choice}: there are {', '.join(error.options)}.{nearest(choice, error.options)}"
     if isinstance(error, OverrideParseException):
-        return f"'{error.override}' is not KEY=VALUE. python -m src.train --help shows examples."
+        text = as_text(str(error.override))
+        hint = f"If its value is a text, type {text}." if text else "python -m src.train --help shows examples."
+        return f"'{error.override}' is not KEY=VALUE. {hint}"
+    if "Ambiguous value" in str(error):
+        typed = str(error).split("'", 1)[1].splitlines()[0].rstrip("'")
+        return (
+            f"{typed}: several values make several runs: add -m. If the comma is part of a text, type {as_text(typed)}."
+        )
     if isinstance(error, InterpolationResolutionError):  # our own resolver refuses a name
         return str(error).splitlines()[0].rpartition("interpolation: ")[2]
     return str(error).strip()

@@ -19,6 +19,7 @@ from hydra.core.config_store import ConfigStore
 from hydra.core.global_hydra import GlobalHydra
 from omegaconf import DictConfig, OmegaConf
 
+from src.config.quoting import quoted
 from src.console.messages import UserError
 
 PROJECT = Path(__file__).resolve().parent.parent.parent
@@ -36,7 +37,7 @@ def compose(*overrides: str, with_hydra: bool = False) -> DictConfig:
     outer, GlobalHydra.instance().hydra = GlobalHydra.instance().hydra, None
     try:
         with hydra.initialize_config_dir(str(CONF), **VERSION):
-            return hydra.compose("train", list(overrides), return_hydra_config=with_hydra)
+            return hydra.compose("train", quoted(overrides), return_hydra_config=with_hydra)
     finally:
         GlobalHydra.instance().hydra = outer
 

@@ -13,6 +13,7 @@ from omegaconf.errors import OmegaConfBaseException
 from yaml import YAMLError
 
 from src.config.compose import CONF, compose, flat
+from src.config.quoting import quoted
 from src.console.messages import UserError, first_line, nearest
 
 REPEATS = ("seed", "data.fold")  # runs that differ in these alone are the same experiment: the mean is taken
@@ -49,7 +50,7 @@ def apply_changes(cfg: DictConfig, overrides: list[str]) -> None:
         UserError: a key of another group, or one that is not there.
     """
     OmegaConf.set_struct(cfg, True)
-    for override in OverridesParser.create().parse_overrides(overrides):
+    for override in OverridesParser.create().parse_overrides(quoted(overrides)):
         key = override.get_key_element()
         if key.partition(".")[0] not in ("data", "trainer"):
             is_key = "." in key or key in cfg

@@ -18,6 +18,7 @@ from src.config.check import check
 from src.config.compose import PROJECT
 from src.config.preflight import check_run
 from src.config.trust import is_trusted
+from src.console import startup
 from src.console.messages import FULL, UserError, in_words
 from src.console.screen import is_first_process, is_taken, notice
 from src.console.signals import wait_for_safe_points
@@ -32,7 +33,18 @@ if TYPE_CHECKING:
     import lightning as L
 
 log = logging.getLogger("kindling")
-PARTS = ("net", "loss", "metrics", "optimizer", "scheduler", "weights", "freeze", "standardize", "compile")
+PARTS = (
+    "net",
+    "loss",
+    "metrics",
+    "optimizer",
+    "scheduler",
+    "weights",
+    "freeze",
+    "standardize",
+    "compile",
+    "channels_last",
+)
 
 
 class Training:
@@ -100,6 +112,19 @@ class Training:
             last.replace(last.with_name("damaged.ckpt"))
             previous.replace(last)
         return last
+
+    def begin(self) -> tuple[L.LightningDataModule, L.LightningModule, L.Trainer]:
+        """The config's data, module and Trainer; the seed is set between them, so that data do not change weights."""
+        import lightning as L
+
+        from src.console.quiet import quiet
+
+        quiet(but_profiler=self.cfg.trainer.profiler is not None)
+        data = build(self.cfg.data, "data")
+        L.seed_everything(self.cfg.seed, workers=True, verbose=False)
+        module, trainer = build(self.cfg.module, "module"), self.trainer()
+        startup.end()
+        return data, module, trainer
 
     def trainer(self) -> L.Trainer:
         """The Trainer of the config, with its callbacks, which goes on from the run's last state."""

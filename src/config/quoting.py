@@ -1,0 +1,49 @@
+"""What the shell has passed on arrives, though Hydra's grammar knows no such characters: file names, column names."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+
+from hydra.core.override_parser.overrides_parser import OverridesParser
+from hydra.errors import OverrideParseException
+
+PLAIN = re.compile(r"[A-Za-z0-9_./:+@-]*=?[A-Za-z0-9_./:+,-]*")  # needs no quotes
+PAIR = re.compile(r"([+~]{0,2}[A-Za-z0-9_./@-]+)=(.+)", re.DOTALL)
+MADE_OF_PARTS = re.compile(r"""[\[{'"]|[a-z_]+\(|.*\$\{""", re.DOTALL)  # a list, a dict, a text in quotes, range(3)
+
+
+def quoted(words: Sequence[str]) -> list[str]:
+    """What was typed, each VALUE that is a text which Hydra cannot read in quotes; in a sweep commas part values."""
+    parts_values = not {"-m", "--multirun"}.isdisjoint(words)
+    return [word if PLAIN.fullmatch(word) or _is_read(word) else _with_quotes(word, parts_values) for word in words]
+
+
+def as_text(pair: str) -> str | None:
+    """KEY='VALUE', as it is typed in a shell; None if there is no KEY=VALUE in it."""
+    found = PAIR.fullmatch(pair)
+    if found is None:
+        return None
+    typed = f"{found[1]}={_quote(found[2])}"
+    return '"' + re.sub(r'([\\"$`])', r"\\\1", typed) + '"'
+
+
+def _is_read(word: str) -> bool:
+    try:
+        OverridesParser.create().parse_overrides([word])
+    except OverrideParseException:
+        return False
+    return True
+
+
+def _with_quotes(word: str, parts_values: bool) -> str:
+    found = PAIR.fullmatch(word)
+    if found is None or MADE_OF_PARTS.match(found[2]):
+        return word
+    values = found[2].split(",") if parts_values else [found[2]]
+    return f"{found[1]}={','.join(map(_quote, values))}"
+
+
+def _quote(text: str) -> str:
+    """In single quotes, as Hydra reads them: a backslash is one, but before a quote."""
+    return "'" + re.sub(r"(\\*)('|$)", lambda run: 2 * run[1] + ("\\'" if run[2] else ""), text) + "'"
