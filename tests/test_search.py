@@ -371,7 +371,6 @@ LONG = ("-m", "search=optuna", "data=wine", "net.hidden=[8]", "trainer.max_epoch
     [
         ("halving", ("+search.pruner_options.reduction_factor=2",)),
         ("median", ("+search.pruner_options={n_startup_trials:1,n_warmup_steps:2}",)),
-        pytest.param("hyperband", ("+search.pruner_options.reduction_factor=2",), marks=pytest.mark.slow),
     ],
 )
 def test_a_trial_that_does_worse_than_others_did_ends_early(pruner, options, call, capsys):

@@ -13,7 +13,7 @@ from lightning.pytorch.callbacks import Checkpoint
 from src.learning.timing import ends
 
 if TYPE_CHECKING:
-    from src.files.study import RunningTrial
+    from src.callbacks.running_trial import RunningTrial
 
 
 class Pruning(Checkpoint):
@@ -60,7 +60,8 @@ class Pruning(Checkpoint):
         is_asked_for = HydraConfig.get().mode == RunMode.MULTIRUN
         if not (self.waits_for_each_epoch and is_asked_for and trainer.is_global_zero):
             return
-        from src.files.study import PRUNERS, RunningTrial, build_named
+        from src.callbacks.running_trial import RunningTrial
+        from src.files.study import PRUNERS, build_named
 
         epochs = {"max_resource": trainer.max_epochs} if (trainer.max_epochs or 0) > 0 else {}
         self.judge = build_named("search.pruner", self.pruner, PRUNERS, self.options, **epochs)

@@ -11,25 +11,22 @@ from omegaconf import DictConfig
 from optuna.trial import FrozenTrial, TrialState
 
 from src.config.build import shown
-from src.config.check import check
 from src.config.trust import trusted
 from src.console.messages import UserError, listed, nearest
 from src.console.signals import stop_if_asked
 from src.files.study import JOB, PRUNERS, answering, build_named
-from src.run.config import shortest
 from src.sweeps.goals import goals_of, modes_of
 from src.sweeps.job import Ended, Job
 from src.sweeps.names import values_of
 from src.sweeps.samplers import Sampler
-from src.sweeps.space import Space, example, said
+from src.sweeps.space import Space, check_whole, example, said
 from src.sweeps.study import SCORED, Study
 from src.sweeps.sweep import Sweep, reason_of
-from src.sweeps.table import label, print_failures, print_rows
+from src.sweeps.table import label, print_failures, print_saving, print_trials
 
 if TYPE_CHECKING:
     from src.learning.metrics import Mode
 
-BEST = 5  # trials in the closing table
 PAUSE = 0.5  # seconds between two looks at what other processes do
 
 
@@ -112,6 +109,7 @@ class Search(Sweep):
 
     def asked(self) -> Iterator[Job]:
         """A job for each trial, asked for when there is room for it; ends while others of this process still run."""
+        assert not self.running, "the launcher has not told how a job has ended"
         while not self.is_over:
             trial = self._free_again() or self.study.next(self.sampler, lambda params: self._named(params).name)
             if trial is not None:
@@ -141,30 +139,13 @@ class Search(Sweep):
 
     def report(self) -> bool:
         """Print the best trials, what pruning has saved, and which have failed; whether none has."""
-        self._print_best()
-        pruned = [job.results for job in self.jobs if job.results.get("status") == "pruned"]
-        saved = sum(results["max_epochs"] - results["epochs"] for results in pruned if (results["max_epochs"] or 0) > 0)
-        if pruned:
-            trained = sum(job.results["epochs"] for job in self.jobs if job.state == "done")
-            print(f"{len(pruned)} of {self.total} trials were pruned: {trained} epochs trained, {saved} saved.")
+        print_trials(self.study.best, self.keys, self.goals, self.folder)
+        print_saving([job.results for job in self.jobs], self.total)
         failed = [job for job in self.jobs if job.reason is not None]
         print_failures(failed, self.total)
         if self.is_over and (left := self.total - self.study.ended):
             print(f"max_failures={self.cfg.max_failures} is reached: {left} trials were not run.")
         return not failed
-
-    def _print_best(self) -> None:
-        """Of one goal the best few; of two those than which no other is better in both."""
-        sign = 1 if self.mode == "min" else -1
-        trials = self.study.trials(TrialState.COMPLETE) if len(self.goals) == 1 else self.study.study.best_trials
-        scored = sorted(((trial.values or [], trial) for trial in trials), key=lambda scored: sign * scored[0][0])
-        scored = scored[:BEST] if len(self.goals) == 1 else scored
-        if scored:
-            names = [",".join(f"{key}={trial.params[key]}" for key in self.space) for _, trial in scored]
-            values = [[f"{value:.4f}" for value in values] for values, _ in scored]
-            print_rows([["", *self.goals], *([name, *row] for name, row in zip(names, values, strict=True))])
-        if scored and len(self.goals) == 1:
-            print(f"best: {shortest(self.folder / scored[0][1].user_attrs[JOB])}")
 
     def _add(self, job: Job) -> None:
         """In the place of one with the same values, such as a try before."""
@@ -182,15 +163,9 @@ class Search(Sweep):
         Raises:
             UserError: a goal is not measured, or a key takes whole numbers only, and has an interval of others.
         """
-        values = {key: example(distribution) for key, distribution in self.space.items()}
+        values = {key: example(of) for key, of in self.space.items()}
         cfg = composed(self._named(values).overrides)
-        try:
-            check(cfg)
-        except UserError as error:
-            for key, of in self.space.items():
-                if str(error).startswith(f"{key}=") and "whole number" in str(error):
-                    whole = said(of).replace("interval", "int(interval")
-                    raise UserError(f"{error} For those: {key}={whole}).") from error
+        check_whole(cfg, self.space)
         with trusted(True):  # what is typed is the user's own
             return modes_of(self.goals, cfg)
 

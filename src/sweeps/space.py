@@ -7,8 +7,10 @@ from collections.abc import Mapping, Sequence
 from typing import Any, cast
 
 from hydra.core.override_parser.types import IntervalSweep, Override, RangeSweep
+from omegaconf import DictConfig
 from optuna.distributions import BaseDistribution, CategoricalDistribution, FloatDistribution, IntDistribution
 
+from src.config.check import check
 from src.console.messages import UserError
 from src.sweeps.names import is_of_the_sweep
 
@@ -62,6 +64,17 @@ def example(distribution: BaseDistribution) -> Any:
     if isinstance(distribution, FloatDistribution) and distribution.step is None:
         return rounded(distribution.low + (distribution.high - distribution.low) / math.e, distribution)
     return cast(Any, distribution).low
+
+
+def check_whole(cfg: DictConfig, space: Space) -> None:
+    """Raise UserError if `cfg`, with an `example` of each, shows that a key takes no fractions, as its interval has."""
+    try:
+        check(cfg)
+    except UserError as error:  # any other is a bad trial's
+        for key, distribution in space.items():
+            if str(error).startswith(f"{key}=") and "whole number" in str(error):
+                whole = said(distribution).replace("interval", "int(interval")
+                raise UserError(f"{error} For those: {key}={whole}).") from error
 
 
 def values_to_try(key: str, distribution: BaseDistribution) -> list[Any]:

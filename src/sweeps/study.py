@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-import threading
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager, nullcontext, suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -19,15 +18,15 @@ from src.console.messages import UserError
 from src.files.study import JOB, JOURNAL, close_storage, exclusive, mend, open_storage
 from src.run.config import shortest
 from src.sweeps.samplers import Sampler
+from src.sweeps.signs import ALIVE, Signs
 
 if TYPE_CHECKING:
     from src.learning.metrics import Mode
 
-ALIVE = "alive"  # attribute of a trial: the last sign of life of who runs it
 RETRIES = "retries"  # attribute of a trial: the number of the failed one that it repeats
 ABOUT = "command"  # attribute of the study: what its trials have in common, and what is searched
+BEST = 5  # trials, so many are few
 SCORED = (TrialState.COMPLETE, TrialState.PRUNED)
-SIGNS = 4  # of life, in the time after which a process counts as dead
 
 
 class Study:
@@ -40,9 +39,8 @@ class Study:
     """
 
     def __init__(self, folder: Path, url: str | None, silence: float, total: int) -> None:
-        self.folder, self.url, self.silence, self.total = folder, url, silence, total
+        self.folder, self.url, self.signs, self.total = folder, url, Signs(silence), total
         self.mine: set[int] = set()  # numbers of the trials that this process runs
-        self.heard: dict[int, tuple[Any, float]] = {}  # of others: the last sign of life, and since when it is the last
         self.to_retry: list[FrozenTrial] = []
 
     def open(self, about: Mapping[str, str], modes: Callable[[], Sequence[Mode]], retries: bool) -> None:
@@ -102,6 +100,15 @@ class Study:
         """Those that are begun, and not this process' own."""
         return [trial for trial in self.trials(TrialState.RUNNING) if trial.number not in self.mine]
 
+    @property
+    def best(self) -> list[FrozenTrial]:
+        """Of one goal the best few, of two those than which none is better in both; the first goal's best first."""
+        sign = 1 if self.study.directions[0] == StudyDirection.MINIMIZE else -1
+        is_single = len(self.study.directions) == 1
+        trials = self.trials(TrialState.COMPLETE) if is_single else self.study.best_trials
+        ranked = sorted(trials, key=lambda trial: sign * (trial.values or [0])[0])
+        return ranked[:BEST] if is_single else ranked
+
     def next(self, sampler: Sampler, name: Callable[[Mapping[str, Any]], str]) -> FrozenTrial | None:
         """A trial to run, from now on this process' own: one that another has left, or failed, or a new one.
 
@@ -110,9 +117,11 @@ class Study:
         """
         with exclusive(self.storage):
             trials = self.trials()
-            trial = self._abandoned(trials)
+            trial = next(filter(self.signs.is_nobodys, self.others), None)
+            if trial is not None and self.url is not None:
+                self.storage.set_trial_user_attr(trial._trial_id, ALIVE, time.time())
             if trial is None:
-                trial = self._again({t.number for t in trials}) if self.to_retry else None
+                trial = self._again({t.number for t in trials})
                 if trial is None and len(trials) < self.total:
                     trial = sampler.ask(self.study, trials)
                 if trial is None:
@@ -120,7 +129,6 @@ class Study:
                 trial.set_user_attr(JOB, name(trial.params))
                 trial = self._created(trial)
             self.mine.add(trial.number)
-            self._sign(trial)
         return trial
 
     def tell(self, number: int, state: TrialState, values: Sequence[float] | None = None) -> None:
@@ -139,51 +147,17 @@ class Study:
     @contextmanager
     def alive(self) -> Iterator[None]:
         """Inside it the trials of this process are known to be; afterwards any process may take those that are left."""
-        if self.url is None:
-            yield
-            return
-        ended = threading.Event()
-
-        def give_signs() -> None:
-            while not ended.wait(self.silence / SIGNS):
-                for trial in self._own():
-                    self._sign(trial)
-
-        thread = threading.Thread(target=give_signs, daemon=True)
-        thread.start()
         try:
-            yield
+            with nullcontext() if self.url is None else self.signs.given(self._sign):
+                yield
         finally:
-            ended.set()
-            thread.join()
-            for trial in self._own():
-                self._sign(trial, None)
             close_storage(self.storage)
 
-    def _own(self) -> list[FrozenTrial]:
-        with suppress(SQLAlchemyError, StorageInternalError):  # who waits for an answer says so
-            return [trial for trial in self.trials(TrialState.RUNNING) if trial.number in self.mine]
-        return []
-
-    def _sign(self, trial: FrozenTrial, sign: float | None = 0.0) -> None:
-        """Any that differs from the one before."""
-        if self.url is not None:
-            with suppress(UpdateFinishedTrialError, SQLAlchemyError, StorageInternalError):
-                value = sign if sign is None else time.time()
-                self.storage.set_trial_user_attr(trial._trial_id, ALIVE, value)
-
-    def _abandoned(self, trials: Sequence[FrozenTrial]) -> FrozenTrial | None:
-        """A trial that was begun, by a process that has ended."""
-        for trial in _in(trials, TrialState.RUNNING):
-            if trial.number in self.mine:
-                continue
-            sign = trial.user_attrs.get(ALIVE)
-            before, since = self.heard.setdefault(trial.number, (sign, time.monotonic()))
-            if sign != before:
-                self.heard[trial.number] = (sign, time.monotonic())
-            elif sign is None or time.monotonic() - since > self.silence:
-                return trial
-        return None
+    def _sign(self, sign: float | None) -> None:
+        with suppress(UpdateFinishedTrialError, SQLAlchemyError, StorageInternalError):  # who needs an answer says so
+            for trial in self.trials(TrialState.RUNNING):
+                if trial.number in self.mine:
+                    self.storage.set_trial_user_attr(trial._trial_id, ALIVE, sign)
 
     def _again(self, counted: set[int]) -> FrozenTrial | None:
         """The next of the trials that have failed, if no other process has tried it again already."""
