@@ -18,20 +18,27 @@ from src.console.messages import UserError
 from src.console.screen import notice
 from src.reports import table
 from src.reports.compare import Comparison, chosen
+from src.reports.importances import importances
 from src.reports.page import check_installed, write_page
 from src.reports.records import read_records, text
 from src.run.config import shortest
 
 MOST_FAILURES = 10  # that are told
+SMALLEST = 0.01  # share of a setting that is told
 
 
 def report(comparison: Comparison) -> None:
-    """Print the table, what trains the best of its runs again, and why others have failed."""
+    """Print the table, which settings matter, what trains the best of its runs again, and why others have failed."""
     from rich.console import Console
 
     console = Console()
     said = table.lines(comparison, console.width if console.is_terminal else None)
-    best = comparison.best
+    best, shares = comparison.best, importances(comparison)
+    if any(record.status != "finished" for record in comparison.records):
+        said += ["", table.counts(comparison.records)]
+    if shares:
+        parts = [f"{key} {share:.0%}" for key, share in shares.items() if share >= SMALLEST]
+        said += ["", f"What decides {comparison.score}: {', '.join(parts)}"]
     if best:
         value = f"{best.metrics[comparison.score]:.4f}"
         said += ["", f"The best {comparison.score}, {value}: {shortest(best.folder)}", table.command(best)]
@@ -60,7 +67,9 @@ def _arguments() -> argparse.Namespace:
     parser.add_argument("folder", nargs="+", help="a run, a sweep, or any folder above them, such as outputs")
     parser.add_argument("--sort", metavar="KEY", help="a metric or setting; default: the monitor of the runs")
     parser.add_argument("--reverse", action="store_true", help="the worst, or the largest setting, first")
-    parser.add_argument("--status", help="only these: finished, failed, running, unfinished (running or interrupted)")
+    parser.add_argument(
+        "--status", help="only these: finished, failed, pruned, running, unfinished (running or interrupted)"
+    )
     parser.add_argument("--where", nargs="+", default=[], metavar="KEY=VALUE", help="only these, such as net=cnn,mlp")
     parser.add_argument("--each", action="store_true", help="no means over seed and data.fold: every run")
     parser.add_argument("--csv", type=Path, metavar="FILE", help="write every run with all its metrics")

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+
 import pytest
 import torch
 from torch import Tensor, nn
@@ -64,3 +66,17 @@ def test_a_net_that_does_not_fit_into_memory_says_how_large_it_is(call, capsys):
     assert "Error: Out of memory, 281,475.0 GB more were asked for (test_notices.py, line" in error
     assert "Make the net or data.batch_size smaller." in error
     assert "Traceback" not in error
+
+
+def test_without_a_terminal_there_is_a_line_now_and_then(train, capsys, monkeypatch):
+    monkeypatch.setattr("src.console.lines.EVERY", 0.0)
+    monkeypatch.setattr("src.callbacks.progress.RunProgress._is_due", lambda self: self.bar is not None)
+    train("data=wine", "net.hidden=[4]", "trainer.max_epochs=3", "steps_per_execution=1")
+    lines = [line for line in capsys.readouterr().err.splitlines() if line.startswith("epoch ")]
+    assert lines[0] == "epoch 1/3  0:00:00 gone  0:00:00 left"
+    assert re.fullmatch(r"epoch 3/3  val/loss \S+  val/accuracy \S+  0:00:0\d gone  0:00:00 left", lines[-1])
+
+
+def test_what_is_short_says_nothing_without_a_terminal(train, capsys):
+    train("data=wine", "net.hidden=[4]", "trainer.max_epochs=3")
+    assert " gone" not in capsys.readouterr().err

@@ -172,7 +172,9 @@ def test_a_search_finds_better_values_and_goes_on_to_a_larger_total(call, capsys
     assert [line.split("  ")[0] for line in lines[1:4]] == ["1/3", "2/3", "3/3"]
     scores = {t.user_attrs["job"]: t.value for t in trials()}
     assert scores == {t.user_attrs["job"]: results(t)["val/loss"] for t in trials()}
-    assert lines[-1] == f"best: {HUNT}/{min(scores, key=lambda job: scores[job] or 0)}"
+    assert lines[-2] == f"best: {HUNT}/{min(scores, key=lambda job: scores[job] or 0)}"
+    assert lines[-1] == "The best settings again: python -m src.train experiment=outputs/hunt/best.yaml"
+    assert str(study().best_params["optimizer.lr"]) in (HUNT / "best.yaml").read_text()
     trained.clear()
     assert call("train", *arguments, "name=hunt", "search.n_trials=5") == 0
     assert capsys.readouterr().out.splitlines()[0] == "3 of 5 trials done"
@@ -219,7 +221,7 @@ def test_a_larger_score_is_better_where_its_metric_says_so(call, capsys):
     assert call("train", *SEARCH, RATE, "name=hunt", "monitor=val/accuracy", "search.n_trials=3") == 0
     best = max(trials(), key=lambda t: t.value or 0)
     assert study().best_trial.value == best.value
-    assert f"{best.value:.4f}" in capsys.readouterr().out.splitlines()[-4]
+    assert f"{best.value:.4f}" in capsys.readouterr().out.splitlines()[-5]
 
 
 def test_trials_with_the_same_values_have_one_run(call, capsys, trained):

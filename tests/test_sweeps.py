@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import fcntl
 import importlib
+import itertools
 import json
 import os
 import random
@@ -11,11 +12,16 @@ import re
 import signal
 import statistics
 import time
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import pytest
+from hydra.core.plugins import Plugins
+from omegaconf import OmegaConf
 
+from src.config.compose import flat
+from src.files.checkpoints import load_checkpoint
 from src.sweeps.job import Job
 from src.sweeps.names import LONGEST, job_name, values_of
 from src.training import Training
@@ -200,6 +206,7 @@ def test_whatever_ends_a_job_does_not_end_the_sweep(call, capsys, monkeypatch, e
 
 
 def test_a_job_that_cannot_be_composed_is_a_bad_job_too(call, capsys, monkeypatch):
+    Plugins.instance()  # which loads the module anew
     monkeypatch.setattr(importlib.import_module("hydra_plugins.kindling.grid"), "MOST_COMPOSED", 1)
     assert call("train", "-m", *TINY, "name=study", "optimizer=adamw,nope") == 1
     assert "optimizer=nope: there are" in capsys.readouterr().err
@@ -274,7 +281,7 @@ def test_a_sweep_that_goes_on_elsewhere_is_refused_until_its_process_has_ended(f
 def test_the_closing_table_has_mean_and_deviation_over_seeds_and_folds(call, capsys):
     lists = ("optimizer.lr=0.001,0.1", "seed=0,1", "data.folds=3", "data.fold=0,2")
     assert call("train", "-m", *TINY, "name=study", *lists) == 0
-    lines = capsys.readouterr().out.splitlines()
+    lines = capsys.readouterr().out.splitlines()[:-1]
     assert lines[-4].split() == ["val/loss", "test/accuracy", "jobs"]
     means = []
     for line, rate in zip(lines[-3:-1], ("0.1", "0.001"), strict=True):
@@ -310,13 +317,114 @@ def test_what_concerns_every_job_is_said_once(call, capsys):
 def test_a_larger_monitor_is_better_where_its_metric_says_so(call, capsys):
     arguments = ("monitor=val/accuracy", "optimizer.lr=1e-6,0.1", "trainer.max_epochs=3")
     assert call("train", "-m", "data=wine", "net.hidden=[8]", "name=study", *arguments) == 0
-    assert "optimizer.lr=0.1" in capsys.readouterr().out.splitlines()[-1]
+    assert "optimizer.lr=0.1" in capsys.readouterr().out.splitlines()[-2]
 
 
 def test_a_long_table_is_cut_and_the_rest_counted(call, capsys, monkeypatch):
     monkeypatch.setattr("src.sweeps.table.MOST", 2)
     assert call("train", "-m", *TINY, "name=study", "optimizer.lr=0.1,0.2,0.3,0.4") == 0
-    assert capsys.readouterr().out.splitlines()[-2] == "and 2 more"
+    assert capsys.readouterr().out.splitlines()[-3] == "and 2 more"
+
+
+# --- best.yaml --------------------------------------------------------------------------------------------------------
+
+BEST = "experiment=outputs/study/best.yaml"
+
+
+def written(folder: Path) -> dict[str, Any]:
+    return flat(OmegaConf.load(folder / ".hydra" / "config.yaml"))  # type: ignore
+
+
+def test_the_best_settings_are_an_experiment_that_trains_to_the_same_weights(call, capsys):
+    """Whatever was typed: groups, keys, an item of a list, what is added, what is left out, another experiment."""
+    groups = ("data=wine", "scheduler=constant", "+metrics.kappa._target_=torchmetrics.CohenKappa")
+    values = ("net.hidden=[4]", "optimizer.groups=[{parameters: '*.weight', lr: 0.1}]")
+    items = ("data.fractions.0=0.6", "data.fractions.1=0.25")
+    lists = ("net=linear,mlp", "optimizer.groups.0.lr=1e-4,1e-1", "seed=4,5")
+    deleted, experiment = "~callbacks.learning_curve", ("experiment=softmax_digits", "trainer.max_epochs=1")
+    assert call("train", "-m", "name=study", *experiment, *groups, *values, *items, deleted, *lists) == 0
+    *_, best, again = capsys.readouterr().out.splitlines()
+    assert again == f"The best settings again: python -m src.train {BEST} '{deleted}'"
+    assert again.partition(": ")[2] in (STUDY / "best.yaml").read_text()
+    job = Path(best.removeprefix("best: "))
+    seed = f"seed={json.loads((job / 'results.json').read_text())['seed']}"
+    assert call("train", "name=study_again", BEST, deleted, seed) == 0
+    assert {**written(Path("outputs/study_again")), "name": "study"} == written(job)
+    one, other = (load_checkpoint(run / "checkpoints" / "best.ckpt") for run in (job, Path("outputs/study_again")))
+    assert one["state_dict"].keys() == other["state_dict"].keys()
+    assert all(value.equal(other["state_dict"][name]) for name, value in one["state_dict"].items())
+
+
+@pytest.fixture
+def study(call) -> Callable[..., int]:
+    """`study({"lr=0.1,seed=0": 0.5})` repeats a sweep of three rates and two seeds, some jobs with another val/loss."""
+    arguments = ("train", "-m", *TINY, "name=study", "optimizer.lr=0.1,0.2,0.3", "seed=0,1")
+    assert call(*arguments) == 0
+
+    def study(losses: dict[str, float | None]) -> int:
+        for (job, loss), file in itertools.product(losses.items(), STUDY.glob("*/results.json")):
+            if job in file.parent.name:
+                results = json.loads(file.read_text()) | {"status": "finished" if loss else "failed", "val/loss": loss}
+                file.write_text(json.dumps(results))
+        return call(*arguments, "retry_failed=false")
+
+    return study
+
+
+def test_best_yaml_is_that_of_the_best_mean_and_goes_with_its_sweep(study):
+    file = STUDY / "best.yaml"
+    assert (
+        study({"lr=0.1,": 0.5, "lr=0.2,": 0.4, "lr=0.2,seed=1": 0.5, "lr=0.3,seed=0": 0.1, "lr=0.3,seed=1": 9.0}) == 0
+    )
+    assert "# The best of outputs/study: val/loss 0.45, the mean over seed.\n" in file.read_text()
+    assert OmegaConf.load(file).optimizer.lr == 0.2  # type: ignore
+    assert "seed" not in OmegaConf.load(file)
+    written = file.stat().st_mtime_ns
+    assert study({}) == 0
+    assert file.stat().st_mtime_ns == written
+    assert study({"lr=0.1,": 0.3}) == 0
+    assert OmegaConf.load(file).optimizer.lr == 0.1  # type: ignore
+    assert study({"lr": None}) == 1
+    assert not file.exists()
+
+
+def test_a_fold_that_varies_is_left_out_with_the_number_of_folds(call):
+    assert call("train", "-m", *TINY, "name=study", "data.folds=3", "data.fold=0,1", "seed=3") == 0
+    assert OmegaConf.load(STUDY / "best.yaml").seed == 3  # type: ignore
+    assert call("train", BEST, "name=again") == 0
+
+
+def test_a_file_is_an_experiment_in_every_folder_and_in_a_sweep(call, capsys, monkeypatch):
+    file = Path("mine.yaml").absolute()
+    file.write_text(
+        "# @package _global_\ndefaults:\n  - override /data: wine\n"
+        "net:\n  hidden: [4]\ntrainer:\n  max_epochs: 1\noptimizer:\n  lr: 0.1\n"
+    )
+    choices = ("../mine.yaml", file)
+    Path("elsewhere").mkdir()
+    monkeypatch.chdir("elsewhere")
+    for number, choice in enumerate(choices):
+        assert call("train", "-m", f"experiment={choice}", "seed=0,1", f"name={number}") == 0
+    assert {results["seed"] for results in jobs(Path("outputs/1")).values()} == {0, 1}
+    file.write_text(file.read_text().replace("lr: 0.1", "lr: 0.7"))
+    capsys.readouterr()
+    assert call("train", "-m", "experiment=../mine.yaml", "seed=0,1", "name=0") == 1  # not passed over
+    assert "optimizer.lr=0.1 (now 0.7)" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    ("choice", "says"),
+    [
+        ("nix.yaml", "experiment=nix.yaml: there is no such file."),
+        ("outputs/nix.yaml", "experiment=outputs/nix.yaml: there is no such file."),
+        ("outputs/study", "experiment=outputs/study: the path of a file ends in .yaml."),
+        ("bad.yaml", "bad.yaml is no YAML: while parsing a flow node."),
+    ],
+)
+def test_a_path_that_is_no_experiment_is_a_line(call, capsys, choice, says):
+    Path("bad.yaml").write_text("a: [")
+    assert call("train", f"experiment={choice}", *TINY) == 1
+    assert capsys.readouterr().err == f"Error: {says}\n"
 
 
 # --- killed -----------------------------------------------------------------------------------------------------------

@@ -9,16 +9,17 @@ import lightning as L
 from lightning.pytorch.callbacks import Callback
 from rich.progress import Progress
 
+from src.console.lines import Lines
 from src.console.screen import Row, bar
 from src.module import SupervisedModule
 
 
 class RunProgress(Callback):
-    """Epochs done, the newest metrics, time gone and left, on stderr; nothing where that is no terminal."""
+    """Epochs done, the newest metrics, time gone and left, on stderr; where no terminal is, a line now and then."""
 
     def __init__(self, enabled: bool) -> None:
         self.enabled = enabled
-        self.bar: Progress | Row | None = None
+        self.bar: Progress | Row | Lines | None = None
         self.metrics = ""
         self.drawn = 0.0
 

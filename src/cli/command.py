@@ -19,6 +19,7 @@ from hydra.types import RunMode
 from omegaconf import DictConfig
 
 from src.cli import help
+from src.cli.arguments import refuse_flags
 from src.cli.errors import FULL_ERROR, ExplainedError, explain, words
 from src.config.compose import CONF, VERSION
 from src.config.quoting import quoted
@@ -55,6 +56,7 @@ def entry_point(task: Callable[[DictConfig], Any]) -> Callable[[], None]:
                 help.show()
                 return
             try:
+                refuse_flags()
                 sys.argv[1:] = quoted(sys.argv[1:])
                 Hydra.get_mode = _mode
                 hydra.main(config_path=str(CONF), config_name="train", **VERSION)(job)()

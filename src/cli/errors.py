@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import difflib
 import os
+import re
 import sys
 import time
 import traceback
@@ -72,8 +73,14 @@ def config_error(error: BaseException) -> str | None:
     if isinstance(cause, MissingMandatoryValue):
         return f"{cause.full_key} has no value: type {cause.full_key}=... (what it takes stands in conf/)."
     if isinstance(error, MissingConfigException) and error.options:
-        group, _, choice = str(error.missing_cfg_file).rpartition("/")
+        file = str(error.missing_cfg_file)
+        group, _, choice = file.rpartition("/") if file.startswith("hydra/") else file.partition("/")
+        if "/" in choice or choice.endswith(".yaml"):
+            is_path = choice.endswith(".yaml")
+            return f"{group}={choice}: {'there is no such file' if is_path else 'the path of a file ends in .yaml'}."
         return f"{group}={choice}: there are {', '.join(error.options)}.{nearest(choice, error.options)}"
+    if found := re.match(r"Multiple values for (\S+)\. To override", str(error)):
+        return f"{found[1]} is chosen already, by what stands in conf/: type {found[1]}=... without a plus."
     if isinstance(error, OverrideParseException):
         text = as_text(str(error.override))
         hint = f"If its value is a text, type {text}." if text else "python -m src.train --help shows examples."

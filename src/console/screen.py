@@ -9,6 +9,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager, nullcontext
 from typing import TYPE_CHECKING, Any
 
+from src.console.lines import Lines
 from src.console.signals import stop_if_asked
 
 if TYPE_CHECKING:
@@ -77,11 +78,11 @@ class Row:
         self.stop()
 
 
-def bar() -> Progress | Row | None:
-    """A bar that can show `metrics` beside it; None where nobody looks: no terminal, or another process' job."""
+def bar() -> Progress | Row | Lines | None:
+    """A bar that can show `metrics` beside it, lines where no terminal is; None where it is another process' job."""
     if is_taken():
         return Row(_shared) if _shared is not None else None
-    return _own_bar()
+    return _own_bar() or (Lines() if is_first_process() and sys.stderr is not None else None)
 
 
 def _own_bar(**options: Any) -> Progress | None:

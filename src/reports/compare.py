@@ -13,8 +13,9 @@ from hydra.core.override_parser.overrides_parser import OverridesParser
 from src.console.messages import UserError, listed, nearest
 from src.reports.records import Record, text
 from src.run.config import REPEATS
+from src.sweeps.names import OF_THE_SWEEP
 
-NO_SETTINGS = ("name", "trusted", "data.seed")  # a run is the same whatever they are, or follow from another
+NO_SETTINGS = {*OF_THE_SWEEP, "data.seed"}  # a run is the same whatever they are, or follow from another
 WHOLE = ("experiment", "debug")  # groups that may set any key
 SMALLER_IS_BETTER = re.compile(r"(loss|error|mae|mse|rmse|mape|perplexity|distance|deviance|\ber)$", re.IGNORECASE)
 
@@ -25,8 +26,14 @@ class Group:
 
     records: list[Record]
 
+    @property
+    def is_pruned(self) -> bool:
+        """None of them has come to the end of its training."""
+        return all(record.is_pruned for record in self.records)
+
     def scores(self, metric: str) -> list[float]:
-        return [r.metrics[metric] for r in self.records if metric in r.metrics]
+        """Of the pruned ones only where there are no others: they have not learnt for so long."""
+        return [r.metrics[metric] for r in self.records if metric in r.metrics and r.is_pruned == self.is_pruned]
 
     def mean(self, metric: str) -> float | None:
         scores = self.scores(metric)
@@ -83,18 +90,21 @@ class Comparison:
 
     @property
     def best(self) -> Record | None:
-        """By `score`, the best run of the best group; None if none has a score."""
+        """By `score`, the best run of the best group, none of them pruned; None if none has a score."""
         best = max if is_larger_better(self.score, self.records) else min
-        scored = [(mean, group) for group in self.groups if (mean := group.mean(self.score)) is not None]
+        whole = [group for group in self.groups if not group.is_pruned]
+        scored = [(mean, group) for group in whole if (mean := group.mean(self.score)) is not None]
         if not scored:
             return None
         _, group = best(scored, key=lambda pair: pair[0])
-        return best((r for r in group.records if self.score in r.metrics), key=lambda r: r.metrics[self.score])
+        runs = [r for r in group.records if self.score in r.metrics and not r.is_pruned]
+        return best(runs, key=lambda r: r.metrics[self.score])
 
     def _sorted(self, things: list[Any], values: Sequence[Any]) -> list[Any]:
-        """What has no value is last, in its order."""
+        """What has no value is last, in its order; before it what was pruned, where it is a metric that sorts."""
         order = [i for i in range(len(things)) if values[i] is not None]
         order.sort(key=lambda i: sort_key(values[i]), reverse=self.larger_first)
+        order.sort(key=lambda i: self.sort in self.metrics and things[i].is_pruned)
         return [things[i] for i in [*order, *(i for i in range(len(things)) if values[i] is None)]]
 
 
@@ -124,7 +134,8 @@ def chosen(records: list[Record], status: str | None, where: Sequence[str]) -> l
 
 def differing(records: list[Record]) -> list[str]:
     """The keys in which runs differ; of those that nobody has typed none that follow from another choice of a group."""
-    varying = [k for k in _union(r.settings for r in records) if k not in NO_SETTINGS and _varies(records, k)]
+    settings = [k for k in _union(r.settings for r in records) if not {k, k.partition(".")[0]} & NO_SETTINGS]
+    varying = [key for key in settings if varies(records, key)]
     typed = {key for record in records for key in record.typed_keys}
     whole = [key for key in WHOLE if key in varying]
 
@@ -138,10 +149,11 @@ def differing(records: list[Record]) -> list[str]:
 
 
 def is_larger_better(metric: str, records: Iterable[Record]) -> bool:
-    """As a run says of its monitor, else by the name: nobody has written it down."""
-    for record in records:
-        if record.settings.get("monitor") == metric and record.settings.get("mode") in ("min", "max"):
-            return record.settings["mode"] == "max"
+    """As a run says of its monitor, in its results or else in its config; else by the name: nobody has said it."""
+    said = [of for record in records for of in (record.results, record.settings) if of.get("monitor") == metric]
+    for mode in (of.get("mode") for of in said):
+        if mode in ("min", "max"):
+            return mode == "max"
     return not SMALLER_IS_BETTER.search(metric)
 
 
@@ -151,9 +163,11 @@ def sort_key(value: Any) -> tuple[bool, Any]:
     return (not is_number, value if is_number else text(value))
 
 
-def _varies(records: list[Record], key: str) -> bool:
-    first = text(records[0].settings.get(key))
-    return any(text(record.settings.get(key)) != first for record in records)
+def varies(records: list[Record], key: str) -> bool:
+    """Whether not all of these runs have the same value."""
+    first = records[0].settings.get(key)
+    others = [value for record in records if (value := record.settings.get(key)) is not first and value != first]
+    return any(text(value) != text(first) for value in others)
 
 
 def _is_same(one: str, other: str) -> bool:

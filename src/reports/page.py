@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import io
+from collections import Counter
 from html import escape
 from pathlib import Path
 from typing import Any
@@ -12,20 +13,26 @@ from src.console.extras import need
 from src.files.atomic import write_text
 from src.reports import figures
 from src.reports.compare import Comparison
+from src.reports.history import course
+from src.reports.importances import PACKAGES
 from src.reports.records import Record, text
-from src.reports.table import BESIDE_METRICS, command, counted, main_metrics, reason
+from src.reports.table import BESIDE_METRICS, command, common, counted, inside, main_metrics, reason
 from src.run.config import shortest
 
 BEST = 3  # runs whose pictures are shown
 MOST_PICTURES = 8  # of a run
 WIDEST = 1000  # pixels of a picture
 LARGEST = 25_000_000  # pixels of one that is read
+STATUSES = ("finished", "failed", "pruned", "running", "unfinished")  # of other programs' there may be any
 
 STYLE = """
 :root { color-scheme: light dark }
 body { font: 15px/1.5 system-ui, sans-serif; margin: 0 auto; padding: 1rem; max-width: 90rem }
 h1 { font-size: 1.5rem; margin: 0 } h2 { font-size: 1.15rem; margin: 2.5rem 0 .5rem }
 code { overflow-wrap: anywhere; background: rgb(128 128 128 / .15); padding: .1em .3em; border-radius: 4px }
+p span { display: inline-block; padding: 0 .6em; border-radius: 1em; color: #fff; background: #777 }
+.finished { background: #1f6fff } .pruned { background: #b86200 } .failed { background: #c62828 }
+.running { background: #2e7d32 } details { margin: 1em 0 } li { margin: .3em 0 }
 .side { display: grid; gap: 1rem } .side > * { min-width: 0 } .wide { overflow-x: auto }
 @media (min-width: 60rem) { .side { grid-template-columns: 1fr 1fr } }
 figure { margin: 0 } img { max-width: 100%; border-radius: 4px } figcaption { font-size: .85rem; opacity: .8 }
@@ -46,17 +53,17 @@ POLICY = (
 
 def check_installed(what: str) -> None:
     """Raise UserError if the packages that draw a page, which `what` asks for, are missing."""
-    for package in ("plotly", "itables"):
+    for package in ("plotly", "itables", *PACKAGES):
         need(what, package, "report")
 
 
 def write_page(path: Path, comparison: Comparison) -> None:
     """Write the page, for which `check_installed`."""
-    sections = [_summary(comparison), *_tables(comparison)]
+    sections = [_summary(comparison), course(comparison), *_tables(comparison)]
     sections += figures.curves(comparison), figures.parallel_coordinates(comparison), _pictures(comparison)
     head = f'<meta charset="utf-8"><meta http-equiv="Content-Security-Policy" content="{POLICY}">'
     head += '<meta name="viewport" content="width=device-width, initial-scale=1">'
-    title = f"{len(comparison.records)} runs"
+    title = _safe(f"{shortest(common([r.folder for r in comparison.records]))}: {len(comparison.records)} runs")
     body = "\n".join(section for section in sections if section)
     scripts = f"<script>{DARK}</script>{_table_library()}<script>{figures.library()}</script>"
     write_text(
@@ -67,25 +74,30 @@ def write_page(path: Path, comparison: Comparison) -> None:
 
 
 def _summary(comparison: Comparison) -> str:
-    """The best run with its command, and why others have failed."""
-    said, best = [], comparison.best
+    """How many runs have which status, the best one with its command, and why others have failed."""
+    statuses = Counter(record.status for record in comparison.records).most_common()
+    pills = (
+        f"<span class='{status if status in STATUSES else ''}'>{n} {_safe(status)}</span>" for status, n in statuses
+    )
+    said, best = [" ".join(pills)], comparison.best
     if best:
         value = f"{best.metrics[comparison.score]:.4f}"
         said.append(
             f"The best {_safe(comparison.score)}, {value}: {_folder(best)}<br><code>{_safe(command(best))}</code>"
         )
-    failed = [record for record in comparison.records if record.status == "failed"]
-    said += [f"Failed: {_folder(record)}: {_safe(reason(record))}" for record in failed]
-    return "".join(f"<p>{line}</p>" for line in said)
+    failed = [f"<li>{_folder(r)}: {_safe(reason(r))}</li>" for r in comparison.records if r.status == "failed"]
+    why = f"<details><summary>Why {len(failed)} failed</summary><ul>{''.join(failed)}</ul></details>"
+    return "".join(f"<p>{line}</p>" for line in said) + (why if failed else "")
 
 
 def _tables(comparison: Comparison) -> list[str]:
     """Means, if there are some, and every run."""
     runs = comparison.records
-    each: dict[str, list[Any]] = {"folder": [shortest(r.folder) for r in runs], "status": [r.status for r in runs]}
+    each: dict[str, list[Any]] = {"status": [r.status for r in runs]}
     each |= {key: [r.settings.get(key) for r in runs] for key in comparison.differing}
     each |= {m: [r.metrics.get(m) for r in runs] for m in [*main_metrics(comparison), *comparison.metrics]}
     each |= {name: [r.results.get(name) for r in runs] for name in BESIDE_METRICS}
+    each["folder"] = inside([record.folder for record in runs])
     tables = [f"<h2>Runs</h2>{_table(each)}"]
     if comparison.repeats:
         tables.insert(0, f"<h2>Means over {_safe(' and '.join(comparison.repeats))}</h2>{_table(_means(comparison))}")
@@ -109,15 +121,21 @@ def _table(columns: dict[str, list[Any]]) -> str:
     layout = {"topStart": "pageLength", "topEnd": "search", "bottomStart": "info", "bottomEnd": "paging"}
     options: dict[str, Any] = {"layout": layout, "scrollX": True, "maxBytes": 0, "maxColumns": 0, "order": []}
     options |= {"connected": False, "showIndex": False, "allow_html": False, "text_in_header_can_be_selected": False}
-    return to_html_datatable(frame, **options)
+    with pd.option_context("display.float_format", _number):
+        table = to_html_datatable(frame, **options)
+    return table.replace(r"[\"NaN\", ", r"[\"-\", ")  # as Pandas writes what is not known
+
+
+def _number(value: float) -> str:
+    return f"{value:.0f}" if value.is_integer() and abs(value) < 1e9 else f"{value:.5g}"
 
 
 def _column(values: list[Any]) -> list[Any]:
-    """Numbers, if there is nothing else, that they sort as such; else texts. Pandas knows no missing whole number."""
+    """Numbers, if there is nothing else, that they sort as such; else texts."""
     kinds = {type(value) for value in values}
-    if kinds <= {int, float} or kinds <= {float, type(None)}:
-        return [round(value, 6) if isinstance(value, float) else value for value in values]
-    return [text(value) for value in values]
+    return (
+        values if kinds <= {int, float, type(None)} and len(kinds) > (type(None) in kinds) else list(map(text, values))
+    )
 
 
 def _table_library() -> str:

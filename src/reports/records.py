@@ -33,8 +33,9 @@ class Record:
     """One run.
 
     Attributes:
-        status: finished | failed, or another that its results name; running; unfinished: it was interrupted.
+        status: finished | failed | pruned, or another that its results name; running; unfinished: it was interrupted.
         results: of results.json.
+        ended: when those were written, in seconds; 0 if there are none.
         settings: key -> value of its config, and group -> choice.
         typed: its overrides, such as net=cnn.
     """
@@ -44,6 +45,7 @@ class Record:
     results: dict[str, Any]
     settings: dict[str, Any]
     typed: tuple[str, ...]
+    ended: float
 
     @cached_property
     def metrics(self) -> dict[str, float]:
@@ -53,6 +55,11 @@ class Record:
     @cached_property
     def typed_keys(self) -> set[str]:
         return {override.lstrip("+~").partition("=")[0] for override in self.typed}
+
+    @property
+    def is_pruned(self) -> bool:
+        """A search has ended it early: its metrics are those so far."""
+        return self.status == "pruned"
 
     def value(self, key: str) -> Any:
         """Of a metric, or a setting; None if it has none."""
@@ -93,14 +100,16 @@ def read_record(folder: Path) -> Record:
     if lacks:
         raise ValueError(f"its config holds no {lacks[0]}, as that of a run does")
     typed = _plain(_read(folder / ".hydra" / "overrides.yaml"))
-    results = _results(folder / "results.json")
+    file = folder / "results.json"
+    results = _results(file)
     choices = CHOICES.search(_read(folder / ".hydra" / "hydra.yaml"))
     groups = _plain(choices[1]) if choices else {}
     settings = {name: choice for name, choice in leaves(groups) if not name.startswith("hydra/")}
     status = results.get("status", "unfinished")
     if status != "finished" and is_locked(folder / ".hydra" / "lock"):  # one that has failed may be tried again
         status = "running"
-    return Record(folder, status, results, {**dict(leaves(config)), **settings}, tuple(map(str, typed or [])))
+    ended = file.stat().st_mtime if results else 0.0
+    return Record(folder, status, results, {**dict(leaves(config)), **settings}, tuple(map(str, typed or [])), ended)
 
 
 def text(value: Any) -> str:

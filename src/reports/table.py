@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import os
 import shlex
+from collections import Counter
 from itertools import pairwise
 from pathlib import Path
 from typing import Any
@@ -42,14 +43,19 @@ def lines(comparison: Comparison, width: int | None) -> list[str]:
 def main_metrics(comparison: Comparison) -> list[str]:
     """The one that sorts, and the telling one of each kind of task: the first of the test behind the loss."""
     of_test = [[name for name in r.results if name.startswith("test/")] for r in comparison.records]
-    telling = [next((name for name in names if name != "test/loss"), "test/loss") for names in of_test]
+    telling = [next((name for name in names if name != "test/loss"), names[0]) for names in of_test if names]
     return [metric for metric in dict.fromkeys([comparison.score, *telling]) if metric in comparison.metrics]
 
 
 def inside(folders: list[Path]) -> list[str]:
     """The folders, without what is the same in all."""
-    common = Path(os.path.commonpath([folder.parent for folder in folders]))
-    return [text(str(folder.relative_to(common))) for folder in folders]
+    above = common(folders)
+    return [text(str(folder.relative_to(above))) for folder in folders]
+
+
+def common(folders: list[Path]) -> Path:
+    """The folder that all of them are in."""
+    return Path(os.path.commonpath([folder.parent for folder in folders]))
 
 
 def command(record: Record) -> str:
@@ -87,6 +93,13 @@ def score(group: Group, metric: str) -> str:
     """Mean and deviation."""
     mean, deviation = group.mean(metric), group.deviation(metric)
     return "-" if mean is None else f"{mean:.4f}" + ("" if deviation is None else f" ± {deviation:.4f}")
+
+
+def counts(records: list[Record]) -> str:
+    """How many runs have which status, such as 12 runs: 10 finished, 2 failed."""
+    known = Counter(record.status for record in records)
+    many = f"{len(records)} run{'s' if len(records) > 1 else ''}"
+    return f"{many}: {', '.join(f'{number} {text(status)}' for status, number in known.most_common())}"
 
 
 def counted(group: Group) -> str:

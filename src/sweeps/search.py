@@ -15,6 +15,7 @@ from src.config.trust import trusted
 from src.console.messages import UserError, listed, nearest
 from src.console.signals import stop_if_asked
 from src.files.study import JOB, PRUNERS, answering, build_named
+from src.sweeps.best import write_best
 from src.sweeps.goals import goals_of, modes_of
 from src.sweeps.job import Ended, Job
 from src.sweeps.names import values_of
@@ -138,8 +139,12 @@ class Search(Sweep):
         super().has_ended(ended)
 
     def report(self) -> bool:
-        """Print the best trials, what pruning has saved, and which have failed; whether none has."""
+        """Print the best trials, what pruning has saved, and which have failed; whether none has. Of one goal best.yaml
+        is written.
+        """
         print_trials(self.study.best, self.keys, self.goals, self.folder)
+        if len(self.goals) == 1 and (again := write_best(self.folder, self.jobs, self.monitor, self.mode, self.cfg)):
+            print(f"The best settings again: {again}")
         print_saving([job.results for job in self.jobs], self.total)
         failed = [job for job in self.jobs if job.reason is not None]
         print_failures(failed, self.total)

@@ -12,6 +12,7 @@ from src.config.build import shown
 from src.console.messages import UserError
 from src.console.screen import taken
 from src.files.lock import lock
+from src.sweeps.best import write_best
 from src.sweeps.job import Ended, Job
 from src.sweeps.table import differing, label, print_failures, print_groups
 
@@ -76,7 +77,7 @@ class Sweep:
         for job in self.jobs:
             job.read()
         left = {"done"} if self.cfg.retry_failed else {"done", "failed"}
-        changed = _changed(self.cfg)  # of a run that is older than that, its own claim sees to what it was made with
+        changed = _changed(self.cfg, self.jobs)  # of a run that is older, its own claim sees to what it was made with
         is_older = {job.name for job in self.jobs if job.state == "done" and _written(job) < changed}
         to_run = [job for job in self.jobs if job.state not in left or job.name in is_older]
         self.ended = len(self.jobs) - len(to_run)
@@ -122,8 +123,10 @@ class Sweep:
         return self.cfg.max_failures is not None and self.failures >= self.cfg.max_failures
 
     def report(self) -> bool:
-        """Print what came out, and which jobs have failed; whether none has."""
+        """Print what came out, and which jobs have failed; whether none has. best.yaml is written."""
         print_groups(self.jobs, self.monitor, self.mode, self.best)
+        if again := write_best(self.folder, self.jobs, self.monitor, self.mode, self.cfg):
+            print(f"The best settings again: {again}")
         failed = [job for job in self.jobs if job.reason is not None]
         print_failures(failed, len(self.jobs))
         if self.is_over and (left := len(self.jobs) - self.ended):
@@ -165,10 +168,12 @@ def _written(job: Job) -> float:
     return job.run.results_file.stat().st_mtime
 
 
-def _changed(cfg: DictConfig) -> float:
+def _changed(cfg: DictConfig, jobs: Sequence[Job]) -> float:
     """When a file of the config was last changed."""
     folders = [Path(source.path) for source in cfg.hydra.runtime.config_sources if source.schema == "file"]
-    return max(file.stat().st_mtime for folder in folders for file in folder.rglob("*.yaml"))
+    files = {file for folder in folders for file in folder.rglob("*.yaml")}
+    files |= {Path(value) for job in jobs for value in job.values.values() if value.endswith(".yaml")}
+    return max(file.stat().st_mtime for file in files if file.is_file())
 
 
 def _duration(seconds: float) -> str:

@@ -28,24 +28,36 @@ def label(job: Job, keys: Sequence[str]) -> str:
     return ",".join(f"{key}={job.values[key]}" for key in keys if key in job.values)
 
 
+def ranked(jobs: Sequence[Job], monitor: str | None, mode: str | None) -> dict[str, list[Job]]:
+    """The finished jobs by what they differ in but for REPEATS, the best mean of the monitor first."""
+    groups: dict[str, list[Job]] = {}
+    keys = [key for key in differing(jobs) if key not in REPEATS]
+    for job in jobs:
+        if job.state == "done":
+            groups.setdefault(label(job, keys) or "all", []).append(job)
+
+    def rank(group: list[Job]) -> tuple[bool, float]:
+        found = scores(group, monitor)
+        return not found, (statistics.fmean(found) if found else 0) * (-1 if mode == "max" else 1)
+
+    return dict(sorted(groups.items(), key=lambda named: rank(named[1])))
+
+
+def scores(jobs: Sequence[Job], metric: str | None) -> list[float]:
+    """Of those that have one."""
+    return [score for job in jobs if (score := job.score(metric)) is not None]
+
+
 def print_groups(jobs: Sequence[Job], monitor: str | None, mode: str | None, best: Job | None) -> None:
     """One line for the finished jobs of each group, the best first; none where there is no job to compare with."""
     done = [job for job in jobs if job.state == "done"]
     metrics = [metric for metric in (monitor, _of_test(done)) if metric]
     if len(done) < 2 or not metrics:
         return
-    groups: dict[str, list[Job]] = {}
-    keys = [key for key in differing(jobs) if key not in REPEATS]
-    for job in done:
-        groups.setdefault(label(job, keys) or "all", []).append(job)
-
-    def rank(group: list[Job]) -> tuple[bool, float]:
-        scores = _scores(group, metrics[0]) if monitor else []  # the test guides nothing
-        return not scores, (statistics.fmean(scores) if scores else 0) * (-1 if mode == "max" else 1)
-
-    ranked = sorted(groups.items(), key=lambda named: rank(named[1]))
+    groups = ranked(jobs, monitor, mode)
     rows = [["", *metrics, "jobs"]]
-    rows += [[n, *(_spread(_scores(group, m)) for m in metrics), str(len(group))] for n, group in ranked[:MOST]]
+    shown = list(groups.items())[:MOST]
+    rows += [[name, *(_spread(scores(group, m)) for m in metrics), str(len(group))] for name, group in shown]
     print_rows(rows)
     if len(groups) > MOST:
         print(f"and {len(groups) - MOST} more")
@@ -99,11 +111,7 @@ def _of_test(jobs: Sequence[Job]) -> str | None:
     return next((name for name in names if name != "test/loss"), next(iter(names), None))
 
 
-def _scores(jobs: Sequence[Job], metric: str) -> list[float]:
-    return [score for job in jobs if (score := job.score(metric)) is not None]
-
-
-def _spread(scores: Sequence[float]) -> str:
-    if len(scores) < 2:
-        return f"{scores[0]:.4f}" if scores else "not known"
-    return f"{statistics.fmean(scores):.4f} +- {statistics.stdev(scores):.4f}"
+def _spread(values: Sequence[float]) -> str:
+    if len(values) < 2:
+        return f"{values[0]:.4f}" if values else "not known"
+    return f"{statistics.fmean(values):.4f} +- {statistics.stdev(values):.4f}"
