@@ -415,6 +415,10 @@ def moments(folder: Path) -> dict[str, int]:
     return {file.parent.name: file.stat().st_mtime_ns for file in files if "failed" not in file.read_text()}
 
 
+def _size(file: Path) -> int:
+    return file.stat().st_size if file.exists() else 0
+
+
 def scores(folder: Path) -> dict[str, Any]:
     """What came out of each run, to the last digit."""
     read = {path.parent.name: json.loads(path.read_text()) for path in folder.glob("*/results.json")}
@@ -438,11 +442,18 @@ def test_a_search_that_is_killed_ends_as_if_it_had_never_been(kills, count, samp
     )
     started = time.monotonic()
     assert call("train", *arguments, "name=whole/hunt") == 0  # the same name of a study: it decides on brackets
-    chance, seconds = random.Random(count), (time.monotonic() - started) * 3 / kills
+    chance, seconds = random.Random(count), (time.monotonic() - started) / count
     whole, cut, written = Path("outputs/whole/hunt"), Path("outputs/cut/hunt"), dict[str, int]()
-    for _ in range(kills):
+    for kill in range(kills):
+        said = _size(cut / "study.journal")
         process = forked("train", *arguments, "name=cut/hunt")
-        time.sleep(chance.uniform(0.2, 0.9) * seconds)
+        ended = 0
+        while kill % 3 and _size(cut / "study.journal") == said and not ended:  # else it is killed while it starts
+            ended, _ = os.waitpid(process, os.WNOHANG)
+            time.sleep(0.005)
+        if ended:
+            break
+        time.sleep(chance.uniform(0, 1.6) * seconds)
         os.kill(process, signal.SIGKILL)
         os.waitpid(process, 0)
         now = moments(cut)
