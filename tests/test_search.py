@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import pkgutil
 import random
 import shlex
 import shutil
@@ -13,6 +14,7 @@ import subprocess
 import tempfile
 import time
 from collections.abc import Iterator
+from itertools import count
 from pathlib import Path
 from typing import Any
 
@@ -596,3 +598,38 @@ def test_four_processes_share_a_search_and_one_is_killed(seed, postgres, forked,
 
 def _lines(file: Path) -> list[str]:
     return file.read_text().splitlines() if file.exists() else []
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(
+    ("place", "number"),
+    [
+        ("src.training.training.scored", 3),  # a run has ended, and is not scored: of the third trial, which is pruned
+        ("src.callbacks.last.LastCheckpoint._save", 24),  # an epoch's score is reported, and its state not saved
+        ("src.sweeps.study.Study.tell", 3),  # a run is scored, and its trial not told of
+        ("src.files.study.JournalFileBackend.append_logs", 9),
+    ],
+)
+def test_wherever_a_search_is_killed_what_it_was_at_is_judged_as_before(place, number, call, forked, monkeypatch):
+    arguments = (*LONG, "data.batch_size=16,32,64", "search.sampler=grid", "search.pruner=halving")
+    arguments += ("+search.pruner_options.reduction_factor=2", "callbacks.last.every_seconds=0")
+    assert call("train", *arguments, "name=whole/hunt") == 0
+
+    def kill_there() -> None:
+        module, _, name = place.rpartition(".")
+        of = pkgutil.resolve_name(module)
+        whole, calls = getattr(of, name), count(1)
+
+        def killed(*args: Any, **options: Any) -> Any:
+            if next(calls) == number:
+                os.kill(os.getpid(), signal.SIGKILL)
+            return whole(*args, **options)
+
+        setattr(of, name, killed)
+
+    _, status = os.waitpid(forked("train", *arguments, "name=cut/hunt", before=kill_there), 0)
+    assert os.waitstatus_to_exitcode(status) == -signal.SIGKILL, Path("said.txt").read_text()
+    assert call("train", *arguments, "name=cut/hunt") == 0
+    assert plain(Path("outputs/cut/hunt")) == plain(Path("outputs/whole/hunt"))
+    assert scores(Path("outputs/cut/hunt")) == scores(Path("outputs/whole/hunt"))
+    assert TrialState.PRUNED in {trial.state for trial in trials(Path("outputs/cut/hunt"))}
