@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import gc
 import time
-from collections.abc import Iterable, Iterator
+from collections.abc import Generator, Iterable
 
 from hydra.core.utils import JobStatus
 from hydra.errors import HydraException
@@ -15,7 +15,7 @@ from src.cli.errors import words
 from src.sweeps.job import Ended, Job
 
 
-def launched(launcher: Launcher, jobs: Iterable[Job]) -> Iterator[Ended]:
+def launched(launcher: Launcher, jobs: Iterable[Job]) -> Generator[Ended, None, None]:
     """How each job has ended, as soon as it has; the next job is taken only when there is room for it."""
     for number, job in enumerate(jobs):
         start, reason = time.monotonic(), _launch(launcher, job, number)

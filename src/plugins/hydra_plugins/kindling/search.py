@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from contextlib import closing
+
 from hydra.core.config_store import ConfigStore
 from hydra_plugins.kindling.grid import Grid
 from hydra_plugins.kindling.launching import launched
@@ -35,8 +37,9 @@ class Optuna(Grid):
             OmegaConf.save(self.config, sweep.folder / "multirun.yaml")
             with sweep.shown():
                 while sweep.is_left:
-                    for ended in launched(self.launcher, sweep.asked()):
-                        sweep.has_ended(ended)
+                    with closing(launched(self.launcher, sweep.asked())) as stream:
+                        for ended in stream:
+                            sweep.has_ended(ended)
             is_good = sweep.report()
         if not is_good:
             raise ExplainedError
