@@ -43,6 +43,10 @@ def parameter_groups(module: nn.Module, groups: list[dict[str, Any]]) -> list[di
         raise UserError(
             f"optimizer.groups={groups}: a list is needed, such as [{{parameters: layers.0*, lr: 0.0001}}]."
         )
+    if not left:
+        raise UserError(
+            "net: it has no parameters that learn. Layers in a Python list are not seen: nn.ModuleList([...]) is."
+        )
     for group in groups:
         pattern = str(group["parameters"])
         names = matching(pattern, list(left), "optimizer.groups")
