@@ -305,6 +305,7 @@ def test_so_many_bad_trials_end_it(call, capsys):
         ([RATE, "monitor=null", "callbacks.early_stopping=null"], "A search needs a goal: monitor=val/loss"),
         ([RATE, "search.space=3"], "search.space"),
         (["search=grid", RATE], "add search=optuna."),
+        (["search=grid", "search.n_trials=5"], "The keys of search. belong to a search: add search=optuna."),
         (["search=optun"], "search=optun: there are grid, optuna. Did you mean 'optuna'?"),
     ],
 )
@@ -313,6 +314,12 @@ def test_a_refused_command_leaves_nothing_behind(call, capsys, arguments, says, 
     assert call("train", *SEARCH, *name, *arguments) == 1
     assert says in capsys.readouterr().err
     assert not list(Path("outputs").glob("*"))
+
+
+def test_an_interval_for_a_single_run_is_refused(call, capsys):
+    assert call("train", "optimizer.lr=interval(0,1)", "name=hunt") == 1
+    said = "Error: optimizer.lr=interval(0,1) makes several runs: add -m, and search=optuna if it is an interval."
+    assert said in capsys.readouterr().err
 
 
 def test_a_space_without_a_search_is_refused(call, capsys):

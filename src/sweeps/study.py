@@ -106,7 +106,7 @@ class Study:
         sign = 1 if self.study.directions[0] == StudyDirection.MINIMIZE else -1
         is_single = len(self.study.directions) == 1
         trials = self.trials(TrialState.COMPLETE) if is_single else self.study.best_trials
-        ranked = sorted(trials, key=lambda trial: sign * (trial.values or [0])[0])
+        ranked = sorted({t.user_attrs[JOB]: t for t in trials}.values(), key=lambda t: sign * (t.values or [0])[0])
         return ranked[:BEST] if is_single else ranked
 
     def next(self, sampler: Sampler, name: Callable[[Mapping[str, Any]], str]) -> FrozenTrial | None:
