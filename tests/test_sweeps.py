@@ -197,11 +197,11 @@ def test_whatever_ends_a_job_does_not_end_the_sweep(call, capsys, monkeypatch, e
         if trainer.datamodule.loading.batch_size == 7:
             raise error
 
-    monkeypatch.setattr("src.callbacks.summary.Summary.on_train_start", leave)
-    assert call("train", "-m", *TINY, "name=study", "data.batch_size=7,8") == 1
+    with monkeypatch.context() as patched:
+        patched.setattr("src.callbacks.summary.Summary.on_train_start", leave)
+        assert call("train", "-m", *TINY, "name=study", "data.batch_size=7,8") == 1
     assert [jobs()[f"data.batch_size={size}"]["status"] for size in (7, 8)] == ["failed", "finished"]
     assert ("Traceback" in capsys.readouterr().err) == (not isinstance(error, MemoryError))
-    monkeypatch.undo()
     assert call("train", "-m", *TINY, "name=study", "data.batch_size=7,8") == 0  # it was not the job's fault
 
 

@@ -69,6 +69,8 @@ def config_error(error: BaseException) -> str | None:
     if not isinstance(error, (HydraException, OmegaConfBaseException)):
         return None
     cause = error if isinstance(error, OmegaConfBaseException) else error.__cause__
+    if isinstance(cause, (ConfigAttributeError, ConfigKeyError)) and cause.full_key == "search":
+        return "The keys of search. belong to a search: add search=optuna."
     if isinstance(cause, (ConfigAttributeError, ConfigKeyError)) and cause.full_key:
         return f"'{cause.full_key}' is not a key of the config.{_nearest_keys(cause)}"
     if isinstance(cause, MissingMandatoryValue):
@@ -82,6 +84,8 @@ def config_error(error: BaseException) -> str | None:
         return f"{group}={choice}: there are {', '.join(error.options)}.{nearest(choice, error.options)}"
     if found := re.match(r"Multiple values for (\S+)\. To override", str(error)):
         return f"{found[1]} is chosen already, by what stands in conf/: type {found[1]}=... without a plus."
+    if found := re.match("Sweep parameters '(.*)' requires --multirun", str(error)):
+        return f"{found[1]} makes several runs: add -m, and search=optuna if it is an interval."
     if isinstance(error, OverrideParseException):
         text = as_text(str(error.override))
         hint = f"If its value is a text, type {text}." if text else "python -m src.train --help shows examples."

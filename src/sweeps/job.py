@@ -14,6 +14,7 @@ from omegaconf import DictConfig
 from src.console.messages import UserError
 from src.files.results import write_results
 from src.run import Run
+from src.run.run import ENDED
 from src.sweeps.names import job_name, values_of
 from src.training.claim import write_config
 
@@ -47,7 +48,7 @@ class Job:
     def state(self) -> State:
         """How it has ended; begun: it can go on from its last checkpoint."""
         status, run = self.results.get("status"), self.run
-        if status == "finished":
+        if status in ENDED:
             return "done"
         if status == "failed" and not _is_newer(run.last, run.results_file):  # else it was tried again, and stopped
             return "failed"
@@ -65,7 +66,7 @@ class Job:
 
     def score(self, metric: str | None) -> float | None:
         """A metric of a finished run; None where it has none that is finite."""
-        return self.results.get(metric) if metric and self.state == "done" else None
+        return self.results.get(metric) if metric and self.results.get("status") == "finished" else None
 
 
 @dataclass

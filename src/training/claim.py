@@ -17,7 +17,7 @@ from src.run import Run
 from src.run.config import written_config
 
 # By these keys, and what is in them.
-NOTHING_CHANGES = {"name", "trusted", "steps_per_execution", "retry_failed", "max_failures", "launcher"}
+NOTHING_CHANGES = {"name", "trusted", "steps_per_execution", "retry_failed", "max_failures", "search", "launcher"}
 
 
 class Claim:

@@ -146,8 +146,12 @@ class Training:
         return trainer
 
     def finish(self, trainer: L.Trainer) -> None:
-        """Score the best epoch on val and test, and write results.json: those metrics, and the epoch's of training."""
+        """Score the best epoch on val and test, and write results.json: those metrics, and the epoch's of training.
+
+        A run that a search has pruned is not tested.
+        """
         from src.callbacks.best import best_of
+        from src.callbacks.pruning import is_pruned
         from src.files.checksum import file_digest
         from src.files.history import history_of, read_history
         from src.training.executions import Executions
@@ -155,7 +159,8 @@ class Training:
         # What this process has trained from the beginning is its own; else the best checkpoint may be another's.
         self.run.trust = is_trusted() and trainer.ckpt_path is None
         trainer.ckpt_path = None
-        metrics = scored(trainer, self.run.best)
+        status = "pruned" if is_pruned(trainer) else "finished"
+        metrics = scored(trainer, self.run.best, tests=status == "finished")
         if not is_first_process():
             return
         tell_time(trainer)
@@ -167,8 +172,10 @@ class Training:
         seconds = rows[-1]["seconds"] if rows else None
         ended = {"epochs": trainer.current_epoch, "seconds": seconds, "checkpoint": file_digest(self.run.best)}
         ended |= {"monitor": best.monitor, "mode": best.mode}
+        if status == "pruned":
+            ended["max_epochs"] = trainer.max_epochs
         ended["steps_per_execution"] = cast(Executions, trainer.fit_loop.epoch_loop).steps or 1
-        write_results(self.run.results_file, status="finished", **metrics, **ended, **self.made_with)
+        write_results(self.run.results_file, status=status, **metrics, **ended, **self.made_with)
 
     def _be_alone(self, devices: int) -> None:
         """Let Lightning start the processes of other devices with this job, and not with its sweep.

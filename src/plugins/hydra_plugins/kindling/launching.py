@@ -26,7 +26,7 @@ from src.sweeps.job import LOG, Ended, Job
 from src.training.interruption import say_stopped
 
 
-def launched(launcher: Launcher, jobs: Iterable[Job]) -> Generator[Ended]:
+def launched(launcher: Launcher, jobs: Iterable[Job]) -> Generator[Ended, None, None]:
     """How each job has ended, as soon as it has; the next job is taken only when there is room for it.
 
     Close it where it is left before its end: that stops the jobs that are running.
@@ -95,7 +95,7 @@ class Streaming(Launcher):
     def stop(self, handles: list[Any]) -> None:
         """Let jobs stop where they can go on later, and wait for that."""
 
-    def launched(self, jobs: Iterable[Job]) -> Generator[Ended]:
+    def launched(self, jobs: Iterable[Job]) -> Generator[Ended, None, None]:
         """See the function of this name."""
         running: list[Running] = []
         drawn, waiting = iter(jobs), None
