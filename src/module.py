@@ -19,7 +19,7 @@ from src.datamodule import DataModule, datamodule_of, description_in
 from src.datasets.description import DataDescription
 from src.datasets.prepared import Prepared
 from src.files.checkpoints import built, load_checkpoint, restored
-from src.learning.check import check_loss, check_metrics, check_net, predicting
+from src.learning.check import check_loss, check_metrics, check_net, predicting, tell_probabilities
 from src.learning.devices import of_all_devices
 from src.learning.loss import build_loss, is_balanced
 from src.learning.metrics import EpochMetrics, Mode, build_metrics, check_measured, known_mode
@@ -108,7 +108,12 @@ class SupervisedModule(L.LightningModule):
         return self.task.predictions(self.net(self.inputs(x)).float())
 
     def training_step(self, batch: Batch, batch_idx: int) -> Tensor:
-        return self._step(batch, self.train_metrics)[0]
+        loss, _ = self._step(batch, self.train_metrics)
+        if not loss.requires_grad:
+            raise UserError(
+                "net: it has no part in its outputs that could learn: is there a detach() or no_grad() in it?"
+            )
+        return loss
 
     def validation_step(self, batch: Batch, batch_idx: int) -> Tensor:
         return self.task.predictions(self._step(batch, self.val_metrics)[1].float())
@@ -254,6 +259,8 @@ class SupervisedModule(L.LightningModule):
         h = self.hparams
         with predicting(self.net):
             outputs = check_net(h.net["_target_"], lambda x: self.net(self.inputs(x)), self.task, x)
+            if not (h.loss and "_target_" in h.loss):
+                tell_probabilities(h.net["_target_"], self.net, self.task, outputs, self.inputs(x))
         if h.loss and "_target_" in h.loss:
             check_loss(h.loss["_target_"], self.loss, self.task, outputs, y)
         check_metrics({name: self.val_metrics.metrics[name] for name in h.metrics}, self.task, outputs, y)

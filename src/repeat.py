@@ -32,6 +32,8 @@ def repeat(run: Run, folder: Path, typed: Sequence[str]) -> Run:
             files; whatever a run may raise.
     """
     _ = run.checkpoint  # is it finished, and whole?
+    if run.results["status"] == "pruned":
+        raise UserError(f"{run} was pruned by its search: what would come out of the whole run is not known.")
     if Run(folder).is_finished:
         raise UserError(f"{Run(folder)} is finished already. Remove it, or choose another folder: -o.")
 

@@ -143,14 +143,14 @@ def test_the_start_is_measured_in_processes_of_its_own(folder, monkeypatch):
 
 
 def test_other_weights_are_an_error_that_names_them(call, started, capsys, monkeypatch):
-    Path("my_net.py").write_text(
+    Path("odd_net.py").write_text(
         "import torch\nfrom torch import nn\n\nOWN = torch.Generator().manual_seed(0)\n\n\n"
         "class Noisy(nn.Linear):\n"
         "    def __init__(self, input_shape, output_size):\n        super().__init__(input_shape[0], output_size)\n\n"
         "    def forward(self, x):\n        return super().forward(x + torch.randn(x.shape, generator=OWN))\n"
     )
     monkeypatch.syspath_prepend(str(Path.cwd()))
-    net = ("net._target_=my_net.Noisy", "~net.hidden", "~net.activation", "~net.dropout")
+    net = ("net._target_=odd_net.Noisy", "~net.hidden", "~net.activation", "~net.dropout")
     assert call("benchmark", "data=wine", *net, "rounds=1", "epochs=1", "out=bench.json") == 1
     said = capsys.readouterr().err
     assert "Error: The bare loop's weights are not Kindling's: weight differs by up to 0.0" in said

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -194,3 +195,59 @@ def test_workers_and_their_persistence_follow_from_the_dataset():
     loader = own_data()
     assert loader.loader("train").num_workers > 0
     assert loader.loader("train").persistent_workers
+
+
+class Odd(Dataset):
+    """Examples that are as they should not be."""
+
+    def __init__(self, kind: str) -> None:
+        examples = {
+            "none": lambda i: None,
+            "single": lambda i: torch.ones(3),
+            "none later": lambda i: (torch.ones(3), i % 2) if i != 50 else None,
+            "ragged": lambda i: (torch.ones(3 + i % 2), i % 2),
+            "one hot": lambda i: (torch.ones(3), torch.eye(3)[i % 3]),
+        }
+        self.example = examples[kind]
+
+    def __len__(self) -> int:
+        return 100
+
+    def __getitem__(self, index: int) -> Any:
+        return self.example(index)
+
+
+class Endless(Dataset):
+    def __init__(self, kind: str) -> None:
+        pass
+
+    def __getitem__(self, index: int) -> Any:
+        return torch.ones(3), 0
+
+
+@pytest.mark.parametrize(
+    ("dataset", "kind", "says"),
+    [
+        ("Odd", "none", "Error: data: example 0 is a NoneType: the Dataset has to give a pair (x, y)"),
+        ("Odd", "single", "Error: data: example 0 is a Tensor: the Dataset has to give a pair (x, y)"),
+        ("Odd", "none later", "Error: data: example 50 is a NoneType: the Dataset has to give a pair (x, y)"),
+        (
+            "Odd",
+            "ragged",
+            "Error: data: the examples of a batch differ in shape: stack expects each tensor to be equal",
+        ),
+        ("Endless", "", "Error: data: a Endless does not say how many examples it has, so they cannot be split"),
+    ],
+)
+def test_an_odd_dataset_is_told(call, capsys, dataset, kind, says):
+    own = ("data=own", f"data.dataset._target_=tests.test_data.{dataset}", f"+data.kind={kind}")
+    assert call("train", *own, "trainer.max_epochs=1") == 1
+    error = capsys.readouterr().err
+    assert error.startswith(says)
+    assert len(error.splitlines()) == 1
+    assert not list(Path("outputs").glob("*"))
+
+
+def test_classes_as_one_hot_are_told(train, capsys):
+    train("data=own", "data.dataset._target_=tests.test_data.Odd", "+data.kind=one hot", "trainer.max_epochs=1")
+    assert "y of each example is one 1 among 0s." in capsys.readouterr().err

@@ -51,7 +51,7 @@ def test_a_schedule_by_epochs_steps_in_each(train):
 
 @pytest.mark.parametrize("every", ["auto", "1", "3"])
 def test_patience_is_counted_in_epochs(every, train):
-    stuck = ("optimizer.lr=0.0", "callbacks.early_stopping.patience=6", f"trainer.check_val_every_n_epoch={every}")
+    stuck = ("optimizer.lr=1e-30", "callbacks.early_stopping.patience=6", f"trainer.check_val_every_n_epoch={every}")
     train("data=wine", "net.hidden=[8]", "net.dropout=0", "trainer.max_epochs=400", *stuck, "name=stuck")
     last = epochs("stuck")[-1] + 1
     first = {"auto": 6, "1": 1, "3": 3}[every]  # with a score, behind which six epochs are waited for

@@ -307,7 +307,7 @@ def test_auxiliary_classifiers_learn_by_their_weight(train):
     settings = [*tiny, "trainer.max_epochs=1", "optimizer=sgd", "optimizer.momentum=0.0", "scheduler=constant"]
     train(*settings, "net.auxiliary_weight=0.0", "name=without")
     train(*settings, "name=with")
-    train(*settings, "optimizer.lr=0.0", "name=start")
+    train(*settings, "optimizer.lr=1e-30", "name=start")
     start, without, with_them = (Run(f"outputs/{n}").load().net.aux1.fc2.weight for n in ("start", "without", "with"))
     assert torch.equal(start, without)
     assert not torch.equal(start, with_them)
@@ -317,7 +317,7 @@ def test_a_run_starts_from_the_weights_that_it_is_given(train, call):
     train(*WINE, "name=first")
     assert call("export", "outputs/first", "format=state_dict") == 0
     # Another seed, and no learning: the weights can only be the first run's.
-    train(*WINE, "name=second", "seed=1", "optimizer.lr=0.0", "weights=outputs/first/export/parameters.pt")
+    train(*WINE, "name=second", "seed=1", "optimizer.lr=1e-30", "weights=outputs/first/export/parameters.pt")
     first, second = (Run(f"outputs/{name}").load().net.state_dict() for name in ("first", "second"))
     assert all(torch.equal(first[name], second[name]) for name in first)
 

@@ -80,3 +80,63 @@ def test_without_a_terminal_there_is_a_line_now_and_then(train, capsys, monkeypa
 def test_what_is_short_says_nothing_without_a_terminal(train, capsys):
     train("data=wine", "net.hidden=[4]", "trainer.max_epochs=3")
     assert " gone" not in capsys.readouterr().err
+
+
+class Made(nn.Module):
+    def __init__(self, input_shape: tuple[int], output_size: int) -> None:
+        super().__init__()
+        self.last = self.make(input_shape[0], output_size)
+
+    def make(self, inputs: int, outputs: int) -> nn.Module:
+        raise NotImplementedError
+
+    def forward(self, x: Tensor) -> Tensor:
+        return self.last(x)
+
+
+class Softmax(Made):
+    def make(self, inputs: int, outputs: int) -> nn.Module:
+        return nn.Sequential(nn.Linear(inputs, outputs), nn.Softmax(dim=-1))
+
+
+class Sigmoid(Made):
+    def make(self, inputs: int, outputs: int) -> nn.Module:
+        return nn.Sequential(nn.Linear(inputs, outputs), nn.Sigmoid())
+
+
+class Listed(Made):
+    def make(self, inputs: int, outputs: int) -> nn.Module:
+        self.layers = [nn.Linear(inputs, inputs)]
+        return nn.Linear(inputs, outputs)
+
+
+class AllListed(nn.Module):
+    def __init__(self, input_shape: tuple[int], output_size: int) -> None:
+        super().__init__()
+        self.layers = [nn.Linear(input_shape[0], output_size)]
+
+    def forward(self, x: Tensor) -> Tensor:
+        return self.layers[0](x)
+
+
+class Detached(Unused):
+    def forward(self, x: Tensor) -> Tensor:
+        return self.used(x).detach()
+
+
+@pytest.mark.parametrize(("net", "data"), [("Softmax", "wine"), ("Sigmoid", "wine"), ("Sigmoid", "breast_cancer")])
+def test_a_net_that_answers_probabilities_is_told(train, capsys, net, data):
+    train(f"data={data}", *OWN[1:], f"net._target_=tests.test_notices.{net}", "trainer.max_epochs=1")
+    assert "answers numbers between 0 and 1 only" in capsys.readouterr().err
+
+
+def test_layers_in_a_list_are_told(train, call, capsys):
+    train(*OWN, "net._target_=tests.test_notices.Listed", "trainer.max_epochs=1")
+    assert "Listed.layers holds layers that do not learn" in capsys.readouterr().err
+    assert call("train", *OWN, "net._target_=tests.test_notices.AllListed") == 1
+    assert capsys.readouterr().err.startswith("Error: net: it has no parameters that learn.")
+
+
+def test_a_net_that_detaches_is_told(call, capsys):
+    assert call("train", *OWN, "net._target_=tests.test_notices.Detached", "trainer.max_epochs=1") == 1
+    assert "is there a detach() or no_grad() in it?" in capsys.readouterr().err.splitlines()[-1]

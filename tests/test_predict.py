@@ -149,6 +149,13 @@ def test_any_run_answers_for_arrays(train, call):
     assert answers.iloc[:, -1].to_numpy() == pytest.approx(expected.numpy(), abs=1e-6)
 
 
+@pytest.mark.parametrize("size", ["0", "x"])
+def test_batches_of_nothing_are_refused(house, call, capsys, size):
+    assert call("predict", "outputs/house", "house.csv", "-o", "none.csv", f"data.batch_size={size}") == 1
+    assert f"Error: data.batch_size={size}: a whole number from 1 is needed." in capsys.readouterr().err
+    assert not Path("none.csv").exists()
+
+
 @pytest.mark.parametrize(
     ("output", "says"),
     [
@@ -257,7 +264,9 @@ def test_an_interval_holds_the_score_and_shrinks_with_more_examples():
 
 
 class Share:
-    """A task that is scored by one number."""
+    """A task that is scored by one number, of which nobody has said that it is a share."""
+
+    shares = ()
 
     def metrics(self) -> dict[str, Metric]:
         return {"accuracy": MulticlassAccuracy(2, average="micro", validate_args=False)}
@@ -271,6 +280,13 @@ def test_an_interval_is_of_95_percent():
     low, high = intervals(task, predictions, y)["accuracy"]
     assert high - low == pytest.approx(2 * 1.96 * (0.8 * 0.2 / 1000) ** 0.5, rel=0.07)
     assert (low + high) / 2 == pytest.approx(0.8, abs=0.005)
+
+
+def test_a_few_examples_that_are_all_right_are_not_sure():
+    """Wilson's interval: of 27 right ones from 27 / (27 + 1.96**2) to 1; no draw says how sure the others are."""
+    y = torch.arange(27) % 2
+    found = intervals(Classification(description(classes=["no", "yes"])), torch.eye(2)[y], y)
+    assert found == {"accuracy": pytest.approx((27 / (27 + 1.959964**2), 1))}
 
 
 def test_an_interval_is_of_the_draws_that_determine_the_metric():

@@ -282,7 +282,7 @@ def test_a_failed_run_says_what_it_was_made_with_too(call, monkeypatch):
 
 
 def test_a_module_of_ones_own_has_them_in_its_checkpoints(train, monkeypatch):
-    Path("my_gan.py").write_text(
+    Path("odd_gan.py").write_text(
         "import lightning as L\nimport torch\n\n\nclass Mine(L.LightningModule):\n"
         "    def __init__(self):\n        super().__init__()\n        self.layer = torch.nn.Linear(13, 3)\n"
         "    def training_step(self, batch):\n"
@@ -291,7 +291,12 @@ def test_a_module_of_ones_own_has_them_in_its_checkpoints(train, monkeypatch):
         "    def configure_optimizers(self):\n        return torch.optim.SGD(self.parameters(), 1e-6)\n"
     )
     monkeypatch.syspath_prepend(str(Path.cwd()))
-    own = ("module._target_=my_gan.Mine", "monitor=null", "callbacks.early_stopping=null", "trainer.max_epochs=1")
+    own = (
+        "module._target_=odd_gan.Mine",
+        "monitor=null",
+        "callbacks.early_stopping=null",
+        "trainer.max_epochs=1",
+    )
     train("data=wine", *own, "name=a")
     assert checkpoint_of(RUN)["made_with"]["git"].keys() == {"commit", "dirty"}
 

@@ -26,6 +26,8 @@ DEAR = (
     "torchview",
     "torchvision",
     "IPython",
+    "optuna",
+    "sqlalchemy",
 )
 BEGIN = f"""
 import gc, json, sys
@@ -97,6 +99,11 @@ main()
     assert set(seen["imported"]["dear"]) <= {"pandas", "pyarrow"}  # of the table
     assert seen["fit begins"]["searches"]
     assert seen["fit begins"]["frozen"] > 100_000
+
+
+def test_a_grid_needs_no_optuna():
+    seen = told("from src.train import main\nmain()\ntell('')", "-m", "data=wine", "trainer.max_epochs=1", "name=s")
+    assert not {"optuna", "sqlalchemy"} & set(seen[""]["dear"])
 
 
 def test_every_verb_says_when_it_has_started(finished, call, monkeypatch):

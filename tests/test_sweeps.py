@@ -17,6 +17,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from hydra.core.plugins import Plugins
 from omegaconf import OmegaConf
 
 from src.config.compose import flat
@@ -196,15 +197,16 @@ def test_whatever_ends_a_job_does_not_end_the_sweep(call, capsys, monkeypatch, e
         if trainer.datamodule.loading.batch_size == 7:
             raise error
 
-    monkeypatch.setattr("src.callbacks.summary.Summary.on_train_start", leave)
-    assert call("train", "-m", *TINY, "name=study", "data.batch_size=7,8") == 1
+    with monkeypatch.context() as patched:
+        patched.setattr("src.callbacks.summary.Summary.on_train_start", leave)
+        assert call("train", "-m", *TINY, "name=study", "data.batch_size=7,8") == 1
     assert [jobs()[f"data.batch_size={size}"]["status"] for size in (7, 8)] == ["failed", "finished"]
     assert ("Traceback" in capsys.readouterr().err) == (not isinstance(error, MemoryError))
-    monkeypatch.undo()
     assert call("train", "-m", *TINY, "name=study", "data.batch_size=7,8") == 0  # it was not the job's fault
 
 
 def test_a_job_that_cannot_be_composed_is_a_bad_job_too(call, capsys, monkeypatch):
+    Plugins.instance()  # which loads the module anew
     monkeypatch.setattr(importlib.import_module("hydra_plugins.kindling.grid"), "MOST_COMPOSED", 1)
     assert call("train", "-m", *TINY, "name=study", "optimizer=adamw,nope") == 1
     assert "optimizer=nope: there are" in capsys.readouterr().err
@@ -220,7 +222,7 @@ def test_so_many_bad_jobs_end_it_earlier(call, capsys):
 def test_several_devices_in_one_process_are_refused(call, capsys):
     """Their processes would begin with the whole sweep."""
     assert call("train", "-m", *TINY, "name=study", "trainer=cpu", "trainer.devices=2,1") == 1
-    assert "A sweep trains each job on one device, not 2: add trainer.devices=1.\n" in capsys.readouterr().err
+    assert "on one device, not 2: add launcher=local, or trainer.devices=1.\n" in capsys.readouterr().err
     assert sorted(results["status"] for results in jobs().values()) == ["failed", "finished"]
 
 

@@ -358,8 +358,9 @@ def test_frozen_batch_norms_keep_their_means(train):
 
 
 def test_parts_of_the_net_have_learning_rates_of_their_own(train):
-    train(*WINE, "name=one", "optimizer.lr=0.0")
-    train(*WINE, "name=two", "optimizer.lr=0.0", "optimizer.groups=[{parameters: 4.*, lr: 0.01}]", "scheduler=constant")
+    train(*WINE, "name=one", "optimizer.lr=1e-30")
+    groups = "optimizer.groups=[{parameters: 4.*, lr: 0.01}]"
+    train(*WINE, "name=two", "optimizer.lr=1e-30", groups, "scheduler=constant")
     start, end = weights("one"), weights("two")
     assert torch.equal(start["net.1.weight"], end["net.1.weight"])
     assert not torch.equal(start["net.4.weight"], end["net.4.weight"])

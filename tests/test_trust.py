@@ -12,7 +12,7 @@ import pytest
 import torch
 from omegaconf import OmegaConf
 
-from src.config.build import build, locate
+from src.config.build import LIBRARIES, build, locate
 from src.config.trust import trusted
 from src.console.messages import UserError
 from src.files.checksum import file_digest
@@ -284,7 +284,7 @@ def test_weights_only_cannot_be_given_up(foreign):
 
 def own_data() -> None:
     """A data source of the user's own, in the current folder."""
-    Path("my_data.py").write_text(
+    Path("odd_data.py").write_text(
         "import torch\nfrom torch.utils.data import TensorDataset\n\n\ndef points(size):\n"
         "    x = torch.linspace(-1, 1, size).unsqueeze(1)\n    return TensorDataset(x, 2 * x)\n"
     )
@@ -295,7 +295,7 @@ def own_run(train, monkeypatch) -> Path:
     """A run on those data."""
     own_data()
     monkeypatch.syspath_prepend(str(Path.cwd()))
-    train("data=own", "data.dataset._target_=my_data.points", "+data.size=60", "trainer.max_epochs=1", "name=own")
+    train("data=own", "data.dataset._target_=odd_data.points", "+data.size=60", "trainer.max_epochs=1", "name=own")
     return Path("outputs/own")
 
 
@@ -303,8 +303,8 @@ def test_ones_own_package_is_a_word_away(own_run, call, capsys, monkeypatch, fol
     capsys.readouterr()
     assert call("evaluate", str(own_run)) == 1
     said = capsys.readouterr().err
-    assert said.startswith("Error: data.dataset._target_=my_data.points: ")
-    assert "trust=true (from Python trust=True), or once in conf/train.yaml trusted: [my_data]." in said
+    assert said.startswith("Error: data.dataset._target_=odd_data.points: ")
+    assert "trust=true (from Python trust=True), or once in conf/train.yaml trusted: [odd_data]." in said
     assert call("evaluate", str(own_run), "trust=true", "--split", "val") == 0
     assert call("export", str(own_run), "format=state_dict", "trust=true") == 0
     assert Run(own_run, trust=True).data().splits["train"]
@@ -312,21 +312,21 @@ def test_ones_own_package_is_a_word_away(own_run, call, capsys, monkeypatch, fol
     assert "trust=yes: true or false is needed." in capsys.readouterr().err
 
     (folder / "conf").mkdir()
-    (folder / "conf" / "train.yaml").write_text("trusted: [my_data]\n")
+    (folder / "conf" / "train.yaml").write_text("trusted: [odd_data]\n")
     monkeypatch.setattr("src.config.trust.CONF", folder / "conf")
     assert call("evaluate", str(own_run)) == 0
     with pytest.raises(UserError, match="could run any code"):
-        locate("data", "my_data.torch.hub.load")
+        locate("data", "odd_data.torch.hub.load")
 
 
 def test_a_folder_does_not_say_itself_whom_to_trust(own_run, call, capsys):
     file = own_run / ".hydra" / "config.yaml"
-    file.write_text(file.read_text().replace("trusted: []", "trusted: [my_data]"))
-    assert "trusted: [my_data]" in file.read_text()
+    file.write_text(file.read_text().replace("trusted: []", "trusted: [odd_data]"))
+    assert "trusted: [odd_data]" in file.read_text()
     assert call("evaluate", str(own_run)) == 1
     assert "could run any code" in capsys.readouterr().err
-    assert call("train", "data=wine", "trusted=[my_data]") == 1
-    assert "trusted=['my_data']: write it into conf/train.yaml." in capsys.readouterr().err
+    assert call("train", "data=wine", "trusted=[odd_data]") == 1
+    assert "trusted=['odd_data']: write it into conf/train.yaml." in capsys.readouterr().err
 
 
 @pytest.mark.parametrize(
@@ -363,7 +363,7 @@ def test_all_that_the_project_offers_may_be_named_by_a_run(file):
     assert isinstance(spec, dict) or OmegaConf.is_dict(spec)
     place = {"conf": "", "data": "data.dataset"}.get(group, group)
     target = OmegaConf.select(spec, "dataset._target_" if group == "data" else "_target_", default=None)
-    if target is not None:
+    if target is not None and target.partition(".")[0] in ("src", *LIBRARIES):  # else it is an owner's
         assert callable(locate(place, target))
 
 

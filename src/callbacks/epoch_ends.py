@@ -43,7 +43,8 @@ def has_end(trainer: L.Trainer, module: L.LightningModule) -> bool:
 def _may_pass_over(trainer: L.Trainer, module: SupervisedModule) -> bool:
     """Whether nothing waits for each end: the run's length is in epochs, no schedule follows a metric."""
     is_in_epochs = trainer.max_epochs is not None and trainer.max_epochs > 0 and trainer.max_steps == -1
-    return is_in_epochs and trainer.val_check_interval == 1.0 and not module.waits_for_metric
+    others_wait = any(getattr(callback, "waits_for_each_epoch", False) for callback in trainer.checkpoint_callbacks)
+    return is_in_epochs and trainer.val_check_interval == 1.0 and not (module.waits_for_metric or others_wait)
 
 
 def _every(trainer: L.Trainer, module: SupervisedModule) -> int:

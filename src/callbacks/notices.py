@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from typing import Any
 
 import lightning as L
 import torch
 from lightning.pytorch.callbacks import Callback
-from torch import Tensor
+from torch import Tensor, nn
 
 from src.console.messages import is_out_of_memory
 from src.console.screen import notice
@@ -16,7 +17,7 @@ from src.module import SupervisedModule
 
 
 class Notices(Callback):
-    """Batches larger than the split, parameters that do not learn, predictions all alike, a net beyond memory."""
+    """Batches larger than the split, what does not learn, predictions all alike, a net beyond memory."""
 
     def __init__(self) -> None:
         self.before: dict[str, float] = {}
@@ -28,6 +29,10 @@ class Notices(Callback):
         size, batch_size = len(data.splits["train"]), data.loading.batch_size
         if batch_size > size:
             notice(f"data.batch_size={batch_size} is more than the {size} training examples: an epoch is one step.")
+        for owner, name in _hidden_layers(pl_module):
+            notice(
+                f"{owner}.{name} holds layers that do not learn: torch looks into nn.ModuleList and ModuleDict only."
+            )
         if trainer.global_step == 0:
             self.before = _sums(pl_module)
 
@@ -63,6 +68,16 @@ class Notices(Callback):
             notice(
                 f"The parameters take {size:.3g} GB; to train them takes four times that, and what the layers answer."
             )
+
+
+def _hidden_layers(module: L.LightningModule) -> Iterator[tuple[str, str]]:
+    """Class and attribute of each Python list, tuple or dict of layers that are no part of the module."""
+    known = set(module.modules())
+    for part in module.modules():
+        for name, value in vars(part).items():
+            values = value.values() if isinstance(value, dict) else value if isinstance(value, (list, tuple)) else ()
+            if any(isinstance(layer, nn.Module) and layer not in known and [*layer.parameters()] for layer in values):
+                yield type(part).__name__, name
 
 
 def _sums(module: L.LightningModule) -> dict[str, float]:

@@ -3,9 +3,13 @@
 from __future__ import annotations
 
 import argparse
+import sys
 from pathlib import Path
 
+from hydra._internal.utils import get_args_parser
+
 from src.config.compose import CONF
+from src.console.messages import UserError
 
 
 def typed() -> tuple[argparse.Namespace, list[str]]:
@@ -14,6 +18,16 @@ def typed() -> tuple[argparse.Namespace, list[str]]:
     parser.add_argument("--help", "-h", action="store_true")
     parser.add_argument("--config-dir", "-cd")
     return parser.parse_known_args()
+
+
+def refuse_flags() -> None:
+    """Raise UserError for a setting that was typed with dashes."""
+    words = sys.argv[1:]
+    for flag in get_args_parser().parse_known_args(words)[1]:
+        if flag.startswith("-"):
+            name, _, value = flag.lstrip("-").partition("=")
+            value = value or next((word for word in words[words.index(flag) + 1 :] if "=" not in word), "...")
+            raise UserError(f"{flag}: a setting is KEY=VALUE without dashes: {name}={value}.")
 
 
 def groups() -> dict[str, list[str]]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import difflib
 import os
+import re
 import sys
 import time
 import traceback
@@ -13,6 +14,7 @@ from hydra.errors import (
     MissingConfigException,
     OverrideParseException,
 )
+from omegaconf import OmegaConf
 from omegaconf.errors import (
     ConfigAttributeError,
     ConfigKeyError,
@@ -22,7 +24,7 @@ from omegaconf.errors import (
 )
 
 from src.cli.arguments import groups
-from src.config.compose import flat
+from src.config.compose import CONF, flat
 from src.config.quoting import as_text
 from src.console.messages import in_words, nearest
 from src.console.screen import is_first_process
@@ -67,6 +69,8 @@ def config_error(error: BaseException) -> str | None:
     if not isinstance(error, (HydraException, OmegaConfBaseException)):
         return None
     cause = error if isinstance(error, OmegaConfBaseException) else error.__cause__
+    if isinstance(cause, (ConfigAttributeError, ConfigKeyError)) and cause.full_key == "search":
+        return "The keys of search. belong to a search: add search=optuna."
     if isinstance(cause, (ConfigAttributeError, ConfigKeyError)) and cause.full_key:
         return f"'{cause.full_key}' is not a key of the config.{_nearest_keys(cause)}"
     if isinstance(cause, MissingMandatoryValue):
@@ -78,6 +82,10 @@ def config_error(error: BaseException) -> str | None:
             is_path = choice.endswith(".yaml")
             return f"{group}={choice}: {'there is no such file' if is_path else 'the path of a file ends in .yaml'}."
         return f"{group}={choice}: there are {', '.join(error.options)}.{nearest(choice, error.options)}"
+    if found := re.match(r"Multiple values for (\S+)\. To override", str(error)):
+        return f"{found[1]} is chosen already, by what stands in conf/: type {found[1]}=... without a plus."
+    if found := re.match("Sweep parameters '(.*)' requires --multirun", str(error)):
+        return f"{found[1]} makes several runs: add -m, and search=optuna if it is an interval."
     if isinstance(error, OverrideParseException):
         text = as_text(str(error.override))
         hint = f"If its value is a text, type {text}." if text else "python -m src.train --help shows examples."
@@ -106,5 +114,9 @@ def _nearest_keys(error: ConfigAttributeError | ConfigKeyError) -> str:
         return difflib.SequenceMatcher(None, name, other_name).ratio() + 0.1 * (parent == other_parent)
 
     close = [k for k in sorted(keys, key=likeness, reverse=True) if likeness(k) > 0.75][:2]
+    files = sorted((CONF / parent).glob("*.yaml"))
+    others = [f"{parent}={file.stem}" for file in files if name in OmegaConf.load(file)]
+    if others:
+        return f" It is one with {' or '.join(others)}."
     said = f" Did you mean {' or '.join(map(repr, close))}?" if close else ""
     return said or " python -m src.train --help lists them all."

@@ -14,7 +14,7 @@ from omegaconf import OmegaConf
 
 from src.config.compose import HYDRA_1_4
 from src.config.trust import check_name, check_object, check_texts, is_trusted
-from src.console.messages import UserError, in_words, nearest
+from src.console.messages import UserError, first_line, in_words, nearest
 from src.console.screen import in_keys
 
 HYDRAS_OWN = ("_target_", "_recursive_", "_convert_", "_partial_", "_args_")  # keys that are no parameters
@@ -66,16 +66,17 @@ def named(path: str, keys: Mapping[str, str], is_library: bool = False) -> Itera
     Args:
         path: the key of the part.
         keys: parameter -> key.
-        is_library: the part is a library's, whose ValueErrors and TypeErrors mean the values that it was given.
+        is_library: the part is a library's, whose ValueErrors and TypeErrors mean the values that it was given; or it
+            needs a package that is not there.
     """
     try:
         with in_keys(keys):
             yield
     except UserError as error:
         raise error.in_terms_of(path, keys) from error
-    except (ValueError, TypeError) as error:
+    except (ValueError, TypeError, ModuleNotFoundError) as error:
         if is_library:
-            raise UserError(f"{path}: {error}") from error
+            raise UserError(f"{path}: {first_line(error) if isinstance(error, ImportError) else error}") from error
         raise
 
 

@@ -60,7 +60,12 @@ def run_folder(name: str | None) -> str:
     """`outputs/name`, or a new folder named by the time, made here so that no two runs can share it."""
     if name is None:
         return new_folder()
-    if not Path(str(name)).parts or Path(str(name)).is_absolute() or ".." in Path(str(name)).parts:
+    if (
+        not isinstance(name, (str, int, float))
+        or not Path(str(name)).parts
+        or Path(str(name)).is_absolute()
+        or ".." in Path(str(name)).parts
+    ):
         raise UserError(f"name={name}: a name is that of a folder in outputs/. hydra.run.dir= puts a run anywhere.")
     return str(Path("outputs") / str(name))
 

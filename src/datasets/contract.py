@@ -11,6 +11,8 @@ from typing import Any, Literal, Protocol, runtime_checkable
 
 from torch import Generator, Tensor
 
+from src.console.messages import UserError
+
 TargetKind = Literal["values", "class", "labels"]
 """What y of an example is: values float (K,), a class number (), or labels that apply (1) or do not (0), float (K,)."""
 
@@ -145,7 +147,16 @@ class Offer:
 
 
 def offer_of(dataset: Any) -> Offer:
-    """Look at a Dataset, once its target has been read."""
+    """Look at a Dataset, once its target has been read.
+
+    Raises:
+        UserError: it cannot say how many examples there are.
+    """
+    if not hasattr(dataset, "__len__"):
+        raise UserError(
+            f"data: a {type(dataset).__name__} does not say how many examples it has, so they cannot be split: "
+            "it needs __len__() and __getitem__(index)."
+        )
 
     def attribute(name: str, default: Any = None) -> Any:
         value = getattr(dataset, name, None)

@@ -14,6 +14,7 @@ import torch
 from torch import Tensor
 
 from src.console.messages import UserError
+from src.console.screen import notice
 from src.datasets.contract import HasFingerprint, LearnsFromTraining, Offer, TargetKind
 
 LOOKED_AT = 256  # examples of a Dataset that has no fingerprint of its own
@@ -73,7 +74,9 @@ def describe(dataset: Any, offer: Offer, kind: TargetKind | None) -> DataDescrip
     Raises:
         UserError: x or y are no numbers, or classes are not numbered from 0.
     """
-    x, y = (_as_tensor(name, value) for name, value in zip("xy", dataset[0], strict=True))
+    x, y = _example(dataset, 0)
+    if kind in (None, "values") and _holds_one_hot(dataset):
+        notice("y of each example is one 1 among 0s. If that says its class, let y be the class number: y.argmax().")
     classes = offer.classes
     if classes is None and not y.is_floating_point() and y.numel() == 1 and kind in ("class", None):
         classes = _numbered(class_numbers(dataset, offer))
@@ -97,7 +100,7 @@ def class_numbers(dataset: Any, offer: Offer) -> Tensor:
     """Those of all examples, (N,)."""
     if offer.labels is not None:
         return offer.labels
-    return torch.stack([_as_tensor("y", dataset[i][1]).reshape(()) for i in range(len(dataset))])
+    return torch.stack([_example(dataset, i)[1].reshape(()) for i in range(len(dataset))])
 
 
 def _numbered(labels: Tensor) -> list[str]:
@@ -140,6 +143,21 @@ def _same_random_numbers() -> Iterator[None]:
 
 def _bytes(example: Any) -> bytes:
     return b"|".join(torch.as_tensor(value).numpy().tobytes() for value in example)
+
+
+def _example(dataset: Any, index: int) -> tuple[Tensor, Tensor]:
+    """x and y of one. Raises UserError if it is no pair of numbers or arrays of numbers."""
+    pair = dataset[index]
+    if not isinstance(pair, (tuple, list)) or len(pair) != 2:
+        what = f"{len(pair)} values" if isinstance(pair, (tuple, list)) else f"a {type(pair).__name__}"
+        raise UserError(f"data: example {index} is {what}: the Dataset has to give a pair (x, y) for each index.")
+    return _as_tensor("x", pair[0]), _as_tensor("y", pair[1])
+
+
+def _holds_one_hot(dataset: Any) -> bool:
+    """Whether y of the first examples is a row of 0s with a single 1."""
+    rows = [_example(dataset, i)[1] for i in range(min(len(dataset), TWICE))]
+    return all(y.dim() == 1 and len(y) > 1 and y.count_nonzero() == 1 and y.max() == 1 for y in rows)
 
 
 def _as_tensor(name: str, value: Any) -> Tensor:

@@ -8,7 +8,8 @@ from typing import Any
 
 from torch.utils.data import default_collate
 
-from src.console.messages import UserError
+from src.console.cores import cores
+from src.console.messages import UserError, first_line
 from src.datasets.contract import Offer
 
 SMALL = 1e8  # floating-point operations: some milliseconds of one core; convolutions are slower in larger batches
@@ -53,7 +54,7 @@ class Loading:
         """How many processes load."""
         if self.num_workers is not None:
             return self.num_workers
-        return 0 if offer.fetches_batches else min(8, os.cpu_count() or 1)
+        return 0 if offer.fetches_batches else min(8, cores())
 
     def evaluated_at_once(self, flops: float) -> int:
         """Examples in a batch of which nothing is learnt: more, where a net is so small that each batch costs more.
@@ -72,9 +73,22 @@ def collate_of(offer: Offer, one_by_one: bool = False) -> Any:
     """How fetched examples become a batch; `one_by_one`: they are fetched so, whatever the Dataset can do."""
     if offer.fetches_batches and not one_by_one:
         return _as_fetched
-    return offer.collate or default_collate
+    return offer.collate or collated
 
 
 def _as_fetched(batch: Any) -> Any:
     """A batch that the Dataset has put together itself."""
     return batch
+
+
+def collated(examples: list[Any]) -> Any:
+    """A batch of examples. Raises UserError if they differ in shape."""
+    try:
+        return default_collate(examples)
+    except RuntimeError as error:
+        if "equal size" not in str(error):
+            raise
+        raise UserError(
+            f"data: the examples of a batch differ in shape: {first_line(error)}. Give all the same one, or the "
+            "Dataset a `collate` that pads them."
+        ) from error

@@ -16,7 +16,7 @@ import torch
 from torch import Tensor
 
 from src.console.messages import UserError
-from src.datasets.contract import Offer
+from src.datasets.contract import LearnsFromTraining, Offer
 from src.datasets.description import class_numbers
 
 SPLITS = ("train", "val", "test")
@@ -70,6 +70,8 @@ class Splitting:
         if self.stratify:
             if offer.groups is not None:
                 raise UserError("stratify=true group_column=...: only one of them can shape the split.")
+            if offer.labels is None and isinstance(dataset, LearnsFromTraining):  # its y are no classes
+                raise UserError("stratify=true shares out classes, but this target is a number.")
             labels = class_numbers(dataset, offer)
             _check_shares(labels, offer.classes)
         fold = None if self.fold is None or self.folds is None else (self.fold, self.folds)

@@ -11,6 +11,7 @@ from torch import Tensor, nn
 from torchmetrics import Metric
 
 from src.console.messages import UserError, first_line, where
+from src.console.screen import notice
 from src.learning.loss import Loss
 from src.tasks import Task
 
@@ -82,6 +83,21 @@ def check_metrics(metrics: Mapping[str, Metric], task: Task, outputs: Tensor, y:
             what = list(value.shape) if isinstance(value, Tensor) else type(value).__name__
             raise UserError(f"metrics.{name} gives {what}, not one number.")
         metric.reset()
+
+
+def tell_probabilities(name: str, net: Callable[[Tensor], Tensor], task: Task, outputs: Tensor, x: Tensor) -> None:
+    """Say so if the outputs of a net for x (B, *input_shape) are between 0 and 1, and stay there however large x is."""
+
+    def are_between(outputs: Tensor) -> bool:
+        return bool((outputs >= 0).all() and (outputs <= 1).all() and outputs.any())
+
+    if task.target_kind == "values" or not x.is_floating_point():
+        return
+    if are_between(outputs) and are_between(net(100 * x)) and are_between(net(-100 * x)):
+        notice(
+            f"net: {name} answers numbers between 0 and 1 only. The loss makes probabilities of its outputs by itself: "
+            "leave out a last softmax or sigmoid."
+        )
 
 
 @contextmanager

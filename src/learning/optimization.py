@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from fnmatch import fnmatchcase
 from typing import Any
 
@@ -25,6 +25,7 @@ def build_optimizer(spec: dict[str, Any], module: nn.Module, trainer: L.Trainer)
     """
     spec = dict(spec)
     groups = spec.pop("groups", None) or []
+    _check_above_0("optimizer", spec, ("lr",))
     if "fused" in spec and spec["fused"] is None:
         spec["fused"] = "mixed" not in str(trainer.precision)  # there Lightning could not clip gradients
     return build(spec, "optimizer", parameter_groups(module, groups))
@@ -41,6 +42,10 @@ def parameter_groups(module: nn.Module, groups: list[dict[str, Any]]) -> list[di
     if not isinstance(groups, list) or not all(isinstance(group, dict) and "parameters" in group for group in groups):
         raise UserError(
             f"optimizer.groups={groups}: a list is needed, such as [{{parameters: layers.0*, lr: 0.0001}}]."
+        )
+    if not left:
+        raise UserError(
+            "net: it has no parameters that learn. Layers in a Python list are not seen: nn.ModuleList([...]) is."
         )
     for group in groups:
         pattern = str(group["parameters"])
@@ -94,6 +99,7 @@ def build_schedule(
     options = {key: value for key, value in spec.items() if key not in TIMING}
     if timing.get("frequency", 1) < 1:
         raise UserError(f"scheduler.frequency={timing['frequency']}: at least 1.")
+    _check_above_0("scheduler", options, ("max_lr", "step_size", *LENGTHS))
     for length in LENGTHS:
         if length in options and options[length] is None:
             options[length] = _steps(trainer, **timing)
@@ -103,6 +109,13 @@ def build_schedule(
         options["mode"] = mode_of(timing["monitor"])
     # Plateau is no exception to Lightning, since the module steps it itself.
     return {"scheduler": build(options, "scheduler", optimizer), "reduce_on_plateau": False, **timing}
+
+
+def _check_above_0(part: str, spec: Mapping[str, Any], names: Iterable[str]) -> None:
+    """Raise UserError if one of these is a number with which nothing would be learnt, or no step counted."""
+    for name in names:
+        if isinstance(value := spec.get(name), (int, float)) and value <= 0:
+            raise UserError(f"{part}.{name}={value}: a number above 0 is needed.")
 
 
 def _steps(trainer: L.Trainer, interval: str = "epoch", frequency: int = 1, **_: Any) -> int:

@@ -20,6 +20,8 @@ if TYPE_CHECKING:
     from src.datamodule import DataModule
     from src.datasets.description import DataDescription
 
+ENDED = ("finished", "pruned")
+
 
 class Run:
     """The folder of one run, and what is in it.
@@ -55,7 +57,8 @@ class Run:
 
     @property
     def is_finished(self) -> bool:
-        return self.results.get("status") == "finished"
+        """Whether it has ended with scores: also where a search has pruned it."""
+        return self.results.get("status") in ENDED
 
     def report(self) -> None:
         """Print the test metrics (without a test split, those of val) and where everything is."""

@@ -46,7 +46,7 @@ class Sweep:
         if (self.folder / ".hydra" / "config.yaml").exists():
             raise UserError(f"{self.folder} holds a run. Choose another name= for the sweep.")
         self.jobs = list({job.name: job for job in (Job(self.folder, overrides) for overrides in jobs)}.values())
-        self.keys = differing(self.jobs)
+        self.keys, self.total = differing(self.jobs), len(self.jobs)
         self.ended, self.failures = 0, 0
         self.best: Job | None = None
 
@@ -84,7 +84,7 @@ class Sweep:
         for job in self.jobs:
             if job not in to_run:
                 self._compare(job)
-                job.reason = _reason(job) if job.state == "failed" else None
+                job.reason = reason_of(job) if job.state == "failed" else None
         return to_run
 
     def say_plan(self) -> None:
@@ -98,7 +98,7 @@ class Sweep:
         """Inside it the screen is the sweep's: a bar over its jobs, and a line for each."""
         with taken() as self.bar:
             if self.bar is not None:
-                self.task = self.bar.add_task("", total=len(self.jobs), completed=self.ended, metrics="")
+                self.task = self.bar.add_task("", total=self.total, completed=self.ended, metrics="")
             self._draw()
             yield
 
@@ -111,8 +111,9 @@ class Sweep:
         is_best = reason is None and self._compare(job)
         score = job.score(self.monitor)
         said = f"{self.monitor} {score:.4g}" if score is not None else "done"
+        said = f"pruned in epoch {job.results['epochs'] - 1}" if job.results.get("status") == "pruned" else said
         said = f"failed: {job.reason}" if job.reason is not None else said
-        words = [f"{self.ended}/{len(self.jobs)}", label(job, self.keys) or job.name, said, _duration(ended.seconds)]
+        words = [f"{self.ended}/{self.total}", label(job, self.keys) or job.name, said, _duration(ended.seconds)]
         print("  ".join([*words, "best so far"] if is_best else words))
         self._draw()
 
@@ -153,12 +154,13 @@ class Sweep:
             self.bar.update(
                 self.task,
                 completed=self.ended,
-                description=f"job {min(self.ended + 1, len(self.jobs))}/{len(self.jobs)}",
+                description=f"job {min(self.ended + 1, self.total)}/{self.total}",
                 metrics=best,
             )
 
 
-def _reason(job: Job) -> str:
+def reason_of(job: Job) -> str:
+    """Why it has failed, as its folder says."""
     return str(job.results.get("error") or "it is not known why").strip().splitlines()[0]
 
 

@@ -4,10 +4,15 @@ from __future__ import annotations
 
 import statistics
 import sys
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
-from src.run.config import REPEATS
+from src.run.config import REPEATS, shortest
 from src.sweeps.job import Job
+
+if TYPE_CHECKING:
+    from optuna.trial import FrozenTrial
 
 MOST = 20  # rows
 
@@ -53,14 +58,40 @@ def print_groups(jobs: Sequence[Job], monitor: str | None, mode: str | None, bes
     rows = [["", *metrics, "jobs"]]
     shown = list(groups.items())[:MOST]
     rows += [[name, *(_spread(scores(group, m)) for m in metrics), str(len(group))] for name, group in shown]
-    widths = [max(len(row[i]) for row in rows) for i in range(len(rows[0]))]
-    print()
-    for row in rows:
-        print("  ".join(f"{cell:<{width}}" for cell, width in zip(row, widths, strict=True)).rstrip())
+    print_rows(rows)
     if len(groups) > MOST:
         print(f"and {len(groups) - MOST} more")
     if best is not None:
         print(f"best: {best.run}")
+
+
+def print_rows(rows: Sequence[Sequence[str]]) -> None:
+    """Print a table, the heads of its columns first."""
+    widths = [max(len(row[i]) for row in rows) for i in range(len(rows[0]))]
+    print()
+    for row in rows:
+        print("  ".join(f"{cell:<{width}}" for cell, width in zip(row, widths, strict=True)).rstrip())
+
+
+def print_trials(trials: Sequence[FrozenTrial], keys: Sequence[str], goals: Sequence[str], folder: Path) -> None:
+    """One line for each trial of a search; of one goal the folder of the first, which is the best."""
+    if not trials:
+        return
+    params = [{key.lstrip("+"): value for key, value in trial.params.items()} for trial in trials]
+    names = [",".join(f"{key}={of[key]}" for key in keys) for of in params]
+    values = [[f"{value:.4f}" for value in trial.values or []] for trial in trials]
+    print_rows([["", *goals], *([name, *row] for name, row in zip(names, values, strict=True))])
+    if len(goals) == 1:
+        print(f"best: {shortest(folder / trials[0].user_attrs['job'])}")
+
+
+def print_saving(results: Sequence[Mapping[str, Any]], of: int) -> None:
+    """Say how many of the trials were pruned, and how many epochs that has saved; nothing if none was."""
+    pruned = [ended for ended in results if ended.get("status") == "pruned"]
+    saved = sum(ended["max_epochs"] - ended["epochs"] for ended in pruned if (ended["max_epochs"] or 0) > 0)
+    if pruned:
+        trained = sum(ended.get("epochs", 0) for ended in results)
+        print(f"{len(pruned)} of {of} trials were pruned: {trained} epochs trained, {saved} saved.")
 
 
 def print_failures(failed: Sequence[Job], of: int) -> None:

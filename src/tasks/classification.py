@@ -38,7 +38,7 @@ class Classification(Task):
         is_image = len(shape) == 2 or (len(shape) == 3 and shape[0] in (1, 3))
         self.pictures = ("confusion", "mistakes") if is_image else ("confusion",)
         self.metric_parameters = {"task": "multiclass", "num_classes": len(data.classes)}
-        self.dear = ("auroc",)
+        self.dear, self.shares = ("auroc",), ("accuracy",)
 
     def summary(self) -> tuple[str, str]:
         return "binary" if self.is_binary else "multiclass", f"{len(self.classes)} classes"

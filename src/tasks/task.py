@@ -34,6 +34,7 @@ class Task(nn.Module, ABC):
         pictures: the names of the pictures in src/plots/ that suit.
         metric_parameters: what a metric of torchmetrics has to know, such as num_classes.
         dear: the names of metrics that take long or keep every prediction: only val and test are measured by them.
+        shares: the names of metrics that are a share of the examples, such as those that are right.
     """
 
     target_kind: ClassVar[TargetKind | None] = None
@@ -48,6 +49,7 @@ class Task(nn.Module, ABC):
         self.pictures: tuple[str, ...] = ()
         self.metric_parameters: dict[str, Any] = {}
         self.dear: tuple[str, ...] = ()
+        self.shares: tuple[str, ...] = ()
 
     @abstractmethod
     def summary(self) -> tuple[str, str]:

@@ -25,9 +25,9 @@ def build_trainer(cfg: DictConfig, **options: Any) -> L.Trainer:
     return trainer
 
 
-def scored(trainer: L.Trainer, best: Path) -> dict[str, float]:
+def scored(trainer: L.Trainer, best: Path, tests: bool = True) -> dict[str, float]:
     """Metrics of the checkpoint `best` on val and test; none of a split that is not there, or that nobody scores."""
-    metrics = [*_scored(trainer, "validate", best), *_scored(trainer, "test", best)]
+    metrics = [*_scored(trainer, "validate", best), *(_scored(trainer, "test", best) if tests else [])]
     return {name: value for some in metrics for name, value in some.items()}
 
 

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from contextlib import closing
 from itertools import takewhile
 
 from hydra._internal.core_plugins.basic_sweeper import BasicSweeper
 from hydra.core.config_store import ConfigStore
 from hydra.core.override_parser.overrides_parser import OverridesParser
+from hydra.core.override_parser.types import Override
 from hydra_plugins.kindling.launching import launched
 from omegaconf import OmegaConf
 
@@ -29,13 +31,16 @@ class Grid(BasicSweeper):
 
     def sweep(self, arguments: list[str]) -> None:
         assert self.config is not None
-        assert self.hydra_context is not None
         assert self.launcher is not None
-        parser = OverridesParser.create(config_loader=self.hydra_context.config_loader)
-        overrides = parser.parse_overrides([*self._parse_config(), *arguments])
+        overrides = self.parsed([*self._parse_config(), *arguments])
+        if "search" in self.config:  # of a YAML
+            raise UserError(f"search.{next(iter(self.config.search))} needs a search: add search=optuna.")
         for override in overrides:
             if override.is_sweep_override() and not override.is_discrete_sweep():
-                raise UserError(f"{override.input_line}: a grid needs values, such as 0.001,0.01 or 'range(10)'.")
+                raise UserError(
+                    f"{override.input_line}: a grid needs values, such as 0.001,0.01 or 'range(10)'. To search between "
+                    "the two add search=optuna."
+                )
         [jobs] = self.split_arguments(overrides, None)
         sweep = Sweep(jobs, self.config)
         with sweep.claimed():
@@ -43,11 +48,17 @@ class Grid(BasicSweeper):
             self.validate_batch_is_legal(_each_value_once(to_run))
             sweep.say_plan()
             OmegaConf.save(self.config, sweep.folder / "multirun.yaml")
-            with sweep.shown():
-                for ended in launched(self.launcher, takewhile(lambda _: not sweep.is_over, to_run)):
+            stream = launched(self.launcher, takewhile(lambda _: not sweep.is_over, to_run))
+            with sweep.shown(), closing(stream):
+                for ended in stream:
                     sweep.has_ended(ended)
         if not sweep.report():
             raise ExplainedError
+
+    def parsed(self, arguments: list[str]) -> list[Override]:
+        """Overrides, with the choices that `glob` may find."""
+        assert self.hydra_context is not None
+        return OverridesParser.create(config_loader=self.hydra_context.config_loader).parse_overrides(arguments)
 
 
 def _each_value_once(jobs: Sequence[Job]) -> list[list[str]]:
