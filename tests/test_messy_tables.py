@@ -15,15 +15,23 @@ import numpy as np
 import pandas as pd
 import pytest
 import torch
+from torch import Tensor
 
 from src.console.messages import UserError
 from src.datasets.tables import TableReader
+from src.datasets.tables.table import Table
 from tests.conftest import PROJECT
 from tests.sources import source
 from tests.test_table import rows, table_of
 
 AMOUNTS = [round(float(v), 2) for v in np.random.default_rng(0).uniform(100, 2_000_000, 40)]
 COUNTS = [int(v) for v in AMOUNTS]
+
+
+def x_of(table: Table) -> Tensor:
+    """That of all rows, which are held in memory."""
+    assert table.x is not None
+    return table.x
 
 
 def german(value: float, digits: int = 2) -> str:
@@ -167,7 +175,7 @@ def test_what_stands_for_a_missing_value_among_numbers_is_none(marker, what):
     holes = [value if i % 9 else "" for i, value in enumerate(clean)]
     expected = table_of(rows(40, x=holes), target="y", missing="impute")
     table = table_of(rows(40, x=[value or marker for value in holes]), target="y", missing="impute")
-    assert torch.equal(table.x, expected.x)  # pyrefly: ignore[bad-argument-type]
+    assert torch.equal(x_of(table), x_of(expected))
 
 
 @pytest.mark.parametrize("marker", ["?", " ", "n/a", "none of it"])
@@ -183,10 +191,10 @@ def test_missing_values_of_ones_own_may_be_numbers(train, call, capsys):
     Path("t.csv").write_text(rows(40, x=[v if i % 9 else -999 for i, v in enumerate(COUNTS)]))
     expected = table_of(rows(40, x=[v if i % 9 else "" for i, v in enumerate(COUNTS)]), "e.csv", "y", missing="impute")
     table = table_of(None, target="y", missing="impute", missing_values=[-999])
-    assert torch.equal(table.x, expected.x)  # pyrefly: ignore[bad-argument-type]
+    assert torch.equal(x_of(table), x_of(expected))
     pd.read_csv("t.csv").to_parquet("t.parquet")
     table = table_of(None, "t.parquet", target="y", missing="impute", missing_values=[-999])
-    assert torch.equal(table.x, expected.x)  # pyrefly: ignore[bad-argument-type]
+    assert torch.equal(x_of(table), x_of(expected))
     command = ["data=table", "data.path=t.csv", "data.target=y", "data.missing_values=[-999]"]
     assert call("train", *command) == 1
     assert "t.csv has missing values in: x (5). Say data.missing=drop" in capsys.readouterr().err
@@ -219,12 +227,12 @@ def test_a_run_from_before_there_were_markers_reads_as_it_did(train, call):
     old |= {"decimal": ".", "encoding": "utf-8"}
     reader = TableReader(**{name: fact for name, fact in old.items() if name != "_target_"})
     [(_, x, _)] = reader.read("t.csv", 100, None)
-    assert torch.equal(x, table.x)  # pyrefly: ignore[bad-argument-type]
+    assert torch.equal(x, x_of(table))
     assert x.shape == (40, 4)
     new = source("table", path="t.csv", target="y", missing_values=None)
     new.restore(old)
     new.read_target("values")
-    assert torch.equal(new.x, table.x)
+    assert torch.equal(x_of(new), x_of(table))
 
 
 DATES = pd.date_range("2023-01-05", periods=40, freq="9D")
@@ -247,7 +255,7 @@ def test_dates_are_read_however_they_are_written(how, capsys):
     expected = table_of(rows(40, x=list(DATES.strftime("%Y-%m-%d"))), target="y")
     table = table_of(rows(40, x=list(DATES.strftime(written))), target="y")
     assert says in capsys.readouterr().err
-    assert torch.equal(table.x, expected.x)  # pyrefly: ignore[bad-argument-type]
+    assert torch.equal(x_of(table), x_of(expected))
     Path("new.csv").write_text(f"a,x,y\n0,{pd.Timestamp('2023-02-03').strftime(written)!r},1\n".replace("'", '"'))
     assert table.reader is not None
     [(_, x, _)] = TableReader(**{k: v for k, v in table.reader.items() if k != "_target_"}).read("new.csv", 10, None)
@@ -257,7 +265,7 @@ def test_dates_are_read_however_they_are_written(how, capsys):
 def test_points_part_days_first_though_no_value_decides():
     expected = table_of(rows(12, x=[f"2020-{1 + i:02}-02" for i in range(12)]), target="y")
     table = table_of(rows(12, x=[f"02.{1 + i:02}.2020" for i in range(12)]), target="y")
-    assert torch.equal(table.x, expected.x)  # pyrefly: ignore[bad-argument-type]
+    assert torch.equal(x_of(table), x_of(expected))
 
 
 def test_day_and_month_that_no_value_decides_are_asked_for(call, capsys):
@@ -268,7 +276,7 @@ def test_day_and_month_that_no_value_decides_are_asked_for(call, capsys):
     assert "t.csv: x holds '02/01/2020', in which day and month may stand either way round: no value decides." in said
     assert "Say data.date_format=%d/%m/%Y or data.date_format=%m/%d/%Y." in said
     assert call("train", *command, "data.date_format=%m/%d/%Y") == 0
-    days = table_of(None, target="y", date_format="%d/%m/%Y").x[:, 1]  # pyrefly: ignore
+    days = x_of(table_of(None, target="y", date_format="%d/%m/%Y"))[:, 1]
     assert days[1] - days[0] == 31
 
 
@@ -380,7 +388,7 @@ def test_three_decimals_behind_commas_are_asked_for_where_semicolons_part_the_fi
 def test_where_other_columns_have_decimal_commas_points_part_thousands():
     text = "x;z;y\n" + "".join(f"{i + 1}.{i:03};{i},5;{i * i % 37}\n" for i in range(40))
     clean = "x;z;y\n" + "".join(f"{(i + 1) * 1000 + i};{i}.5;{i * i % 37}\n" for i in range(40))
-    assert torch.equal(table_of(text, target="y").x, table_of(clean, target="y").x)  # pyrefly: ignore
+    assert torch.equal(x_of(table_of(text, target="y")), x_of(table_of(clean, target="y")))
 
 
 def test_all_bad_columns_are_told_at_once(call, capsys):
@@ -537,6 +545,7 @@ def test_a_table_can_be_looked_at_without_training(call, capsys):
 @pytest.fixture
 def houses() -> pd.DataFrame:
     """Also in clean.csv: a number, a count, a date, a category that looks like a number, one with holes, the target."""
+    towns: Any = ["Oslo", "Bergen", None, "Oslo"] * 10
     frame = pd.DataFrame(
         {
             "size": AMOUNTS,
@@ -544,7 +553,7 @@ def houses() -> pd.DataFrame:
             "built": DATES,
             "zip": [f"{i % 4:05}" for i in range(40)],
         }
-    ).assign(town=["Oslo", "Bergen", None, "Oslo"] * 10, y=np.sqrt(np.arange(40)))
+    ).assign(town=towns, y=np.sqrt(np.arange(40)))
     frame.to_csv("clean.csv", index=False)
     return frame
 
@@ -631,7 +640,7 @@ def test_dates_of_another_kind_are_not_to_be_left_out_at_once(call, capsys):
     assert "If they are dates, say how they are written, as in data.date_format=%d.%m.%Y." in said
     expected = table_of(rows(40, x=list(DATES.strftime("%Y-%m-%d"))), target="y")
     table = table_of(rows(40, x=list(DATES.strftime("%a, %d %b %Y"))), target="y", date_format="%a, %d %b %Y")
-    assert torch.equal(table.x, expected.x)  # pyrefly: ignore[bad-argument-type]
+    assert torch.equal(x_of(table), x_of(expected))
 
 
 def test_many_columns_are_not_many_lines(capsys):

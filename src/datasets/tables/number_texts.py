@@ -113,10 +113,10 @@ def matched(texts: Sequence[str]) -> list[re.Match[str]]:
     return found if len(found) >= (0.5 if len(texts) > 20 else 0.9) * len(texts) else []
 
 
-def sample(texts: Iterable[str]) -> list[str]:
+def sample(texts: pd.Series) -> list[str]:
     """Different ones, evenly from the first to the last."""
-    different = list(dict.fromkeys(texts))
-    return different[:: max(1, len(different) // LOOKED_AT)]
+    different = texts.unique()
+    return list(different[:: max(1, len(different) // LOOKED_AT)])
 
 
 def marking(name: str, mark: str) -> str:
