@@ -100,6 +100,12 @@ def wait_until(happened: Callable[[], Any], seconds: float = 60) -> None:
 # --- what comes of it -------------------------------------------------------------------------------------------------
 
 
+def test_a_sweep_without_a_name_has_one_folder(python):
+    assert python("src.train", "-m", *TINY, *LOCAL, "seed=0,1").returncode == 0
+    [study] = Path("outputs").iterdir()
+    assert len(scores(study)) == 2
+
+
 @pytest.mark.quick
 def test_the_same_jobs_folders_and_scores_as_without_it(call, capsys):
     for name, launcher in {"study": LOCAL, "other": ()}.items():
