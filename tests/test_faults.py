@@ -246,7 +246,7 @@ PROVED = {
     "17 score on changed data": "test_changed_data.test_a_score_on_data_that_have_changed_says_so",
     "18 learning rate of 1e18": "test_bad_input.test_it_is_told_in_the_users_words",
     "19 a failing job of a sweep": "test_sweeps.test_whatever_ends_a_job_does_not_end_the_sweep",
-    "19 a job's process killed, or left": "test_launchers.test_a_process_that_dies_is_a_bad_job_and_takes_nothing_with_it",
+    "19 a job's process killed, or left": "test_launchers.test_a_process_that_dies_takes_nothing_with_it",
     "19 a job killed on another machine": "test_launchers.test_one_that_dies_elsewhere_loses_nothing_of_the_others",
     "20 a sweep killed in its jobs": "test_sweeps.test_a_sweep_that_is_killed_ends_as_if_it_had_never_been",
     "20 a sweep stopped, its jobs in processes": "test_launchers.test_a_signal_stops_every_job_where_it_can_go_on",

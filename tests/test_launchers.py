@@ -113,7 +113,7 @@ def test_the_same_jobs_folders_and_scores_as_without_it(call, capsys):
     assert moments().items() > written.items()
 
 
-def test_a_process_that_dies_is_a_bad_job_and_takes_nothing_with_it(call, capsys):
+def test_a_process_that_dies_takes_nothing_with_it(call, capsys):
     deaths = {
         "kill": "its process was ended by SIGKILL, as where memory is short",
         "segfault": "its process was ended by SIGSEGV",
