@@ -25,7 +25,7 @@ from optuna.distributions import CategoricalDistribution, FloatDistribution, Int
 from optuna.trial import FrozenTrial, TrialState
 
 from src.console.messages import UserError
-from src.files.study import open_storage
+from src.files.study import close_storage, open_storage
 from src.sweeps.space import rounded, said, space_of, typed
 from src.training import Training
 
@@ -34,12 +34,15 @@ RATE = "optimizer.lr=tag(log,interval(1e-4,1e-1))"
 HUNT = Path("outputs/hunt")
 
 
-def study(folder: Path = HUNT, url: str | None = None) -> optuna.Study:
-    return optuna.load_study(study_name=folder.name, storage=open_storage(url, folder))
+def study(folder: Path = HUNT) -> optuna.Study:
+    return optuna.load_study(study_name=folder.name, storage=open_storage(None, folder))
 
 
-def trials(folder: Path = HUNT) -> list[FrozenTrial]:
-    return study(folder).trials
+def trials(folder: Path = HUNT, url: str | None = None) -> list[FrozenTrial]:
+    storage = open_storage(url, folder)
+    found = optuna.load_study(study_name=folder.name, storage=storage).trials
+    close_storage(storage)
+    return found
 
 
 def plain(folder: Path = HUNT) -> list[Any]:
@@ -381,7 +384,9 @@ LONG = ("-m", "search=optuna", "data=wine", "net.hidden=[8]", "trainer.max_epoch
     ("pruner", "options"),
     [
         ("halving", ("+search.pruner_options.reduction_factor=2",)),
-        ("median", ("+search.pruner_options={n_startup_trials:1,n_warmup_steps:2}",)),
+        pytest.param(
+            "median", ("+search.pruner_options={n_startup_trials:1,n_warmup_steps:2}",), marks=pytest.mark.slow
+        ),
     ],
 )
 def test_a_trial_that_does_worse_than_others_did_ends_early(pruner, options, call, capsys):
@@ -485,7 +490,7 @@ def test_a_study_may_be_in_a_database(call, capsys):
     assert call("train", *arguments, "search.n_trials=1") == 0
     assert call("train", *arguments, "search.n_trials=2") == 0
     assert "1 of 2 trials done\n" in capsys.readouterr().out
-    assert [t.state for t in study(url="sqlite:///study.db").trials] == [TrialState.COMPLETE] * 2
+    assert [t.state for t in trials(url="sqlite:///study.db")] == [TrialState.COMPLETE] * 2
     assert not (HUNT / "study.journal").exists()
 
 
@@ -586,7 +591,7 @@ def test_four_processes_share_a_search_and_one_is_killed(seed, postgres, forked,
     os.kill(killed, signal.SIGKILL)
     codes = [os.waitstatus_to_exitcode(os.waitpid(process, 0)[1]) for process in processes]
     assert codes == [-signal.SIGKILL, 0, 0, 0], Path("said.txt").read_text()
-    found = study(url=postgres).trials
+    found = trials(url=postgres)
     assert len(found) == 12
     assert {t.state for t in found} <= {TrialState.COMPLETE, TrialState.PRUNED}
     names = [line.partition(" ")[2] for line in _lines(begun)]
@@ -598,6 +603,7 @@ def test_four_processes_share_a_search_and_one_is_killed(seed, postgres, forked,
     for trial in found:
         if trial.state == TrialState.COMPLETE:
             assert trial.value == results(trial)["val/loss"]
+    assert "Waiting for trials of other processes." in Path("said.txt").read_text()
     capsys.readouterr()
     assert call("train", *arguments) == 0
     assert capsys.readouterr().out.startswith("12 of 12 trials done\n")
