@@ -63,6 +63,8 @@ def predict(run: Run, path: str, output: str, overrides: list[str] | None = None
         reader = run.reader({name: cfg.data[name] for name in LIMITS if name in cfg.data})
         asked = cfg.data.batch_size != run.config().data.batch_size
         batch_size = cfg.data.batch_size if asked else _batch_size(run.description)
+        if not isinstance(batch_size, int) or batch_size < 1:
+            raise UserError(f"data.batch_size={batch_size}: a whole number from 1 is needed.")
         count = 0
         startup.end()
         keys = {name: f"data.{name}" for name in LIMITS}

@@ -169,6 +169,7 @@ def test_a_gpu_that_is_not_there(call, capsys, monkeypatch):
     [
         (["outputs/none"], "outputs/none is not the folder of a run, it does not exist."),
         (["outputs"], "outputs is not the folder of a run."),
+        (["outputs/tiny/checkpoints/best.ckpt"], "lies in the folder of a run. Name that: outputs/tiny."),
         (
             ["outputs/tiny", "data.batchsize=3"],
             "'data.batchsize' is not a key of the config. Did you mean 'data.batch_size'",

@@ -344,3 +344,8 @@ def test_the_class_of_stripes_is_the_direction_in_which_they_change():
     angle = torch.atan2(2 * (right * down).sum(1), (right**2 - down**2).sum(1)).rad2deg() / 2 % 180
     away = (angle - 45 * y + 90) % 180 - 90
     assert away.abs().max() < 10
+
+
+def test_images_with_channels_last_are_told():
+    with pytest.raises(UserError, match=r"\[28, 28, 3\]: are the channels last\?"):
+        check_image("a CNN", (28, 28, 3))

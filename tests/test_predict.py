@@ -149,6 +149,13 @@ def test_any_run_answers_for_arrays(train, call):
     assert answers.iloc[:, -1].to_numpy() == pytest.approx(expected.numpy(), abs=1e-6)
 
 
+@pytest.mark.parametrize("size", ["0", "x"])
+def test_batches_of_nothing_are_refused(house, call, capsys, size):
+    assert call("predict", "outputs/house", "house.csv", "-o", "none.csv", f"data.batch_size={size}") == 1
+    assert f"Error: data.batch_size={size}: a whole number from 1 is needed." in capsys.readouterr().err
+    assert not Path("none.csv").exists()
+
+
 @pytest.mark.parametrize(
     ("output", "says"),
     [

@@ -19,6 +19,11 @@ def check_image(net: str, input_shape: tuple[int, ...]) -> None:
     Raises:
         UserError: an example is no image (channels, height, width).
     """
+    if len(input_shape) == 3 and input_shape[-1] in (1, 3, 4) and min(input_shape[:2]) > 4:
+        raise UserError(
+            f"{net} reads images (channels, height, width), but an example of these data is {list(input_shape)}: are "
+            "the channels last? Move them: np.moveaxis(x, -1, 1)."
+        )
     if len(input_shape) != 3:
         raise UserError(
             f"{net} reads images (channels, height, width), but an example of these data is "

@@ -30,6 +30,8 @@ def written_config(folder: Path) -> DictConfig:
     """
     file = folder / ".hydra" / "config.yaml"
     if not file.is_file():
+        if above := next((parent for parent in folder.parents if (parent / ".hydra" / "config.yaml").is_file()), None):
+            raise UserError(f"{shortest(folder)} lies in the folder of a run. Name that: {shortest(above)}.")
         there = "" if folder.is_dir() else ", it does not exist"
         raise UserError(f"{shortest(folder)} is not the folder of a run{there}.")
     cfg = _read(file)
