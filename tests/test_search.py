@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import multiprocessing
 import os
 import pkgutil
 import random
@@ -24,9 +25,12 @@ from hydra.core.override_parser.overrides_parser import OverridesParser
 from optuna.distributions import CategoricalDistribution, FloatDistribution, IntDistribution
 from optuna.trial import FrozenTrial, TrialState
 
+from src.config.compose import compose
 from src.console.messages import UserError
 from src.files.study import close_storage, open_storage
+from src.sweeps.samplers import Sampler
 from src.sweeps.space import rounded, said, space_of, typed
+from src.sweeps.study import Study
 from src.training import Training
 
 SEARCH = ("-m", "search=optuna", "data=wine", "net.hidden=[4]", "trainer.max_epochs=1")
@@ -646,3 +650,22 @@ def test_wherever_a_search_is_killed_what_it_was_at_is_judged_as_before(place, n
     assert plain(Path("outputs/cut/hunt")) == plain(Path("outputs/whole/hunt"))
     assert scores(Path("outputs/cut/hunt")) == scores(Path("outputs/whole/hunt"))
     assert TrialState.PRUNED in {trial.state for trial in trials(Path("outputs/cut/hunt"))}
+
+
+@pytest.mark.slow
+def test_processes_that_ask_at_once_get_a_trial_each_and_no_more_than_there_are(postgres):
+    def ask() -> None:
+        study = Study(HUNT, postgres, silence=60, total=60)
+        study.open({}, lambda: ["min"], retries=False)
+        sampler = Sampler(compose("search=optuna", "search.sampler=random").search, space("a=interval(0,1)"), 1)
+        while (trial := study.next(sampler, str)) is not None:
+            study.tell(trial.number, TrialState.COMPLETE, [0.0])
+
+    processes = [multiprocessing.get_context("fork").Process(target=ask) for _ in range(4)]
+    for process in processes:
+        process.start()
+    for process in processes:
+        process.join()
+    assert [process.exitcode for process in processes] == [0] * 4
+    assert [t.number for t in trials(url=postgres)] == list(range(60))
+    assert len({t.params["a"] for t in trials(url=postgres)}) == 60
