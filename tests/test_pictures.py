@@ -52,7 +52,7 @@ def test_they_are_those_that_suit_the_data(train, overrides, drawn):
 
 def test_the_learning_curve_has_every_epoch_and_marks_the_best(train, monkeypatch):
     drawn: dict[str, Figure] = {}
-    monkeypatch.setattr(Figure, "savefig", lambda self, path, **_: drawn.update({Path(path).stem: self}))
+    monkeypatch.setattr("src.plots.learning_curve.save", lambda figure, path: drawn.update({path.stem: figure}))
     settings = ["data=wine", "net.hidden=[4]", "trainer.max_epochs=3", "mode=max"]  # so the first epoch is the best
     rows = read_history(history_of(train(*settings)["run"]))
     for axes, metric in zip(drawn["learning_curve"].axes, ("loss", "accuracy"), strict=True):

@@ -222,7 +222,7 @@ def test_so_many_bad_jobs_end_it_earlier(call, capsys):
 def test_several_devices_in_one_process_are_refused(call, capsys):
     """Their processes would begin with the whole sweep."""
     assert call("train", "-m", *TINY, "name=study", "trainer=cpu", "trainer.devices=2,1") == 1
-    assert "A sweep trains each job on one device, not 2: add trainer.devices=1.\n" in capsys.readouterr().err
+    assert "on one device, not 2: add launcher=local, or trainer.devices=1.\n" in capsys.readouterr().err
     assert sorted(results["status"] for results in jobs().values()) == ["failed", "finished"]
 
 

@@ -6,6 +6,7 @@ import lightning as L
 import torch
 from lightning.pytorch.callbacks import Callback
 
+from src.console.cores import cores
 from src.console.messages import UserError
 from src.datamodule import data_of
 from src.module import SupervisedModule
@@ -20,7 +21,7 @@ class Threads(Callback):
     Where the cores have other work too, they wait many times as long.
 
     Args:
-        threads: None: one for a small net, else torch's own choice.
+        threads: None: one for a small net, else torch's own choice, or this job's share of the cores.
     """
 
     def __init__(self, threads: int | None) -> None:
@@ -29,7 +30,8 @@ class Threads(Callback):
         self.threads = threads
 
     def on_train_start(self, trainer: L.Trainer, pl_module: L.LightningModule) -> None:
-        torch.set_num_threads(self.threads or (1 if self._is_small(trainer, pl_module) else DEFAULT))
+        share = max(1, cores() // trainer.num_devices)
+        torch.set_num_threads(self.threads or (1 if self._is_small(trainer, pl_module) else min(DEFAULT, share)))
 
     def _is_small(self, trainer: L.Trainer, pl_module: L.LightningModule) -> bool:
         data = data_of(trainer)

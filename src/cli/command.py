@@ -25,6 +25,7 @@ from src.config.compose import CONF, VERSION
 from src.config.quoting import quoted
 from src.console import startup
 from src.console.messages import UserError
+from src.console.screen import is_others
 from src.console.signals import stop_code, stoppable
 from src.files.atomic import naming
 from src.sweeps.job import note_failure
@@ -35,6 +36,31 @@ PIPE_CLOSED = 128 + 13  # as SIGPIPE would end it, which Windows does not know
 
 def entry_point(task: Callable[[DictConfig], Any]) -> Callable[[], None]:
     """`task(cfg)` as a command with Hydra's overrides and sweeps: exit code 0 only if all was done."""
+
+    @functools.wraps(task)
+    def main() -> None:
+        with command():
+            if help.is_asked_for():
+                help.show()
+                return
+            try:
+                refuse_flags()
+                sys.argv[1:] = quoted(sys.argv[1:])
+                Hydra.get_mode = _mode
+                hydra.main(config_path=str(CONF), config_name="train", **VERSION)(explained(task))()
+            except OSError as error:
+                if isinstance(error, (HydraException, BrokenPipeError)):  # some of Hydra's are OSErrors
+                    raise
+                raise UserError(
+                    f"The run's folder {error.filename} cannot be made: {error.strerror}. "
+                    "Choose another with name= or hydra.run.dir=."
+                ) from error
+
+    return main
+
+
+def explained(task: Callable[[DictConfig], Any]) -> Callable[[DictConfig], Any]:
+    """`task(cfg)` as a job of Hydra's: the user is told why it has failed, and so is the sweep, if it is one's."""
 
     @functools.wraps(task)
     def job(cfg: DictConfig) -> Any:
@@ -50,25 +76,7 @@ def entry_point(task: Callable[[DictConfig], Any]) -> Callable[[], None]:
             explain(error)
             sys.exit(1)
 
-    def main() -> None:
-        with command():
-            if help.is_asked_for():
-                help.show()
-                return
-            try:
-                refuse_flags()
-                sys.argv[1:] = quoted(sys.argv[1:])
-                Hydra.get_mode = _mode
-                hydra.main(config_path=str(CONF), config_name="train", **VERSION)(job)()
-            except OSError as error:
-                if isinstance(error, (HydraException, BrokenPipeError)):  # some of Hydra's are OSErrors
-                    raise
-                raise UserError(
-                    f"The run's folder {error.filename} cannot be made: {error.strerror}. "
-                    "Choose another with name= or hydra.run.dir=."
-                ) from error
-
-    return main
+    return job
 
 
 def _mode(self: Hydra, config_name: str | None, overrides: list[str]) -> RunMode | None:
@@ -79,10 +87,10 @@ def _mode(self: Hydra, config_name: str | None, overrides: list[str]) -> RunMode
 
 def fails_in_sweep(cfg: DictConfig, error: BaseException) -> NoReturn:
     """The sweep goes on, and says in a line what its user did wrong; a bug has its traceback here."""
-    if words(error) is None or FULL_ERROR:
-        explain(error)
     said = words(error) or repr(error)
-    note_failure(cfg, said)
+    is_new = note_failure(cfg, said)
+    if (words(error) is None or FULL_ERROR) and (is_new or not is_others()):  # else it is in the job's log
+        explain(error)
     raise ExplainedError(said) from error
 
 

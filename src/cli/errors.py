@@ -14,6 +14,7 @@ from hydra.errors import (
     MissingConfigException,
     OverrideParseException,
 )
+from omegaconf import OmegaConf
 from omegaconf.errors import (
     ConfigAttributeError,
     ConfigKeyError,
@@ -23,7 +24,7 @@ from omegaconf.errors import (
 )
 
 from src.cli.arguments import groups
-from src.config.compose import flat
+from src.config.compose import CONF, flat
 from src.config.quoting import as_text
 from src.console.messages import in_words, nearest
 from src.console.screen import is_first_process
@@ -113,5 +114,9 @@ def _nearest_keys(error: ConfigAttributeError | ConfigKeyError) -> str:
         return difflib.SequenceMatcher(None, name, other_name).ratio() + 0.1 * (parent == other_parent)
 
     close = [k for k in sorted(keys, key=likeness, reverse=True) if likeness(k) > 0.75][:2]
+    files = sorted((CONF / parent).glob("*.yaml"))
+    others = [f"{parent}={file.stem}" for file in files if name in OmegaConf.load(file)]
+    if others:
+        return f" It is one with {' or '.join(others)}."
     said = f" Did you mean {' or '.join(map(repr, close))}?" if close else ""
     return said or " python -m src.train --help lists them all."

@@ -15,7 +15,7 @@ from src.console.signals import stop_if_asked
 if TYPE_CHECKING:
     from rich.progress import Progress
 
-_is_taken = False
+_is_taken = _is_others = False
 _shared: Progress | None = None
 _said: set[str] = set()
 
@@ -34,22 +34,31 @@ def notice(text: str) -> None:
 
 
 @contextmanager
-def taken() -> Iterator[Progress | None]:
-    """Inside it the screen is a sweep's, with the bar given: its runs print no table, and their bars are rows below."""
-    global _is_taken, _shared
-    before = _is_taken, _shared
-    _is_taken, _shared = True, _own_bar(speed_estimate_period=math.inf)  # a job may take hours
+def taken(by_another_process: bool = False) -> Iterator[Progress | None]:
+    """Inside it the screen is a sweep's, with the bar given: its runs print no table, and their bars are rows below.
+
+    `by_another_process`: the sweep is that one's, and there is no bar.
+    """
+    global _is_taken, _is_others, _shared
+    before = _is_taken, _is_others, _shared
+    _is_taken, _is_others = True, by_another_process
+    _shared = None if by_another_process else _own_bar(speed_estimate_period=math.inf)  # a job may take hours
     try:
         with _shared or nullcontext():
             yield _shared
     finally:
-        _is_taken, _shared = before
+        _is_taken, _is_others, _shared = before
         _said.clear()
 
 
 def is_taken() -> bool:
     """Whether the screen is a sweep's."""
     return _is_taken
+
+
+def is_others() -> bool:
+    """Whether it is one of another process."""
+    return _is_others
 
 
 class Row:

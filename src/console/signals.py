@@ -48,6 +48,17 @@ def wait_for_safe_points(waits: bool) -> None:
     _waits = waits
 
 
+@contextmanager
+def undivided() -> Iterator[None]:
+    """Inside it a first signal is only noted; it is obeyed at the end."""
+    wait_for_safe_points(True)
+    try:
+        yield
+    finally:
+        wait_for_safe_points(False)
+    stop_if_asked()
+
+
 def _receive(number: int, _: Any) -> None:
     _received.append((number, time.monotonic()))
     insists = _received[-1][1] - _received[0][1] > ECHO

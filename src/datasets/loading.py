@@ -8,6 +8,7 @@ from typing import Any
 
 from torch.utils.data import default_collate
 
+from src.console.cores import cores
 from src.console.messages import UserError, first_line
 from src.datasets.contract import Offer
 
@@ -53,7 +54,7 @@ class Loading:
         """How many processes load."""
         if self.num_workers is not None:
             return self.num_workers
-        return 0 if offer.fetches_batches else min(8, os.cpu_count() or 1)
+        return 0 if offer.fetches_batches else min(8, cores())
 
     def evaluated_at_once(self, flops: float) -> int:
         """Examples in a batch of which nothing is learnt: more, where a net is so small that each batch costs more.

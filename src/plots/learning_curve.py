@@ -9,7 +9,7 @@ from matplotlib.figure import Figure
 from src.callbacks.best import best_of
 from src.files.history import BESIDE_METRICS, Row, history_of, read_history
 from src.module import SupervisedModule
-from src.plots.picture import DPI, plots
+from src.plots.picture import plots, save
 
 
 class LearningCurve(Callback):
@@ -34,7 +34,7 @@ class LearningCurve(Callback):
             axes.set(xlabel="epoch", ylabel=metric, title=metric)
             axes.grid(alpha=0.3)
             axes.legend()
-        figure.savefig(plots(trainer) / "learning_curve.png", dpi=DPI)
+        save(figure, plots(trainer) / "learning_curve.png")
 
 
 def _shown(rows: list[Row], module: L.LightningModule) -> list[str]:

@@ -61,7 +61,15 @@ class Picture(Callback):
         metrics = {name: value.item() for name, value in trainer.callback_metrics.items()}
         figure = self.draw(module, data_of(trainer), split, metrics)
         if trainer.is_global_zero:
-            figure.savefig(plots(trainer) / f"{self.name}.png", dpi=DPI)
+            save(figure, plots(trainer) / f"{self.name}.png")
+
+
+def save(figure: Figure, path: Path) -> None:
+    """As a PNG file. `Figure.savefig` would lay it out twice, and take a quarter longer."""
+    from matplotlib.backends.backend_agg import FigureCanvasAgg
+
+    figure.set_dpi(DPI)
+    FigureCanvasAgg(figure).print_png(path)
 
 
 def _is_last_look(trainer: L.Trainer) -> bool:

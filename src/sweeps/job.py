@@ -18,6 +18,7 @@ from src.run.run import ENDED
 from src.sweeps.names import job_name, values_of
 from src.training.claim import write_config
 
+LOG = "train.log"  # what Hydra's `job_logging` calls it
 State = Literal["done", "failed", "begun", "new"]
 
 
@@ -53,6 +54,16 @@ class Job:
             return "failed"
         return "begun" if run.has_begun else "new"
 
+    def note_death(self, reason: str) -> str | None:
+        """Leave word of a run that could not do so itself; returns the reason, None if it had finished before."""
+        self.read()
+        if self.state == "done":
+            return None
+        if self.run.config_file.exists():
+            with suppress(OSError):
+                write_results(self.run.results_file, status="failed", error=reason)
+        return reason
+
     def score(self, metric: str | None) -> float | None:
         """A metric of a finished run; None where it has none that is finite."""
         return self.results.get(metric) if metric and self.results.get("status") == "finished" else None
@@ -76,11 +87,12 @@ def _is_newer(file: Path, other: Path) -> bool:
     return file.exists() and file.stat().st_mtime_ns > other.stat().st_mtime_ns
 
 
-def note_failure(cfg: DictConfig, reason: str) -> None:
-    """Leave word in the folder of Hydra's job, for the same sweep; but not where anything else has been left."""
+def note_failure(cfg: DictConfig, reason: str) -> bool:
+    """Leave word in the folder of Hydra's job, for the same sweep; but not where the run has left anything itself."""
     run = Run(HydraConfig.get().runtime.output_dir)
-    if run.folder.is_dir() and any(run.folder.iterdir()):
-        return
+    if run.folder.is_dir() and any(path.name != LOG for path in run.folder.iterdir()):
+        return False
     with suppress(OSError):
         write_config(run.folder, cfg)
         write_results(run.results_file, status="failed", error=reason, seed=cfg.seed)
+    return True

@@ -9,7 +9,7 @@ from collections.abc import Iterable, Mapping
 from src.config.compose import register_resolver
 
 # They change nothing in a job.
-OF_THE_SWEEP = ("name", "trusted", "retry_failed", "max_failures", "search", "hydra")
+OF_THE_SWEEP = ("name", "trusted", "retry_failed", "max_failures", "search", "launcher", "hydra")
 LONGEST = 100  # characters
 # No capitals: some file systems do not tell them apart.
 PLAIN = re.compile(r"[a-z0-9_.-]*")

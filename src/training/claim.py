@@ -16,7 +16,8 @@ from src.files.lock import lock
 from src.run import Run
 from src.run.config import written_config
 
-NOTHING_CHANGES = {"name", "trusted", "steps_per_execution", "retry_failed", "max_failures", "search"}  # by these keys
+# By these keys, and what is in them.
+NOTHING_CHANGES = {"name", "trusted", "steps_per_execution", "retry_failed", "max_failures", "search", "launcher"}
 
 
 class Claim:
@@ -76,8 +77,8 @@ class Claim:
     def _compare(self) -> None:
         """Raise UserError if the folder's run has another config."""
         old, new = flat(written_config(self.run.folder)), flat(self.cfg)
-        keys = {key for key in {**old, **new} if key.partition(".")[0] not in NOTHING_CHANGES}
-        differing = [key for key in {**old, **new} if key in keys and old.get(key, "") != new.get(key, "")]
+        keys = [key for key in {**old, **new} if key.partition(".")[0] not in NOTHING_CHANGES]
+        differing = [key for key in keys if old.get(key, "") != new.get(key, "")]
         if differing:
             was = ", ".join(f"{key}={old.get(key)} (now {new.get(key)})" for key in differing[:5])
             raise UserError(f"{self.run} holds a run with {was}. Choose another name=, or repeat that run's command.")

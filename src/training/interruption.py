@@ -6,6 +6,7 @@ import os
 import shlex
 import signal
 import subprocess
+import sys
 from pathlib import Path
 
 from hydra.core.hydra_config import HydraConfig
@@ -28,6 +29,12 @@ def command_to_go_on(command: list[str]) -> str:
     folder = Path(hydra_cfg.sweep.dir if hydra_cfg.mode == RunMode.MULTIRUN else hydra_cfg.run.dir)
     name = [f"name={folder.relative_to('outputs')}"] if folder.parts[0] == "outputs" and not _has_name(command) else []
     return f"python -m {shlex.join([*command, *name])}"
+
+
+def say_stopped(code: int, command: list[str]) -> None:
+    """By what the run, or its whole sweep, goes on."""
+    again = " Slurm starts it again." if requeued(code, command) else ""
+    print(f"Stopped.{again} To go on: {command_to_go_on(command)}", file=sys.stderr)
 
 
 def requeued(code: int, command: list[str]) -> bool:

@@ -7,11 +7,12 @@ import shlex
 import sys
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
+from multiprocessing import parent_process
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, cast
 
 from hydra.core.hydra_config import HydraConfig
-from omegaconf import DictConfig
+from omegaconf import DictConfig, read_write
 
 from src.config.build import build, locate, parameters_of
 from src.config.check import check
@@ -26,7 +27,7 @@ from src.files.origin import keep_uncommitted, made_with
 from src.files.results import write_results
 from src.run import Run
 from src.training.claim import Claim
-from src.training.interruption import command_to_go_on, requeued, stopped_by
+from src.training.interruption import command_to_go_on, say_stopped, stopped_by
 from src.training.trainer import build_trainer, scored, tell_time
 
 if TYPE_CHECKING:
@@ -137,8 +138,8 @@ class Training:
         if self.cfg.trainer.check_val_every_n_epoch == "auto":
             callbacks.append(EpochEnds())
         trainer = build_trainer(self.cfg, callbacks=callbacks, default_root_dir=self.run.folder)
-        if is_taken() and trainer.world_size > 1:  # the other processes would begin with the sweep, not with this job
-            raise UserError(f"A sweep trains each job on one device, not {trainer.world_size}: add trainer.devices=1.")
+        if is_taken() and trainer.world_size > 1:
+            self._be_alone(trainer.world_size)
         steps = self.cfg.steps_per_execution
         trainer.fit_loop.epoch_loop = Executions(trainer, None if steps == "auto" else steps)
         trainer.ckpt_path = self.resume_from  # as an argument of `fit` the module's `setup` would not see it
@@ -176,6 +177,24 @@ class Training:
         ended["steps_per_execution"] = cast(Executions, trainer.fit_loop.epoch_loop).steps or 1
         write_results(self.run.results_file, status=status, **metrics, **ended, **self.made_with)
 
+    def _be_alone(self, devices: int) -> None:
+        """Let Lightning start the processes of other devices with this job, and not with its sweep.
+
+        Raises:
+            UserError: this process is the sweep's.
+        """
+        if parent_process() is None:
+            raise UserError(
+                f"This sweep trains each job on one device, not {devices}: add launcher=local, or trainer.devices=1."
+            )
+        hydra_cfg: Any = HydraConfig.get()
+        with read_write(hydra_cfg):
+            hydra_cfg.run.dir = str(self.run.folder)
+        added = [source.path for source in hydra_cfg.runtime.config_sources if source.provider == "command-line"]
+        flags = [word for folder in added for word in ("--config-dir", folder)]
+        of_hydra = [override for override in hydra_cfg.overrides.hydra if not override.startswith("hydra.mode=")]
+        sys.argv[1:] = [*flags, *of_hydra, *hydra_cfg.overrides.task]
+
     def _check_module(self) -> None:
         """Raise UserError if it is no LightningModule, or if the user chooses a part that it does not take."""
         from lightning import LightningModule
@@ -203,8 +222,7 @@ class Training:
             print("Stopped before anything was learnt.", file=sys.stderr)
         elif is_first_process():
             log.warning("stopped with exit code %s", code)
-            again = " Slurm starts it again." if requeued(code, self.command) else ""
-            print(f"Stopped.{again} To go on: {command_to_go_on(self.command)}", file=sys.stderr)
+            say_stopped(code, self.command)
 
     def _say_failed(self, error: BaseException) -> None:
         """Note it in the folder, or remove that if nothing is in it; raise it in words where there are better ones."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from contextlib import closing
 from itertools import takewhile
 
 from hydra._internal.core_plugins.basic_sweeper import BasicSweeper
@@ -47,8 +48,9 @@ class Grid(BasicSweeper):
             self.validate_batch_is_legal(_each_value_once(to_run))
             sweep.say_plan()
             OmegaConf.save(self.config, sweep.folder / "multirun.yaml")
-            with sweep.shown():
-                for ended in launched(self.launcher, takewhile(lambda _: not sweep.is_over, to_run)):
+            stream = launched(self.launcher, takewhile(lambda _: not sweep.is_over, to_run))
+            with sweep.shown(), closing(stream):
+                for ended in stream:
                     sweep.has_ended(ended)
         if not sweep.report():
             raise ExplainedError
