@@ -669,3 +669,16 @@ def test_processes_that_ask_at_once_get_a_trial_each_and_no_more_than_there_are(
     assert [process.exitcode for process in processes] == [0] * 4
     assert [t.number for t in trials(url=postgres)] == list(range(60))
     assert len({t.params["a"] for t in trials(url=postgres)}) == 60
+
+
+@pytest.mark.slow
+def test_trials_may_run_in_processes_of_their_own_and_are_pruned_there(call, capsys):
+    arguments = (*LONG, "data.batch_size=16,32,64", "search.sampler=random", "search.pruner=halving", "name=hunt")
+    arguments += ("search.n_trials=8", "+search.pruner_options.reduction_factor=2")
+    assert call("train", *arguments, "launcher=local", "launcher.n_jobs=2") == 0
+    found = trials()
+    assert len(found) == 8
+    assert {t.state for t in found} == {TrialState.COMPLETE, TrialState.PRUNED}
+    for name in {t.user_attrs["job"] for t in found}:
+        assert len({(t.state, t.value) for t in found if t.user_attrs["job"] == name}) == 1
+    assert "trials were pruned" in capsys.readouterr().out
