@@ -25,6 +25,7 @@ from src.console.cores import cores
 from src.datasets.loading import Loading
 from src.sweeps.gpus import wanted
 from tests.conftest import PROJECT
+from tests.test_devices import alive
 from tests.test_sweeps import STUDY, TINY, jobs, moments, scores
 
 FAULT = "+callbacks.fault._target_=tests.test_launchers.Fault"
@@ -100,6 +101,12 @@ def wait_until(happened: Callable[[], Any], seconds: float = 60) -> None:
 # --- what comes of it -------------------------------------------------------------------------------------------------
 
 
+def test_a_sweep_without_a_name_has_one_folder(python):
+    assert python("src.train", "-m", *TINY, *LOCAL, "seed=0,1").returncode == 0
+    [study] = Path("outputs").iterdir()
+    assert len(scores(study)) == 2
+
+
 @pytest.mark.quick
 def test_the_same_jobs_folders_and_scores_as_without_it(call, capsys):
     for name, launcher in {"study": LOCAL, "other": ()}.items():
@@ -113,7 +120,7 @@ def test_the_same_jobs_folders_and_scores_as_without_it(call, capsys):
     assert moments().items() > written.items()
 
 
-def test_a_process_that_dies_is_a_bad_job_and_takes_nothing_with_it(call, capsys):
+def test_a_process_that_dies_takes_nothing_with_it(call, capsys):
     deaths = {
         "kill": "its process was ended by SIGKILL, as where memory is short",
         "segfault": "its process was ended by SIGSEGV",
@@ -264,6 +271,13 @@ def test_nothing_outlives_a_sweep_that_is_killed(started, folder):
     os.kill(process, signal.SIGKILL)
     ended(process)
     wait_until(lambda: not of_this_test(folder), 10)
+
+
+def test_what_loads_for_a_job_that_is_killed_ends_with_it(call):
+    own = ("data=own", "data.dataset._target_=tests.test_killed.Noisy", "net=linear", "data.num_workers=1")
+    assert call("train", "-m", *own, *LOCAL, FAULT, "+callbacks.fault.does=kill", "name=study") == 1
+    [note] = seen()
+    wait_until(lambda: not alive(note["group"]), 1)  # by itself it would find out in some seconds
 
 
 @pytest.mark.slow

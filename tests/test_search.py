@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import multiprocessing
 import os
 import pkgutil
 import random
@@ -24,9 +25,12 @@ from hydra.core.override_parser.overrides_parser import OverridesParser
 from optuna.distributions import CategoricalDistribution, FloatDistribution, IntDistribution
 from optuna.trial import FrozenTrial, TrialState
 
+from src.config.compose import compose
 from src.console.messages import UserError
-from src.files.study import open_storage
+from src.files.study import close_storage, open_storage
+from src.sweeps.samplers import Sampler
 from src.sweeps.space import rounded, said, space_of, typed
+from src.sweeps.study import Study
 from src.training import Training
 
 SEARCH = ("-m", "search=optuna", "data=wine", "net.hidden=[4]", "trainer.max_epochs=1")
@@ -34,12 +38,15 @@ RATE = "optimizer.lr=tag(log,interval(1e-4,1e-1))"
 HUNT = Path("outputs/hunt")
 
 
-def study(folder: Path = HUNT, url: str | None = None) -> optuna.Study:
-    return optuna.load_study(study_name=folder.name, storage=open_storage(url, folder))
+def study(folder: Path = HUNT) -> optuna.Study:
+    return optuna.load_study(study_name=folder.name, storage=open_storage(None, folder))
 
 
-def trials(folder: Path = HUNT) -> list[FrozenTrial]:
-    return study(folder).trials
+def trials(folder: Path = HUNT, url: str | None = None) -> list[FrozenTrial]:
+    storage = open_storage(url, folder)
+    found = optuna.load_study(study_name=folder.name, storage=storage).trials
+    close_storage(storage)
+    return found
 
 
 def plain(folder: Path = HUNT) -> list[Any]:
@@ -381,7 +388,9 @@ LONG = ("-m", "search=optuna", "data=wine", "net.hidden=[8]", "trainer.max_epoch
     ("pruner", "options"),
     [
         ("halving", ("+search.pruner_options.reduction_factor=2",)),
-        ("median", ("+search.pruner_options={n_startup_trials:1,n_warmup_steps:2}",)),
+        pytest.param(
+            "median", ("+search.pruner_options={n_startup_trials:1,n_warmup_steps:2}",), marks=pytest.mark.slow
+        ),
     ],
 )
 def test_a_trial_that_does_worse_than_others_did_ends_early(pruner, options, call, capsys):
@@ -485,7 +494,7 @@ def test_a_study_may_be_in_a_database(call, capsys):
     assert call("train", *arguments, "search.n_trials=1") == 0
     assert call("train", *arguments, "search.n_trials=2") == 0
     assert "1 of 2 trials done\n" in capsys.readouterr().out
-    assert [t.state for t in study(url="sqlite:///study.db").trials] == [TrialState.COMPLETE] * 2
+    assert [t.state for t in trials(url="sqlite:///study.db")] == [TrialState.COMPLETE] * 2
     assert not (HUNT / "study.journal").exists()
 
 
@@ -586,7 +595,7 @@ def test_four_processes_share_a_search_and_one_is_killed(seed, postgres, forked,
     os.kill(killed, signal.SIGKILL)
     codes = [os.waitstatus_to_exitcode(os.waitpid(process, 0)[1]) for process in processes]
     assert codes == [-signal.SIGKILL, 0, 0, 0], Path("said.txt").read_text()
-    found = study(url=postgres).trials
+    found = trials(url=postgres)
     assert len(found) == 12
     assert {t.state for t in found} <= {TrialState.COMPLETE, TrialState.PRUNED}
     names = [line.partition(" ")[2] for line in _lines(begun)]
@@ -598,6 +607,7 @@ def test_four_processes_share_a_search_and_one_is_killed(seed, postgres, forked,
     for trial in found:
         if trial.state == TrialState.COMPLETE:
             assert trial.value == results(trial)["val/loss"]
+    assert "Waiting for trials of other processes." in Path("said.txt").read_text()
     capsys.readouterr()
     assert call("train", *arguments) == 0
     assert capsys.readouterr().out.startswith("12 of 12 trials done\n")
@@ -640,3 +650,35 @@ def test_wherever_a_search_is_killed_what_it_was_at_is_judged_as_before(place, n
     assert plain(Path("outputs/cut/hunt")) == plain(Path("outputs/whole/hunt"))
     assert scores(Path("outputs/cut/hunt")) == scores(Path("outputs/whole/hunt"))
     assert TrialState.PRUNED in {trial.state for trial in trials(Path("outputs/cut/hunt"))}
+
+
+@pytest.mark.slow
+def test_processes_that_ask_at_once_get_a_trial_each_and_no_more_than_there_are(postgres):
+    def ask() -> None:
+        study = Study(HUNT, postgres, silence=60, total=60)
+        study.open({}, lambda: ["min"], retries=False)
+        sampler = Sampler(compose("search=optuna", "search.sampler=random").search, space("a=interval(0,1)"), 1)
+        while (trial := study.next(sampler, str)) is not None:
+            study.tell(trial.number, TrialState.COMPLETE, [0.0])
+
+    processes = [multiprocessing.get_context("fork").Process(target=ask) for _ in range(4)]
+    for process in processes:
+        process.start()
+    for process in processes:
+        process.join()
+    assert [process.exitcode for process in processes] == [0] * 4
+    assert [t.number for t in trials(url=postgres)] == list(range(60))
+    assert len({t.params["a"] for t in trials(url=postgres)}) == 60
+
+
+@pytest.mark.slow
+def test_trials_may_run_in_processes_of_their_own_and_are_pruned_there(call, capsys):
+    arguments = (*LONG, "data.batch_size=16,32,64", "search.sampler=random", "search.pruner=halving", "name=hunt")
+    arguments += ("search.n_trials=8", "+search.pruner_options.reduction_factor=2")
+    assert call("train", *arguments, "launcher=local", "launcher.n_jobs=2") == 0
+    found = trials()
+    assert len(found) == 8
+    assert {t.state for t in found} == {TrialState.COMPLETE, TrialState.PRUNED}
+    for name in {t.user_attrs["job"] for t in found}:
+        assert len({(t.state, t.value) for t in found if t.user_attrs["job"] == name}) == 1
+    assert "trials were pruned" in capsys.readouterr().out

@@ -75,7 +75,10 @@ class Pruning(Checkpoint):
         if trainer.strategy.broadcast(is_worse and not ends(trainer)):
             self.is_pruned = trainer.should_stop = True
 
-    def teardown(self, trainer: L.Trainer, pl_module: L.LightningModule, stage: str) -> None:
+    def on_exception(self, trainer: L.Trainer, pl_module: L.LightningModule, exception: BaseException) -> None:
+        self.teardown()
+
+    def teardown(self, *_: Any, **__: Any) -> None:
         if self.trial is not None:
             self.trial.close()
             self.trial = None

@@ -32,10 +32,14 @@ class RunningTrial:
         try:
             study = optuna.load_study(study_name=folder.parent.name, storage=storage)
         except KeyError:
+            close_storage(storage)
             return None
         running = study.get_trials(deepcopy=False, states=(TrialState.RUNNING,))
         trial = next((trial for trial in running if trial.user_attrs.get(JOB) == folder.name), None)
-        return None if trial is None else cls(study, storage, trial)
+        if trial is None:
+            close_storage(storage)
+            return None
+        return cls(study, storage, trial)
 
     def is_worse(self, scores: Mapping[int, float], pruner: optuna.pruners.BasePruner) -> bool:
         """Report the last of its scores, epoch -> score; returns whether the pruner would end it there."""

@@ -23,7 +23,7 @@ from omegaconf.errors import OmegaConfBaseException
 
 from src.cli.command import explained
 from src.cli.errors import words
-from src.config.compose import VERSION
+from src.config.compose import VERSION, use_folder
 from src.console.cores import cores
 from src.console.screen import taken
 from src.console.signals import stoppable
@@ -46,10 +46,12 @@ class Work:
 
     Args:
         context, config: Hydra's, of the sweep.
+        folder: the sweep's.
     """
 
     context: HydraContext
     config: DictConfig
+    folder: str
     overrides: Sequence[str]
     number: int
 
@@ -62,6 +64,7 @@ class Work:
         for base in VERSION.values():  # what `hydra.main` does
             version.setbase(base)
         JobRuntime.instance().set("name", self.config.hydra.job.name)
+        use_folder(self.folder)
         launcher = BasicLauncher()
         task = explained(train.main.__wrapped__)
         launcher.setup(hydra_context=self.context, task_function=task, config=self.config)

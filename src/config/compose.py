@@ -32,6 +32,9 @@ register_resolver: Any = OmegaConf.register_resolver if HYDRA_1_4 else OmegaConf
 VERSION: dict[str, Any] = {} if HYDRA_1_4 else {"version_base": "1.3"}
 
 
+_in_use: str | None = None
+
+
 def compose(*overrides: str, with_hydra: bool = False) -> DictConfig:
     """conf/train.yaml with `KEY=VALUE`s, outside of an entry point; `with_hydra`: and Hydra's own settings."""
     outer, GlobalHydra.instance().hydra = GlobalHydra.instance().hydra, None
@@ -59,7 +62,7 @@ def leaves(node: Any, path: str = "") -> Iterator[tuple[str, Any]]:
 def run_folder(name: str | None) -> str:
     """`outputs/name`, or a new folder named by the time, made here so that no two runs can share it."""
     if name is None:
-        return new_folder()
+        return _in_use or new_folder()
     if (
         not isinstance(name, (str, int, float))
         or not Path(str(name)).parts
@@ -68,6 +71,12 @@ def run_folder(name: str | None) -> str:
     ):
         raise UserError(f"name={name}: a name is that of a folder in outputs/. hydra.run.dir= puts a run anywhere.")
     return str(Path("outputs") / str(name))
+
+
+def use_folder(folder: str) -> None:
+    """Let this be the new folder in this process, which works for the one that has made it."""
+    global _in_use
+    _in_use = folder
 
 
 @functools.cache  # one per command: all jobs of a sweep share it

@@ -16,6 +16,7 @@ from src.files.atomic import written_whole
 from src.reports.compare import Comparison, Group
 from src.reports.records import Record, text
 from src.run.config import shortest
+from src.sweeps.names import is_of_the_sweep
 
 GAP = "  "
 SHORTEST_FOLDER = 16  # columns; a longer name is cut where there is no room, as it often says what the settings do
@@ -68,7 +69,7 @@ def command(record: Record) -> str:
     if is_ours and not {"-m", "--multirun"} & set(words[3:]):
         return text(shlex.join(words))
     flags = [word for pair in pairwise(words) if pair[0] in ("--config-dir", "-cd") for word in pair]
-    own = [override for override in record.typed if override.partition("=")[0] != "name"]  # that is the sweep's folder
+    own = [override for override in record.typed if not is_of_the_sweep(override.partition("=")[0])]
     return text(shlex.join(["python", "-m", "src.train", *flags, *own]))
 
 

@@ -13,6 +13,7 @@ from optuna.trial import FrozenTrial, TrialState
 from src.config.build import shown
 from src.config.trust import trusted
 from src.console.messages import UserError, listed, nearest
+from src.console.screen import notice
 from src.console.signals import stop_if_asked
 from src.files.study import JOB, PRUNERS, answering, build_named
 from src.sweeps.best import write_best
@@ -75,10 +76,13 @@ class Search(Sweep):
                 storage cannot be read.
         """
         with answering(self.study.url), nullcontext() if self.is_shared else self.claimed():
-            self._open(composed)
-            self.folder.mkdir(parents=True, exist_ok=True)
-            with self.study.alive():
-                yield
+            try:
+                self._open(composed)
+                self.folder.mkdir(parents=True, exist_ok=True)
+                with self.study.alive():
+                    yield
+            finally:
+                self.study.close()
 
     def _open(self, composed: Callable[[list[str]], DictConfig]) -> None:
         about = {**values_of(self.fixed), **{key: said(of) for key, of in self.space.items()}}
@@ -123,6 +127,10 @@ class Search(Sweep):
             elif self.running or not (self.held or self.study.others):
                 return
             else:
+                silence = self.cfg.search.silence
+                notice(
+                    f"Waiting for trials of other processes. One without a sign of life for {silence} s is taken over."
+                )
                 stop_if_asked()
                 time.sleep(PAUSE)
 

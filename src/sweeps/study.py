@@ -40,6 +40,7 @@ class Study:
 
     def __init__(self, folder: Path, url: str | None, silence: float, total: int) -> None:
         self.folder, self.url, self.signs, self.total = folder, url, Signs(silence), total
+        self.storage: Any = None  # until it is open
         self.mine: set[int] = set()  # numbers of the trials that this process runs
         self.to_retry: list[FrozenTrial] = []
 
@@ -58,7 +59,7 @@ class Study:
         if not (is_there and self._load()):
             better = {"min": StudyDirection.MINIMIZE, "max": StudyDirection.MAXIMIZE}
             directions = [better[mode] for mode in modes()]
-            self.storage = open_storage(self.url, self.folder)
+            self.storage = self.storage or open_storage(self.url, self.folder)
             self.study = optuna.create_study(
                 storage=self.storage, study_name=self.folder.name, directions=directions, load_if_exists=True
             )
@@ -147,10 +148,12 @@ class Study:
     @contextmanager
     def alive(self) -> Iterator[None]:
         """Inside it the trials of this process are known to be; afterwards any process may take those that are left."""
-        try:
-            with nullcontext() if self.url is None else self.signs.given(self._sign):
-                yield
-        finally:
+        with nullcontext() if self.url is None else self.signs.given(self._sign):
+            yield
+
+    def close(self) -> None:
+        """Let go of the storage."""
+        if self.storage is not None:
             close_storage(self.storage)
 
     def _sign(self, sign: float | None) -> None:

@@ -63,7 +63,7 @@ class Streaming(Launcher):
 
     def work(self, job: Job, number: int) -> Work:
         """A job, for the process that runs it."""
-        return Work(self.hydra_context, self.config, job.overrides, number)
+        return Work(self.hydra_context, self.config, str(self.config.hydra.sweep.dir), job.overrides, number)
 
     def launch(self, job_overrides: Any, initial_job_idx: int) -> Any:
         raise AssertionError  # `launched` is called in its place
