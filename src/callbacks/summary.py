@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from typing import Any
 
 import lightning as L
@@ -13,6 +14,7 @@ from torch import nn
 
 from src.console.screen import is_taken
 from src.datamodule import DataModule, data_of
+from src.datasets.contract import ReadsTarget
 from src.module import SupervisedModule
 
 
@@ -41,7 +43,15 @@ def _data_line(data: DataModule, module: L.LightningModule) -> str:
     if not isinstance(module, SupervisedModule):
         return f"{type(module).__name__}: {sizes} examples; x {shape}"
     task, predicts = module.task.summary()
-    return f"{task} of {data.description.target}: {sizes} examples; x {shape}, {predicts}"
+    return f"{task} of {data.description.target}: {sizes} examples; x {shape}, {predicts}{_otherwise(data)}"
+
+
+def _otherwise(data: DataModule) -> str:
+    """What to type where few whole numbers were taken for classes, though they may be a count."""
+    classes = data.description.classes or []
+    is_count = len(classes) > 2 and all(re.fullmatch(r"-?\d+", name) for name in classes)
+    asks = data.target_kind is None and is_count and isinstance(data.dataset, ReadsTarget)
+    return " (if it is a count: task=regression)" if asks else ""
 
 
 def _parameters_line(net: nn.Module) -> str:

@@ -8,7 +8,6 @@ import torch
 from torch import Tensor, from_numpy
 
 from src.console.messages import UserError
-from src.console.screen import notice
 from src.datasets.classes import check_labels
 from src.datasets.contract import TargetKind
 from src.datasets.tables.columns import Column
@@ -29,19 +28,12 @@ def read_target(table: NumericTable, kind: TargetKind | None) -> tuple[Tensor, l
     for column in columns:
         if column.kind == "date":
             raise UserError(f"target={column.name} holds dates in {table.name}. Make it a number, such as days.")
-    is_said = kind is not None
     if kind is None:
         kind = "values" if len(columns) > 1 or _suggests_values(table, columns[0]) else "class"
     if kind == "class":
         if len(columns) > 1:
             raise UserError(f"target={table.roles.target}: a class stands in one column, not in {len(columns)}.")
-        numbers, classes = _class_numbers(columns[0], table.column(columns[0].name))
-        if not is_said and columns[0].kind == "number" and len(classes) > 2:
-            name = columns[0].name
-            notice(
-                f"{name}: {len(classes)} different whole numbers are classes; task=regression predicts {name} itself."
-            )
-        return numbers, classes
+        return _class_numbers(columns[0], table.column(columns[0].name))
     for column in columns:
         if column.kind == "category":
             _refuse_texts(column, kind, table.name)
