@@ -152,7 +152,7 @@ def test_a_bad_job_is_named_at_the_end_and_tried_again(call, capsys, trained):
     assert [line.split("  ")[0] for line in out.splitlines()[1:4]] == ["1/3", "2/3", "3/3"]
     assert "2 of 3 jobs failed:" in err
     bad = f"{STUDY}/" + job_name(values_of([*TINY, "optimizer.lr=-1"]))
-    assert f"  {bad}  optimizer: Invalid learning rate: -1\n" in err
+    assert f"  {bad}  optimizer.lr=-1: a number above 0 is needed.\n" in err
     assert "Traceback" not in err
     assert {name: results["status"] for name, results in jobs().items()} == {
         "optimizer.lr=-1": "failed",

@@ -45,7 +45,7 @@ class Grid(BasicSweeper):
         sweep = Sweep(jobs, self.config)
         with sweep.claimed():
             to_run = sweep.plan()
-            self.validate_batch_is_legal(_each_value_once(to_run))
+            self.validate_batch_is_legal(self._each_choice_once(to_run))
             sweep.say_plan()
             OmegaConf.save(self.config, sweep.folder / "multirun.yaml")
             stream = launched(self.launcher, takewhile(lambda _: not sweep.is_over, to_run))
@@ -60,13 +60,16 @@ class Grid(BasicSweeper):
         assert self.hydra_context is not None
         return OverridesParser.create(config_loader=self.hydra_context.config_loader).parse_overrides(arguments)
 
-
-def _each_value_once(jobs: Sequence[Job]) -> list[list[str]]:
-    """So few of the jobs that a value which no job can have is seen before the first begins."""
-    seen: set[str] = set()
-    chosen = []
-    for job in jobs:
-        if not seen.issuperset(job.overrides):
-            seen.update(job.overrides)
-            chosen.append(job.overrides)
-    return chosen[:MOST_COMPOSED]
+    def _each_choice_once(self, jobs: Sequence[Job]) -> list[list[str]]:
+        """So few of the jobs that a key or choice which no job can have is seen before the first begins."""
+        assert self.hydra_context is not None
+        loader = self.hydra_context.config_loader
+        groups = {key for job in jobs[:1] for key in job.values if loader.get_group_options(key)}
+        seen: set[str] = set()
+        chosen = []
+        for job in jobs:
+            parts = {f"{key}={value}" if key in groups else key for key, value in job.values.items()}
+            if not seen.issuperset(parts):
+                seen |= parts
+                chosen.append(job.overrides)
+        return chosen[:MOST_COMPOSED]
