@@ -29,7 +29,7 @@ def without(room: str, project: Path) -> None:
             choice.unlink()
     wiring = OmegaConf.load(project / "conf/train.yaml")
     for name, callback in list(wiring.callbacks.items()):
-        if callback["_target_"].startswith(f"{room}."):
+        if callback and callback["_target_"].startswith(f"{room}."):
             del wiring.callbacks[name]
     OmegaConf.save(wiring, project / "conf/train.yaml")
 

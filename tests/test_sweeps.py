@@ -435,7 +435,7 @@ def scores(folder: Path) -> dict[str, dict[str, Any]]:
     return {n: {k: v for k, v in r.items() if "/" in k or k in kept} for n, r in jobs(folder).items()}
 
 
-@pytest.mark.parametrize(("kills", "count"), [(3, 4), pytest.param(20, 30, marks=pytest.mark.slow)])
+@pytest.mark.parametrize(("kills", "count"), [(3, 4), pytest.param(8, 12, marks=pytest.mark.slow)])
 def test_a_sweep_that_is_killed_ends_as_if_it_had_never_been(kills, count, call, forked):
     arguments = ("-m", *TINY[:2], "trainer.max_epochs=3", "callbacks.last.every_seconds=0", f"seed=range({count})")
     started = time.monotonic()

@@ -140,9 +140,15 @@ def texts_in(path: str, node: Any) -> Iterator[tuple[str, str]]:
 
 def own_packages() -> tuple[str, ...]:
     """`trusted` in conf/train.yaml."""
-    names = OmegaConf.select(OmegaConf.load(CONF / "train.yaml"), "trusted", default=[])
+    file = CONF / "train.yaml"
+    return _own_packages(file, file.stat().st_mtime_ns)
+
+
+@functools.lru_cache(maxsize=1)  # every job of a sweep asks
+def _own_packages(file: Path, changed: int) -> tuple[str, ...]:
+    names = OmegaConf.select(OmegaConf.load(file), "trusted", default=[])
     if not OmegaConf.is_list(names):
-        raise UserError(f"trusted={names} in {CONF / 'train.yaml'}: a list of packages is needed, such as [my_data].")
+        raise UserError(f"trusted={names} in {file}: a list of packages is needed, such as [my_data].")
     return tuple(map(str, names))
 
 

@@ -49,7 +49,7 @@ def read_table(
         group_column: rows that have the same there stay in one split.
         drop: columns that are left out.
         categorical: columns of numbers that stand for categories.
-        date_format: of dates in texts, as in strptime; None: ISO 8601.
+        date_format: of dates in texts, as in strptime; None: it is found by looking.
         missing: drop rows with missing values, or impute (the mean, or the most frequent category, of the training
             rows); None: they are refused. Rows without a target are left out in both cases.
         separator, decimal, encoding: of a text file; None: found by looking; decimal {column: mark}: of some columns.
