@@ -197,8 +197,9 @@ class DataModule(L.LightningDataModule):
         sampler = EpochSampler(len(subset), seed, rank, devices, even=split == "train", with_epoch=by_epoch)
         if not by_epoch and workers == 0 and (prepared := self._prepared(split)):
             return PreparedLoader(prepared, size, sampler=sampler, drop_last=drop_last)
+        seeded = SplitSubset(self.dataset, subset.indices, self.seed)
         return Loader(
-            TrainingSubset(subset, self.seed, augment) if by_epoch else subset,
+            TrainingSubset(subset, self.seed, augment) if by_epoch else seeded,
             size,
             sampler=sampler,
             drop_last=drop_last,

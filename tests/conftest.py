@@ -196,6 +196,8 @@ def forked(call: Callable[..., int], folder: Path) -> Callable[..., int]:
         sys.stdout, sys.stderr = os.fdopen(1, "w", closefd=False), os.fdopen(2, "w", closefd=False)
         code = 70
         signal.signal(signal.SIGINT, signal.default_int_handler)  # ignored where the tests run in the background
+        if hasattr(signal, "SIGHUP"):
+            signal.signal(signal.SIGHUP, signal.SIG_DFL)  # under nohup
         try:
             before()
             code = call(command, *arguments)

@@ -225,6 +225,7 @@ def test_a_run_does_without_validation_and_without_most_callbacks(train):
 )
 def test_a_small_net_has_one_thread(train, monkeypatch, overrides, threads):
     monkeypatch.setattr("src.callbacks.threads.DEFAULT", 3)
+    monkeypatch.setattr("src.callbacks.threads.cores", lambda: 4)
     before = torch.get_num_threads()
     try:
         train("data=wine", "trainer.max_epochs=1", *overrides)

@@ -75,7 +75,7 @@ def describe(dataset: Any, offer: Offer, kind: TargetKind | None) -> DataDescrip
         UserError: x or y are no numbers, or classes are not numbered from 0.
     """
     x, y = _example(dataset, 0)
-    if kind in (None, "values") and _holds_one_hot(dataset):
+    if kind in (None, "values") and _is_one_hot(y) and _holds_one_hot(dataset):
         notice("y of each example is one 1 among 0s. If that says its class, let y be the class number: y.argmax().")
     classes = offer.classes
     if classes is None and not y.is_floating_point() and y.numel() == 1 and kind in ("class", None):
@@ -155,9 +155,14 @@ def _example(dataset: Any, index: int) -> tuple[Tensor, Tensor]:
 
 
 def _holds_one_hot(dataset: Any) -> bool:
-    """Whether y of the first examples is a row of 0s with a single 1."""
-    rows = [_example(dataset, i)[1] for i in range(min(len(dataset), TWICE))]
-    return all(y.dim() == 1 and len(y) > 1 and y.count_nonzero() == 1 and y.max() == 1 for y in rows)
+    """Whether y of each of the first examples is so; to look at them draws no random number of the run's."""
+    with _same_random_numbers():
+        return all(_is_one_hot(_example(dataset, i)[1]) for i in range(min(len(dataset), TWICE)))
+
+
+def _is_one_hot(y: Tensor) -> bool:
+    """Whether it is a row of 0s with a single 1."""
+    return bool(y.dim() == 1 and len(y) > 1 and y.count_nonzero() == 1 and y.max() == 1)
 
 
 def _as_tensor(name: str, value: Any) -> Tensor:

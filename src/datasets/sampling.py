@@ -19,23 +19,36 @@ class SplitSubset(Dataset):
 
     Args:
         indices: theirs in `dataset`, (N,), whole numbers of any type.
+        seed: what a Dataset draws at random in a loading process follows from it and the row, so that a run which goes
+            on is validated by the same examples; None: from how long that process has lived.
     """
 
-    def __init__(self, dataset: Dataset, indices: Tensor) -> None:
+    def __init__(self, dataset: Dataset, indices: Tensor, seed: int | None = None) -> None:
         self.dataset: Any = dataset
-        self.indices = indices
+        self.indices, self.seed = indices, seed
         self.fetches_batches = isinstance(dataset, FetchesBatches)
 
     def __len__(self) -> int:
         return len(self.indices)
 
     def __getitem__(self, index: int) -> Any:
-        return self.dataset[int(self.indices[index])]
+        return self._example(int(self.indices[index]))
 
     def __getitems__(self, indices: list[int]) -> Any:
         """A batch, where the Dataset fetches batches; else a list of examples."""
         rows = self.indices[indices].tolist()
-        return self.dataset.__getitems__(rows) if self.fetches_batches else [self.dataset[row] for row in rows]
+        if not self.fetches_batches:
+            return [self._example(row) for row in rows]
+        self._seed_process(rows[0])
+        return self.dataset.__getitems__(rows)
+
+    def _example(self, row: int) -> Any:
+        self._seed_process(row)
+        return self.dataset[row]
+
+    def _seed_process(self, row: int) -> None:
+        if self.seed is not None:
+            seed_process(self.seed, 0, row)
 
 
 class TrainingSubset(Dataset):
@@ -58,27 +71,29 @@ class TrainingSubset(Dataset):
         epoch, index = key
         row = int(self.subset.indices[index])
         if self.augments:
-            return self.subset.dataset.augmented(row, torch.Generator().manual_seed(self._mixed(epoch, row)))
-        self._seed_process(epoch, row)
+            return self.subset.dataset.augmented(row, torch.Generator().manual_seed(_mixed(self.seed, epoch, row)))
+        seed_process(self.seed, epoch, row)
         return self.subset[index]
 
     def __getitems__(self, keys: list[tuple[int, int]]) -> Any:
         """A batch, where the Dataset fetches batches; else a list of examples."""
         if self.augments or not self.subset.fetches_batches:
             return [self[key] for key in keys]
-        self._seed_process(*keys[0])
+        seed_process(self.seed, *keys[0])
         return self.subset.__getitems__([index for _, index in keys])
 
-    def _mixed(self, epoch: int, row: int) -> int:
-        return int(np.random.SeedSequence((self.seed, epoch, row)).generate_state(1, np.uint64)[0])
 
-    def _seed_process(self, epoch: int, row: int) -> None:
-        """In a loading process; the numbers of this one are in the run's checkpoint."""
-        if get_worker_info() is not None:
-            mixed = self._mixed(epoch, row)
-            torch.default_generator.manual_seed(mixed)
-            np.random.seed(mixed % 2**32)
-            random.seed(mixed)
+def seed_process(seed: int, epoch: int, row: int) -> None:
+    """In a loading process; the numbers of this one are in the run's checkpoint."""
+    if get_worker_info() is not None:
+        mixed = _mixed(seed, epoch, row)
+        torch.default_generator.manual_seed(mixed)
+        np.random.seed(mixed % 2**32)
+        random.seed(mixed)
+
+
+def _mixed(*numbers: int) -> int:
+    return int(np.random.SeedSequence(numbers).generate_state(1, np.uint64)[0])
 
 
 class EpochSampler(Sampler[Any]):
