@@ -212,3 +212,19 @@ def forked(call: Callable[..., int], folder: Path) -> Callable[..., int]:
         return os.fork() or child(before, command, *arguments)
 
     return forked
+
+
+@pytest.fixture
+def trained(monkeypatch: pytest.MonkeyPatch) -> list[str]:
+    """The folders of the runs that have come to a Trainer."""
+    from src.training import Training
+
+    folders: list[str] = []
+    build = Training.trainer
+
+    def trainer(self: Training) -> Any:
+        folders.append(self.run.folder.name)
+        return build(self)
+
+    monkeypatch.setattr(Training, "trainer", trainer)
+    return folders

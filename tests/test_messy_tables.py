@@ -558,6 +558,12 @@ def houses() -> pd.DataFrame:
     return frame
 
 
+HOUSES = (
+    *("data=table", "data.target=y", "data.missing=impute", "data.categorical=[zip]"),
+    *("trainer.max_epochs=1", "net.hidden=[4]"),
+)
+
+
 def test_an_excel_file_holds_the_same_as_the_csv(houses, train, call, capsys):
     options: dict[str, Any] = {"target": "y", "missing": "impute", "categorical": ["zip"]}
     expected = table_of(None, "clean.csv", **options)
@@ -569,15 +575,7 @@ def test_an_excel_file_holds_the_same_as_the_csv(houses, train, call, capsys):
     assert "t.xlsx: of its sheets Sold, Old the first is read." in capsys.readouterr().err
     for part in ("x", "y"):
         assert torch.equal(getattr(table, part), getattr(expected, part))
-    run = [
-        "data=table",
-        "data.target=y",
-        "data.missing=impute",
-        "data.categorical=[zip]",
-        "trainer.max_epochs=1",
-        "net.hidden=[4]",
-    ]
-    train(*run, "data.path=t.xlsx", "name=r")
+    train(*HOUSES, "data.path=t.xlsx", "name=r")
     for path in ("t.xlsx", "clean.csv"):
         assert call("predict", "outputs/r", path, "-o", f"{path}.answers.csv") == 0
     answers, others = (pd.read_csv(f"{path}.answers.csv", dtype={"zip": str}) for path in ("t.xlsx", "clean.csv"))
@@ -597,15 +595,7 @@ def test_rows_of_a_database_are_those_of_the_csv(houses, train, call, capsys):
     table = table_of(None, "sqlite:///x.db", query=query, **options)
     for part in ("x", "y"):
         assert torch.equal(getattr(table, part), getattr(expected, part))
-    run = [
-        "data=table",
-        "data.target=y",
-        "data.missing=impute",
-        "data.categorical=[zip]",
-        "trainer.max_epochs=1",
-        "net.hidden=[4]",
-    ]
-    train(*run, "data.path=sqlite:///x.db", f"data.query='{query}'", "name=r")
+    train(*HOUSES, "data.path=sqlite:///x.db", f"data.query='{query}'", "name=r")
     for path, answers in (("sqlite:///x.db", "answers.csv"), ("clean.csv", "other.csv")):
         assert call("predict", "outputs/r", path, "-o", answers) == 0
     assert pd.read_csv("answers.csv").predicted_y.tolist() == pd.read_csv("other.csv").predicted_y.tolist()
@@ -621,7 +611,7 @@ def test_rows_of_a_database_are_those_of_the_csv(houses, train, call, capsys):
         (["data.path=sqlite:///x.db", "data.query=delete from houses"], "does not begin with select."),
         (["data.path=no://x", "data.query=select 1"], "no://x"),
     ):
-        assert call("train", *run, *words) == 1
+        assert call("train", *HOUSES, *words) == 1
         assert says in capsys.readouterr().err
     with closing(sqlite3.connect("x.db")) as connection:
         assert connection.execute("select count(*) from houses").fetchone() == (40,)

@@ -82,32 +82,20 @@ def test_what_is_short_says_nothing_without_a_terminal(train, capsys):
     assert " gone" not in capsys.readouterr().err
 
 
-class Made(nn.Module):
+class Softmax(nn.Sequential):
     def __init__(self, input_shape: tuple[int], output_size: int) -> None:
-        super().__init__()
-        self.last = self.make(input_shape[0], output_size)
-
-    def make(self, inputs: int, outputs: int) -> nn.Module:
-        raise NotImplementedError
-
-    def forward(self, x: Tensor) -> Tensor:
-        return self.last(x)
+        super().__init__(nn.Linear(input_shape[0], output_size), nn.Softmax(dim=-1))
 
 
-class Softmax(Made):
-    def make(self, inputs: int, outputs: int) -> nn.Module:
-        return nn.Sequential(nn.Linear(inputs, outputs), nn.Softmax(dim=-1))
+class Sigmoid(nn.Sequential):
+    def __init__(self, input_shape: tuple[int], output_size: int) -> None:
+        super().__init__(nn.Linear(input_shape[0], output_size), nn.Sigmoid())
 
 
-class Sigmoid(Made):
-    def make(self, inputs: int, outputs: int) -> nn.Module:
-        return nn.Sequential(nn.Linear(inputs, outputs), nn.Sigmoid())
-
-
-class Listed(Made):
-    def make(self, inputs: int, outputs: int) -> nn.Module:
-        self.layers = [nn.Linear(inputs, inputs)]
-        return nn.Linear(inputs, outputs)
+class Listed(Unused):
+    def __init__(self, input_shape: tuple[int], output_size: int) -> None:
+        super().__init__(input_shape, output_size)
+        self.layers = [nn.Linear(4, 4)]
 
 
 class AllListed(nn.Module):

@@ -58,20 +58,6 @@ def results(trial: FrozenTrial, folder: Path = HUNT) -> dict[str, Any]:
     return json.loads((folder / trial.user_attrs["job"] / "results.json").read_text())
 
 
-@pytest.fixture
-def trained(monkeypatch: pytest.MonkeyPatch) -> list[str]:
-    """The folders of the runs that have come to a Trainer."""
-    folders: list[str] = []
-    build = Training.trainer
-
-    def trainer(self: Training) -> Any:
-        folders.append(self.run.folder.name)
-        return build(self)
-
-    monkeypatch.setattr(Training, "trainer", trainer)
-    return folders
-
-
 # --- the space --------------------------------------------------------------------------------------------------------
 
 

@@ -24,7 +24,6 @@ from src.config.compose import flat
 from src.files.checkpoints import load_checkpoint
 from src.sweeps.job import Job
 from src.sweeps.names import LONGEST, job_name, values_of
-from src.training import Training
 
 TINY = ("data=wine", "net.hidden=[4]", "trainer.max_epochs=1")
 STUDY = Path("outputs/study")
@@ -41,20 +40,6 @@ def moments(folder: Path = STUDY) -> dict[str, int]:
     """When results.json of each finished job was written."""
     files = folder.glob("*/results.json")
     return {file.parent.name: file.stat().st_mtime_ns for file in files if '"finished"' in file.read_text()}
-
-
-@pytest.fixture
-def trained(monkeypatch):
-    """The folders of the runs that have come to a Trainer."""
-    folders: list[str] = []
-    build = Training.trainer
-
-    def trainer(self: Training) -> Any:
-        folders.append(self.run.folder.name)
-        return build(self)
-
-    monkeypatch.setattr(Training, "trainer", trainer)
-    return folders
 
 
 # --- folders ----------------------------------------------------------------------------------------------------------

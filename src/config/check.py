@@ -22,6 +22,11 @@ LENGTHS = ("T_max", "total_steps")  # of a scheduler: null is counted
 FILLED_IN = (*LENGTHS, "mode")  # where these are null: they follow from the run's length and the monitor
 
 
+def is_whole(value: Any, least: int) -> bool:
+    """Whether it is a whole number from `least`; true is none."""
+    return isinstance(value, int) and not isinstance(value, bool) and value >= least
+
+
 def check(cfg: Container, *parts: str) -> None:
     """Check every `_target_` in `cfg` and the values given to it.
 

@@ -50,6 +50,11 @@ def flat(cfg: DictConfig) -> dict[str, Any]:
     return dict(leaves(OmegaConf.to_container(cfg, resolve=False)))
 
 
+def added_folders(hydra_cfg: Any) -> list[str]:
+    """Those of --config-dir, as Hydra's part of a config knows them."""
+    return [source.path for source in hydra_cfg.runtime.config_sources if source.provider == "command-line"]
+
+
 def leaves(node: Any, path: str = "") -> Iterator[tuple[str, Any]]:
     """Every value of nested dicts with its key, such as data.batch_size."""
     if isinstance(node, dict) and node:
@@ -63,14 +68,10 @@ def run_folder(name: str | None) -> str:
     """`outputs/name`, or a new folder named by the time, made here so that no two runs can share it."""
     if name is None:
         return _in_use or new_folder()
-    if (
-        not isinstance(name, (str, int, float))
-        or not Path(str(name)).parts
-        or Path(str(name)).is_absolute()
-        or ".." in Path(str(name)).parts
-    ):
+    path = Path(str(name))
+    if not isinstance(name, (str, int, float)) or not path.parts or path.is_absolute() or ".." in path.parts:
         raise UserError(f"name={name}: a name is that of a folder in outputs/. hydra.run.dir= puts a run anywhere.")
-    return str(Path("outputs") / str(name))
+    return str(Path("outputs") / path)
 
 
 def use_folder(folder: str) -> None:

@@ -8,6 +8,7 @@ import re
 from omegaconf import DictConfig, OmegaConf
 
 from src.config.build import shown
+from src.config.check import is_whole
 from src.config.trust import own_packages
 from src.console.messages import UserError
 
@@ -45,8 +46,7 @@ def check_run(cfg: DictConfig) -> None:
         raise UserError("trainer.limit_train_batches=0 trains nothing.")
     for key, none in {"steps_per_execution": (), "trainer.check_val_every_n_epoch": (None,)}.items():
         value = OmegaConf.select(cfg, key)
-        is_number = isinstance(value, int) and not isinstance(value, bool) and value >= 1
-        if not (is_number or value in ("auto", *none)):
+        if not (is_whole(value, least=1) or value in ("auto", *none)):
             raise UserError(f"{key}={shown(value)}: a whole number from 1 is needed, or auto.")
     for key, least in LEAST.items():
         value = OmegaConf.select(cfg, key)

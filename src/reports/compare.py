@@ -12,8 +12,7 @@ from hydra.core.override_parser.overrides_parser import OverridesParser
 
 from src.console.messages import UserError, listed, nearest
 from src.reports.records import Record, text
-from src.run.config import REPEATS
-from src.sweeps.names import OF_THE_SWEEP
+from src.run.config import OF_THE_SWEEP, REPEATS
 
 NO_SETTINGS = {*OF_THE_SWEEP, "data.seed"}  # a run is the same whatever they are, or follow from another
 WHOLE = ("experiment", "debug")  # groups that may set any key

@@ -15,8 +15,7 @@ from rich.cells import cell_len
 from src.files.atomic import written_whole
 from src.reports.compare import Comparison, Group
 from src.reports.records import Record, text
-from src.run.config import shortest
-from src.sweeps.names import is_of_the_sweep
+from src.run.config import is_of_the_sweep, shortest
 
 GAP = "  "
 SHORTEST_FOLDER = 16  # columns; a longer name is cut where there is no room, as it often says what the settings do

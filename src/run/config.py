@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 from dataclasses import fields
 from pathlib import Path
 from typing import Any, cast
@@ -17,6 +18,8 @@ from src.config.quoting import quoted
 from src.console.messages import UserError, first_line, nearest
 
 REPEATS = ("seed", "data.fold")  # runs that differ in these alone are the same experiment: the mean is taken
+# By these, and what is in them, nothing changes in a run.
+OF_THE_SWEEP = ("name", "trusted", "retry_failed", "max_failures", "search", "launcher", "hydra")
 # What this file and the verbs ask for without more ado.
 PARTS = ("data", "module", "task", "trainer")
 NEEDED = ("seed", "data.batch_size", "data.num_workers", "trainer.accelerator", "trainer.devices")
@@ -62,6 +65,11 @@ def apply_changes(cfg: DictConfig, overrides: list[str]) -> None:
             OmegaConf.update(cfg, key, _group(cfg, key, str(override.input_line)), merge=False)
         else:
             OmegaConf.update(cfg, key, override.value())
+
+
+def is_of_the_sweep(key: str) -> bool:
+    """Whether a key, such as search.n_trials or hydra/launcher, is no job's own."""
+    return re.split("[./]", key)[0] in OF_THE_SWEEP
 
 
 def shortest(folder: Path) -> Path:

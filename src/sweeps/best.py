@@ -13,7 +13,7 @@ from hydra.core.override_parser.overrides_parser import OverridesParser
 from hydra.core.override_parser.types import Override
 from omegaconf import DictConfig, OmegaConf
 
-from src.config.compose import flat
+from src.config.compose import added_folders, flat
 from src.files.atomic import write_text
 from src.run.config import REPEATS, shortest, written_config
 from src.sweeps.job import Job
@@ -79,6 +79,5 @@ def _anywhere(choice: Any) -> Any:
 
 def _command(file: Path, cfg: DictConfig, typed: Sequence[str]) -> str:
     """What trains the file; `typed`: what a YAML cannot say."""
-    dirs = [source.path for source in cfg.hydra.runtime.config_sources if source.provider == "command-line"]
-    flags = [word for folder in dirs for word in ("--config-dir", str(shortest(Path(folder))))]
+    flags = [word for folder in added_folders(cfg.hydra) for word in ("--config-dir", str(shortest(Path(folder))))]
     return shlex.join(["python", "-m", "src.train", *flags, f"experiment={shortest(file)}", *typed])

@@ -7,9 +7,8 @@ import re
 from collections.abc import Iterable, Mapping
 
 from src.config.compose import register_resolver
+from src.run.config import is_of_the_sweep
 
-# They change nothing in a job.
-OF_THE_SWEEP = ("name", "trusted", "retry_failed", "max_failures", "search", "launcher", "hydra")
 LONGEST = 100  # characters
 # No capitals: some file systems do not tell them apart.
 PLAIN = re.compile(r"[a-z0-9_.-]*")
@@ -20,11 +19,6 @@ def values_of(overrides: Iterable[str]) -> dict[str, str]:
     """KEY=VALUEs as key -> value in the order of the keys, without those of the sweep and of Hydra."""
     pairs = sorted(override.lstrip("+").partition("=")[::2] for override in overrides)
     return {key: value for key, value in pairs if not is_of_the_sweep(key)}
-
-
-def is_of_the_sweep(key: str) -> bool:
-    """Whether a key, such as search.n_trials or hydra/launcher, is no job's own."""
-    return re.split("[./]", key)[0] in OF_THE_SWEEP
 
 
 def job_name(values: Mapping[str, str]) -> str:

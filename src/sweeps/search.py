@@ -11,12 +11,12 @@ from omegaconf import DictConfig
 from optuna.trial import FrozenTrial, TrialState
 
 from src.config.build import shown
+from src.config.check import is_whole
 from src.config.trust import trusted
 from src.console.messages import UserError, listed, nearest
 from src.console.screen import notice
 from src.console.signals import stop_if_asked
 from src.files.study import JOB, PRUNERS, answering, build_named
-from src.sweeps.best import write_best
 from src.sweeps.goals import goals_of, modes_of
 from src.sweeps.job import Ended, Job
 from src.sweeps.names import values_of
@@ -24,7 +24,7 @@ from src.sweeps.samplers import Sampler
 from src.sweeps.space import Space, check_whole, example, said
 from src.sweeps.study import SCORED, Study
 from src.sweeps.sweep import Sweep, reason_of
-from src.sweeps.table import label, print_failures, print_saving, print_trials
+from src.sweeps.table import label, print_trials
 
 if TYPE_CHECKING:
     from src.learning.metrics import Mode
@@ -44,15 +44,18 @@ class Search(Sweep):
         UserError: a key of the search has a value that cannot be.
     """
 
+    parts = "trials"
+
     def __init__(self, fixed: Sequence[str], space: Space, cfg: DictConfig) -> None:
         search = cfg.search
         for name, least in {"n_trials": 1, "seed": 0, "silence": 1}.items():
             value = search[name]
-            if not isinstance(value, int) or isinstance(value, bool) or value < least:
+            if not is_whole(value, least):
                 raise UserError(f"search.{name}={shown(value)}: a whole number from {least} is needed.")
-        self.goals, self.sampler = goals_of(cfg), Sampler(search, space, len(goals_of(cfg)))
+        self.goals = goals_of(cfg)
+        self.is_ranked, self.sampler = len(self.goals) == 1, Sampler(search, space, len(self.goals))
         build_named("search.pruner", search.pruner, PRUNERS, search.pruner_options)
-        if len(self.goals) > 1 and search.pruner not in (None, "none"):
+        if not self.is_ranked and search.pruner not in (None, "none"):
             raise UserError(f"search.pruner={search.pruner} compares one goal. For two: search.pruner=none.")
         if search.storage is not None and cfg.name is None:
             raise UserError("search.storage= needs a name=, by which other processes find the same study.")
@@ -110,7 +113,7 @@ class Search(Sweep):
     @property
     def is_left(self) -> bool:
         """Whether there is more to run."""
-        return not self.is_over and self.study.ended < self.total
+        return not self.is_over and self.left > 0
 
     def asked(self) -> Iterator[Job]:
         """A job for each trial, asked for when there is room for it; ends while others of this process still run."""
@@ -146,19 +149,12 @@ class Search(Sweep):
         self.ended = self.study.ended - 1
         super().has_ended(ended)
 
-    def report(self) -> bool:
-        """Print the best trials, what pruning has saved, and which have failed; whether none has. Of one goal best.yaml
-        is written.
-        """
+    @property
+    def left(self) -> int:
+        return self.total - self.study.ended
+
+    def _print_scores(self) -> None:
         print_trials(self.study.best, self.keys, self.goals, self.folder)
-        if len(self.goals) == 1 and (again := write_best(self.folder, self.jobs, self.monitor, self.mode, self.cfg)):
-            print(f"The best settings again: {again}")
-        print_saving([job.results for job in self.jobs], self.total)
-        failed = [job for job in self.jobs if job.reason is not None]
-        print_failures(failed, self.total)
-        if self.is_over and (left := self.total - self.study.ended):
-            print(f"max_failures={self.cfg.max_failures} is reached: {left} trials were not run.")
-        return not failed
 
     def _add(self, job: Job) -> None:
         """In the place of one with the same values, such as a try before."""

@@ -12,7 +12,7 @@ from optuna.distributions import BaseDistribution, CategoricalDistribution, Floa
 
 from src.config.check import check
 from src.console.messages import UserError
-from src.sweeps.names import is_of_the_sweep
+from src.run.config import is_of_the_sweep
 
 Space = dict[str, BaseDistribution]
 DIGITS = 6  # of a number between two others: names stay short

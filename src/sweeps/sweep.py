@@ -9,12 +9,13 @@ from pathlib import Path
 from omegaconf import DictConfig
 
 from src.config.build import shown
+from src.config.check import is_whole
 from src.console.messages import UserError
 from src.console.screen import taken
 from src.files.lock import lock
 from src.sweeps.best import write_best
 from src.sweeps.job import Ended, Job
-from src.sweeps.table import differing, label, print_failures, print_groups
+from src.sweeps.table import differing, label, print_failures, print_groups, print_saving
 
 
 class Sweep:
@@ -26,12 +27,18 @@ class Sweep:
 
     Raises:
         UserError: there is no job, or a key of the sweep has a value that cannot be.
+
+    Attributes:
+        is_ranked: the jobs can be told which is better.
     """
+
+    parts = "jobs"
+    is_ranked = True
 
     def __init__(self, jobs: Sequence[Sequence[str]], cfg: DictConfig) -> None:
         self.cfg, self.monitor = cfg, cfg.monitor
         most, retry = cfg.max_failures, cfg.retry_failed
-        if most is not None and (not isinstance(most, int) or isinstance(most, bool) or most < 1):
+        if most is not None and not is_whole(most, least=1):
             raise UserError(f"max_failures={shown(most)}: a whole number from 1 is needed, or null.")
         if not isinstance(retry, bool):
             raise UserError(f"retry_failed={shown(retry)}: true or false is needed.")
@@ -123,15 +130,24 @@ class Sweep:
         return self.cfg.max_failures is not None and self.failures >= self.cfg.max_failures
 
     def report(self) -> bool:
-        """Print what came out, and which jobs have failed; whether none has. best.yaml is written."""
-        print_groups(self.jobs, self.monitor, self.mode, self.best)
-        if again := write_best(self.folder, self.jobs, self.monitor, self.mode, self.cfg):
+        """Print what came out, and which jobs have failed; whether none has. Of one goal best.yaml is written."""
+        self._print_scores()
+        if self.is_ranked and (again := write_best(self.folder, self.jobs, self.monitor, self.mode, self.cfg)):
             print(f"The best settings again: {again}")
+        print_saving([job.results for job in self.jobs], self.total)
         failed = [job for job in self.jobs if job.reason is not None]
-        print_failures(failed, len(self.jobs))
-        if self.is_over and (left := len(self.jobs) - self.ended):
-            print(f"max_failures={self.cfg.max_failures} is reached: {left} jobs were not run.")
+        print_failures(failed, self.total)
+        if self.is_over and self.left:
+            print(f"max_failures={self.cfg.max_failures} is reached: {self.left} {self.parts} were not run.")
         return not failed
+
+    @property
+    def left(self) -> int:
+        """How many have not ended."""
+        return self.total - self.ended
+
+    def _print_scores(self) -> None:
+        print_groups(self.jobs, self.monitor, self.mode, self.best)
 
     @property
     def mode(self) -> str:

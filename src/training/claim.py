@@ -14,10 +14,7 @@ from src.console.messages import UserError
 from src.files.atomic import write_text
 from src.files.lock import lock
 from src.run import Run
-from src.run.config import written_config
-
-# By these keys, and what is in them.
-NOTHING_CHANGES = {"name", "trusted", "steps_per_execution", "retry_failed", "max_failures", "search", "launcher"}
+from src.run.config import is_of_the_sweep, written_config
 
 
 class Claim:
@@ -75,9 +72,9 @@ class Claim:
             self.lock.close()
 
     def _compare(self) -> None:
-        """Raise UserError if the folder's run has another config."""
+        """Raise UserError if the folder's run has another config, by which it would come to something else."""
         old, new = flat(written_config(self.run.folder)), flat(self.cfg)
-        keys = [key for key in {**old, **new} if key.partition(".")[0] not in NOTHING_CHANGES]
+        keys = [key for key in {**old, **new} if not is_of_the_sweep(key) and key != "steps_per_execution"]
         differing = [key for key in keys if old.get(key, "") != new.get(key, "")]
         if differing:
             was = ", ".join(f"{key}={old.get(key)} (now {new.get(key)})" for key in differing[:5])

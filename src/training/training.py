@@ -16,7 +16,7 @@ from omegaconf import DictConfig, read_write
 
 from src.config.build import build, locate, parameters_of
 from src.config.check import check
-from src.config.compose import PROJECT
+from src.config.compose import PROJECT, added_folders
 from src.config.preflight import check_run
 from src.config.trust import is_trusted
 from src.console import startup
@@ -190,8 +190,7 @@ class Training:
         hydra_cfg: Any = HydraConfig.get()
         with read_write(hydra_cfg):
             hydra_cfg.run.dir = str(self.run.folder)
-        added = [source.path for source in hydra_cfg.runtime.config_sources if source.provider == "command-line"]
-        flags = [word for folder in added for word in ("--config-dir", folder)]
+        flags = [word for folder in added_folders(hydra_cfg) for word in ("--config-dir", folder)]
         of_hydra = [override for override in hydra_cfg.overrides.hydra if not override.startswith("hydra.mode=")]
         sys.argv[1:] = [*flags, *of_hydra, *hydra_cfg.overrides.task]
 

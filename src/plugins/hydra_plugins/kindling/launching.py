@@ -19,6 +19,7 @@ from omegaconf import DictConfig
 
 from src.cli.job import RemoteWork, Work, run_job
 from src.config.build import shown
+from src.config.check import is_whole
 from src.config.compose import PROJECT
 from src.console.messages import UserError
 from src.console.signals import stop_code, undivided
@@ -58,7 +59,7 @@ class Streaming(Launcher):
 
     def setup(self, *, hydra_context: HydraContext, task_function: TaskFunction, config: DictConfig) -> None:
         self.hydra_context, self.config = hydra_context, config
-        if self.n_jobs is not None and (type(self.n_jobs) is not int or self.n_jobs < 1):
+        if self.n_jobs is not None and not is_whole(self.n_jobs, least=1):
             raise UserError(f"launcher.n_jobs={shown(self.n_jobs)}: a whole number from 1 is needed, or null.")
 
     def work(self, job: Job, number: int) -> Work:
