@@ -283,7 +283,7 @@ class SupervisedModule(L.LightningModule):
             return self.net(self.inputs(x))
 
     def _learn_from_training(self, data: DataModule) -> None:
-        """Standardization, what the net wants to know of its inputs, and the weights of classes, from the training split."""
+        """From the training split: standardization, what the net wants to know of its inputs, the weights of classes."""
         assert self.data is not None
         scale_x = None if self.data.indices or not self.hparams.standardize else self.input_scale
         scale_y = self.task.target_scale if self.hparams.standardize else None
@@ -349,6 +349,8 @@ class SupervisedModule(L.LightningModule):
         if self.data is None:
             self.build_for(description_in(checkpoint))
         mine, theirs = self.state_dict(), checkpoint["state_dict"]
+        if "task.temperature" in mine:
+            theirs.setdefault("task.temperature", torch.ones(()))  # older checkpoints do not know it
         differing = sorted(
             key
             for key in {*mine, *theirs}
