@@ -21,9 +21,7 @@ def tables() -> dict[str, Callable[[], pd.DataFrame]]:
         "friedman1": lambda: _frame(*datasets.make_friedman1(4000, noise=1.0, random_state=0)),
         "friedman2": lambda: _frame(*datasets.make_friedman2(4000, noise=20.0, random_state=0)),
         "hundred_rows": lambda: _frame(*datasets.make_friedman1(100, n_features=6, noise=0.5, random_state=1)),
-        "linear_wide": lambda: _frame(
-            *datasets.make_regression(1000, 100, n_informative=15, noise=30, random_state=0)
-        ),
+        "linear_wide": lambda: _frame(*datasets.make_regression(1000, 100, n_informative=15, noise=30, random_state=0)),
         "hypersphere": lambda: _frame(*datasets.make_hastie_10_2(8000, random_state=0), "in"),
         "ten_classes": lambda: _frame(
             *datasets.make_classification(
@@ -123,5 +121,11 @@ def _needle() -> pd.DataFrame:
 def _large() -> pd.DataFrame:
     rng = np.random.default_rng(7)
     z = rng.normal(size=(100_000, 12))
-    y = z[:, 0] * z[:, 1] + np.sin(2 * z[:, 2]) + z[:, 6] * (z[:, 3] > 0) + 0.5 * (np.exp(z[:, 7]) > 2) + np.abs(z[:, 4])
+    y = (
+        z[:, 0] * z[:, 1]
+        + np.sin(2 * z[:, 2])
+        + z[:, 6] * (z[:, 3] > 0)
+        + 0.5 * (np.exp(z[:, 7]) > 2)
+        + np.abs(z[:, 4])
+    )
     return _frame(np.concatenate([z[:, :6], np.exp(z[:, 6:])], axis=1), y + 0.5 * rng.normal(size=len(z)))

@@ -42,7 +42,9 @@ def main() -> None:
     parser = argparse.ArgumentParser(prog="python -m benchmarks.tables", description=__doc__.partition("\n")[0])
     parser.add_argument("--only", nargs="+", choices=list(tables()), default=list(tables()), metavar="TABLE")
     chosen = parser.parse_args().only
-    print("| table | scikit-learn's MLP | boosted trees | `net=mlp` | **`net=tabular`** | seconds | calibration error |")
+    print(
+        "| table | scikit-learn's MLP | boosted trees | `net=mlp` | **`net=tabular`** | seconds | calibration error |"
+    )
     print("|---|---|---|---|---|---|---|")
     good = 0
     with progress("tables", total=len(chosen)) as done:

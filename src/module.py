@@ -233,9 +233,7 @@ class SupervisedModule(L.LightningModule):
         with named("net", {"input_shape": "data.shape"}):
             takes, _ = parameters_of("net", h.net["_target_"])
             of_table = {"columns": data.columns} if "columns" in takes else {}
-            self.net = build(
-                h.net, "net", input_shape=data.input_shape, output_size=self.task.output_size, **of_table
-            )
+            self.net = build(h.net, "net", input_shape=data.input_shape, output_size=self.task.output_size, **of_table)
         if not isinstance(self.net, nn.Module):
             raise UserError(f"net: {h.net['_target_']} is no torch.nn.Module.")
         freeze(self.net, h.freeze)
@@ -283,7 +281,7 @@ class SupervisedModule(L.LightningModule):
             return self.net(self.inputs(x))
 
     def _learn_from_training(self, data: DataModule) -> None:
-        """From the training split: standardization, what the net wants to know of its inputs, the weights of classes."""
+        """From the training split: standardization, what the net asks about its inputs, the weights of classes."""
         assert self.data is not None
         scale_x = None if self.data.indices or not self.hparams.standardize else self.input_scale
         scale_y = self.task.target_scale if self.hparams.standardize else None

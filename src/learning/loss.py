@@ -47,7 +47,9 @@ def build_loss(spec: dict[str, Any] | None, task: Task) -> Loss:
     return WeightedTaskLoss(task, spec["weight"]) if "weight" in spec else task.loss
 
 
-def loss_of_members(loss: Loss, outputs: Tensor, target: Tensor, output_shape: tuple[int, ...]) -> tuple[Tensor, Tensor]:
+def loss_of_members(
+    loss: Loss, outputs: Tensor, target: Tensor, output_shape: tuple[int, ...]
+) -> tuple[Tensor, Tensor]:
     """The loss, and outputs (B, *output_shape): of an ensemble in one net, (B, K, *output_shape), each of the K members
     learns for itself, and their mean is the answer.
     """

@@ -35,8 +35,8 @@ class Task(nn.Module, ABC):
         pictures: the names of the pictures in src/plots/ that suit.
         metric_parameters: what a metric of torchmetrics has to know, such as num_classes.
         dear: the names of metrics that take long or keep every prediction: only val and test are measured by them.
-        temperature: by what outputs are divided before they become probabilities, 1 until they are calibrated; None: there
-            are none.
+        temperature: by what outputs are divided before they become probabilities, 1 until these are calibrated; None:
+            there are none.
         shares: the names of metrics that are a share of the examples, such as those that are right.
     """
 
