@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -21,7 +22,14 @@ from src.run import Run
 from src.tasks import Classification, MultiLabel
 from tests.sources import description
 
-OPTIONS = {"members": 3, "hidden": [16], "activation": "ReLU", "dropout": 0.0, "bins": 8, "embedding": 4}
+OPTIONS: dict[str, Any] = {
+    "members": 3,
+    "hidden": [16],
+    "activation": "ReLU",
+    "dropout": 0.0,
+    "bins": 8,
+    "embedding": 4,
+}
 COLUMNS = [
     {"name": "size", "kind": "number", "features": 1},
     {"name": "town", "kind": "category", "features": 3},
@@ -29,9 +37,10 @@ COLUMNS = [
 ]
 
 
-def tabular(size: int, output_size: int = 1, **options: object) -> Tabular:
+def tabular(size: int, output_size: int = 1, **options: Any) -> Tabular:
     torch.manual_seed(0)
-    return Tabular((size,), output_size, **{"columns": None, **OPTIONS, **options})
+    parameters: dict[str, Any] = {"columns": None, **OPTIONS, **options}
+    return Tabular((size,), output_size, **parameters)
 
 
 @pytest.fixture

@@ -16,7 +16,7 @@ from torch.nn import functional as F
 from src.console.messages import UserError
 from src.nets.activation import activation_class
 
-EDGES = 2**14  # of all numbers together: of very many columns each gets fewer
+EDGES, EMBEDDED = 2**14, 192  # of all numbers together: of many columns each gets fewer
 CONTINUOUS = ("number", "date")
 
 
@@ -36,7 +36,7 @@ class Tabular(nn.Module):
         activation: the name of an activation in torch.nn.
         dropout: the share of hidden values that training sets to zero, in [0, 1].
         bins: between quantiles, of each number.
-        embedding: values that become of each number.
+        embedding: values that become of each number; of more than 16 numbers fewer, but at least 2.
 
     Raises:
         UserError: no member, no hidden layer or one without units, a negative number of bins, an unknown activation.
@@ -71,6 +71,7 @@ class Tabular(nn.Module):
         kinds = [c["kind"] for c in columns for _ in range(c["features"])] if columns else ["number"] * size
         numbers = [place for place, kind in enumerate(kinds) if kind in CONTINUOUS]
         bins = min(bins, EDGES // max(1, len(numbers)))
+        embedding = min(embedding, max(2, EMBEDDED // max(1, len(numbers))))
         self.embeds = bool(numbers) and min(bins, embedding) > 0
         edges = torch.linspace(-1, 1, bins + 1).expand(len(numbers), -1)
         self.register_buffer("numbers", torch.tensor(numbers, dtype=torch.long))
@@ -95,13 +96,14 @@ class Tabular(nn.Module):
     def scaled(self, x: Tensor) -> Tensor:
         """x (B, F) with median 0 and half of its values in a range of 1; those far away come near 3, or -3."""
         z = (x - self.center) / self.spread
-        return z / (1 + (z / 3) ** 2).sqrt()
+        return z * torch.rsqrt(1 + z * z / 9)
 
     def embedded(self, z: Tensor) -> Tensor:
         """(B, F) -> (B, E): z, and the embeddings of its numbers."""
         if not self.embeds:
             return z
-        places = (z[:, self.numbers].unsqueeze(2) - self.left) * self.slope  # (B, N, bins)
+        numbers = z if len(self.numbers) == z.shape[1] else z[:, self.numbers]
+        places = (numbers.unsqueeze(2) - self.left) * self.slope  # (B, N, bins)
         return torch.cat([z, F.relu(self.embedding(places.clamp(0, 1))).flatten(1)], dim=1)
 
     @torch.no_grad()
@@ -140,7 +142,7 @@ class SharedLinear(nn.Module):
         self.bias = nn.Parameter(torch.empty(members, next_size).uniform_(-1, 1) / math.sqrt(size))
 
     def forward(self, x: Tensor) -> Tensor:
-        return self.shared(x * self.inward) * self.outward + self.bias
+        return torch.addcmul(self.bias, self.shared(x * self.inward), self.outward)
 
 
 class LinearOfEach(nn.Module):
@@ -152,4 +154,5 @@ class LinearOfEach(nn.Module):
         self.bias = nn.Parameter(torch.zeros(count, next_size))
 
     def forward(self, x: Tensor) -> Tensor:
-        return torch.einsum("bni,nio->bno", x, self.weight) + self.bias
+        outputs = torch.baddbmm(self.bias.unsqueeze(1), x.transpose(0, 1), self.weight)  # (N, B, next_size)
+        return outputs.transpose(0, 1)
