@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 from collections.abc import Iterator
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from torch import Tensor
 
@@ -30,6 +30,11 @@ class ImageReader:
 
     def __init__(self, size: int, channels: int, max_pixels: int | None = None) -> None:
         self.size, self.channels, self.max_pixels = size, channels, max_pixels
+
+    def signature(self) -> dict[str, Any]:
+        """What a picture is as x: its channels in order, and the range of their values."""
+        channels = ["grey"] if self.channels == 1 else ["red", "green", "blue"]
+        return {"pictures": {"size": self.size, "channels": channels, "range": [0, 255]}}
 
     def read(self, path: str, batch_size: int, num_workers: int | None) -> Iterator[tuple[pd.DataFrame, Tensor, float]]:
         """Yield `file`, the paths below the folder; x (B, channels, size, size), uint8; and the share done, 0 to 1.
