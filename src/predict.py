@@ -9,13 +9,15 @@ from __future__ import annotations
 
 import argparse
 import math
+from collections.abc import Iterator
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from src.cli.command import command
 from src.console import startup
-from src.console.messages import UserError
+from src.console.messages import UserError, in_words
 from src.console.screen import progress
+from src.files.atomic import naming
 from src.run import Run, asked_for, require
 
 if TYPE_CHECKING:
@@ -70,7 +72,7 @@ def predict(run: Run, path: str, output: str, overrides: list[str] | None = None
         startup.end()
         keys = {name: f"data.{name}" for name in LIMITS}
         with torch.inference_mode(), progress("predicting", total=1) as done, named("", keys):
-            for rows, x, share in reader.read(path, batch_size, cfg.data.num_workers):
+            for rows, x, share in _read(reader, path, batch_size, cfg.data.num_workers):
                 if not output.endswith(".csv"):  # there a number need not be a text
                     rows = _typed(rows, getattr(reader, "numbers", []))
                 write(rows, x, module(fabric.to_device(x)).cpu())
@@ -79,6 +81,15 @@ def predict(run: Run, path: str, output: str, overrides: list[str] | None = None
         if not count:
             raise UserError(f"{path} holds nothing to predict from.")
     return count
+
+
+def _read(reader: Any, path: str, *args: Any) -> Iterator[Any]:
+    """What `reader.read` gives. Raises UserError of the input, where it cannot be read: the output is not at fault."""
+    try:
+        with naming(Path(path)):
+            yield from reader.read(path, *args)
+    except OSError as error:
+        raise UserError(in_words(error)) from error
 
 
 def _check_heeded(overrides: list[str]) -> None:

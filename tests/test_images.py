@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import pickle
 import shutil
 import struct
@@ -424,6 +425,19 @@ def test_new_files_that_are_no_pictures_are_refused(photos, folder):
     (folder / "nothing").mkdir()
     with pytest.raises(UserError, match="nothing holds no pictures"):
         next(ImageReader(8, 1).read("nothing", 8, None))
+
+
+def test_a_folder_without_rights_is_named_not_passed_over(photos, monkeypatch):
+    scandir = os.scandir
+
+    def refuse(path: Any) -> Any:
+        if Path(path).name == "dog":
+            raise PermissionError(13, "Permission denied", str(path))
+        return scandir(path)
+
+    monkeypatch.setattr(os, "scandir", refuse)
+    with pytest.raises(PermissionError, match="dog"):
+        next(ImageReader(8, 3).read(str(photos), 8, None))
 
 
 def test_a_run_learns_predicts_and_is_evaluated(photos, train, call, capsys):
