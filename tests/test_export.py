@@ -276,13 +276,14 @@ def test_a_table_can_be_read_without_this_project(train, call, capsys):
 
 
 def test_what_is_no_table_is_signed_too(train, call, photos):
-    train("data=images", f"data.path={photos}", "data.size=8", "data.num_workers=0", "net=linear", *SHORT[1:], "name=p")
+    train("data=images", f"data.path={photos}", "data.size=8", "data.resize=squash", "net=linear", *SHORT[1:], "name=p")
     train("data=line", *SHORT, "name=line")
     for name in ("p", "line"):
         assert call("export", f"outputs/{name}") == 0
     signatures = [json.loads(Path(f"outputs/{name}/export/model.pt2.json").read_text()) for name in ("p", "line")]
     assert (signatures[0]["x"]["shape"], signatures[0]["x"]["dtype"]) == ([3, 8, 8], "uint8")
-    assert signatures[0]["pictures"] == {"size": 8, "channels": ["red", "green", "blue"], "range": [0, 255]}
+    pictures = {"size": 8, "channels": ["red", "green", "blue"], "range": [0, 255], "resize": "squash"}
+    assert signatures[0]["pictures"] == pictures
     assert signatures[0]["predictions"] == {"task": "binary", "target": "class", "names": ["cat", "dog"]}
     assert signatures[1].keys() == {"x", "predictions"}
 
