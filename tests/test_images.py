@@ -21,9 +21,11 @@ from src.config.build import build
 from src.console.messages import UserError
 from src.datasets.contract import Augments, LearnsFromTraining, ReadsTarget, offer_of
 from src.datasets.images.augment import random_part, recoloured
-from src.datasets.images.decode import decode
+from src.datasets.images.decode import Resize, decode
 from src.datasets.images.reader import ImageReader
 from tests.sources import source
+
+RESIZES: list[Resize] = ["crop", "pad", "squash"]
 
 
 def images(path: Any, **options: Any) -> Any:
@@ -105,7 +107,7 @@ def test_all_of_a_picture_is_seen_padded_or_squashed(folder):
     assert (padded[0, 2:6, 0].tolist(), padded[1, 2:6, 4:].unique().tolist()) == ([255] * 4, [99])
     padded = decode(tall, 8, 3, resize="pad")
     assert [padded[2, row].tolist() for row in (0, 7)] == [[0] * 3 + [padded[2, 0, 3], 99] + [0] * 3] * 2
-    for resize in ("pad", "squash"):
+    for resize in RESIZES[1:]:
         Image.new("RGB", (3000, 1), "white").save(folder / "line.png")
         assert decode(folder / "line.png", 8, 3, resize=resize).max() == 255  # however thin
         square = edges(folder / "square.png", 64, 64)
@@ -166,7 +168,7 @@ def test_a_part_of_a_large_jpeg_keeps_its_detail(folder):
 
 @pytest.mark.parametrize("orientation", range(1, 9))
 def test_a_picture_is_upright_whichever_way_the_camera_was_held(folder, orientation):
-    upright = {resize: decode(halves(folder), 16, 3, resize=resize) for resize in ("crop", "pad", "squash")}
+    upright = {resize: decode(halves(folder), 16, 3, resize=resize) for resize in RESIZES}
     turn = Image.Transpose
     stored = {2: turn.FLIP_LEFT_RIGHT, 3: turn.ROTATE_180, 4: turn.FLIP_TOP_BOTTOM, 5: turn.TRANSPOSE}
     stored |= {6: turn.ROTATE_90, 7: turn.TRANSVERSE, 8: turn.ROTATE_270}

@@ -13,7 +13,7 @@ from torch import Tensor
 from src.console.messages import UserError, listed, nearest
 from src.console.screen import notice
 from src.datasets.tables.columns import Column
-from src.datasets.tables.encoding import RowEncoder
+from src.datasets.tables.encoding import RowEncoder, feature_count
 from src.datasets.tables.fields import numbers
 from src.datasets.tables.file import TableFile, TextFormat, as_text
 from src.datasets.tables.open import open_table
@@ -57,6 +57,11 @@ class TableReader:
         self.numbers = [column.name for column in self.columns if column.kind == "number"]
         self.targets = [column for column in (Column(**spec) for spec in targets) if column.number_format]
         self.texts = [column.name for column in self.columns if column.is_text]
+
+    @property
+    def feature_counts(self) -> dict[str, int]:
+        """Of each column, in the order of x, how many features it makes."""
+        return {column.name: feature_count(column) for column in self.columns}
 
     def signature(self) -> dict[str, Any]:
         """Of which columns x is made, and how; see `signature.signature`."""
