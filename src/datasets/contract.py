@@ -112,6 +112,14 @@ class Reader(Protocol):
 
 
 @runtime_checkable
+class Signs(Protocol):
+    """A `Reader` can say, to a program without this project, how x is made."""
+
+    def signature(self) -> dict[str, Any]:
+        """Plain data, which stand beside x and predictions in the signature of an exported net."""
+
+
+@runtime_checkable
 class NamesExamples(Protocol):
     """An example has a name that says more than its number, such as that of its file."""
 
