@@ -123,7 +123,11 @@ def test_a_run_that_was_killed_after_it_had_stopped_early_learns_no_more(train):
 
 
 def test_a_run_that_goes_on_has_waited_for_a_metric_of_which_more_is_better(train, call, monkeypatch):
-    still = ("callbacks.early_stopping.monitor=val/accuracy", "callbacks.early_stopping.patience=3", "optimizer.lr=1e-12")
+    still = (
+        "callbacks.early_stopping.monitor=val/accuracy",
+        "callbacks.early_stopping.patience=3",
+        "optimizer.lr=1e-12",
+    )
     settings = (*TINY, *still, "callbacks.last.every_seconds=0", "trainer.max_epochs=20")
     with monkeypatch.context() as patch:
         writes = History.on_train_epoch_end
