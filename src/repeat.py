@@ -124,7 +124,7 @@ def _lengths_before(run: Run) -> list[Length]:
     lengths = run.results.get("went_on_from", [])
     if not (isinstance(lengths, list) and all(map(_is_length, lengths))):
         raise UserError(f"{run}/results.json is damaged: went_on_from is no list of lengths.")
-    return lengths
+    return [{name: length.get(name) for name in LENGTH} for length in lengths]
 
 
 def _is_length(value: Any) -> bool:
