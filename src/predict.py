@@ -9,8 +9,9 @@ from __future__ import annotations
 
 import argparse
 import math
+from collections.abc import Iterator
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from src.cli.command import command
 from src.console import startup
@@ -20,6 +21,7 @@ from src.run import Run, asked_for, require
 
 if TYPE_CHECKING:
     import pandas as pd
+    from torch import Tensor
 
     from src.datasets.description import DataDescription
 
@@ -70,7 +72,7 @@ def predict(run: Run, path: str, output: str, overrides: list[str] | None = None
         startup.end()
         keys = {name: f"data.{name}" for name in LIMITS}
         with torch.inference_mode(), progress("predicting", total=1) as done, named("", keys):
-            for rows, x, share in reader.read(path, batch_size, cfg.data.num_workers):
+            for rows, x, share in _read(reader, path, batch_size, cfg.data.num_workers):
                 if not output.endswith(".csv"):  # there a number need not be a text
                     rows = _typed(rows, getattr(reader, "numbers", []))
                 write(rows, x, module(fabric.to_device(x)).cpu())
@@ -79,6 +81,14 @@ def predict(run: Run, path: str, output: str, overrides: list[str] | None = None
         if not count:
             raise UserError(f"{path} holds nothing to predict from.")
     return count
+
+
+def _read(reader: Any, path: str, *options: Any) -> Iterator[tuple[pd.DataFrame, Tensor, float]]:
+    """What `reader` gives. Raises UserError if the system cannot read the input, which is no fault of the output."""
+    try:
+        yield from reader.read(path, *options)
+    except OSError as error:
+        raise UserError(f"{error.filename or path} cannot be read: {error.strerror or error}.") from error
 
 
 def _check_heeded(overrides: list[str]) -> None:

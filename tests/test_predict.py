@@ -57,6 +57,16 @@ def house(finished, folder):
     return folder
 
 
+def test_an_input_that_the_system_cannot_read_is_not_taken_for_the_output(house, call, capsys, monkeypatch):
+    def breaks(*_: Any) -> Any:
+        raise OSError(5, "Input/output error")
+        yield
+
+    monkeypatch.setattr("src.datasets.tables.TableReader.read", breaks)
+    assert call("predict", "outputs/house", "house.csv", "-o", "answers.csv") == 1
+    assert "Error: house.csv cannot be read: Input/output error." in capsys.readouterr().err
+
+
 def test_the_rows_come_back_as_they_were_with_the_answer_last(house, call, capsys):
     houses("new.csv", 50, seed=1)
     text = Path("new.csv").read_text().splitlines()
