@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable
 
 import numpy as np
@@ -16,6 +17,7 @@ from src.datasets.tables.number_texts import NumberFormat, learnt, sample
 from src.datasets.tables.roles import dropping, listing
 
 LARGEST = float(np.finfo("float32").max)  # nets compute in 32 bits
+TOTALS = re.compile(r"\W*((grand|sub) ?)?(total|totale?s|sum(me|ma)?|somme|gesamt(summe)?|insgesamt)\W*", re.IGNORECASE)
 BOOLEANS = {"true": 1.0, "false": 0.0}
 
 
@@ -145,12 +147,19 @@ def numbers(
 def _what_to_type(text: str, column: Column) -> str:
     """If a text stands for a missing value, is a category, or a date with its month first."""
     said = f" If it stands for a missing value, say {listing('missing_values', [text])}."
+    if is_total(text):
+        return f"{said} If it is a row of totals, remove it from the file."
     if column.kind != "date":
         return f"{said} If the column holds categories, say {listing('categorical', [column.name])}."
     other = (column.date_format or "").translate(str.maketrans("dm", "md"))
     if "%m" in other and not np.isnan(dates.days(pd.Series([text]), other)).any():
         said += f" If day and month stand the other way round in this column, say {dates.shown(other)}."
     return said
+
+
+def is_total(text: str) -> bool:
+    """Whether a field says that its row is the sum of others."""
+    return TOTALS.fullmatch(text) is not None
 
 
 def texts_of(series: pd.Series) -> pd.Series:

@@ -17,6 +17,7 @@ from src.datasets.tables.fields import column_of, numbers
 from src.datasets.tables.file import TableFile
 from src.datasets.tables.later import check_later, settled_by
 from src.datasets.tables.roles import Roles, check_same_columns, dropping
+from src.datasets.tables.suspects import tell_totals
 
 CHUNK = 2**26  # bytes of a large file that are read at once
 MOST_CATEGORIES = 10_000
@@ -84,6 +85,8 @@ class RowReader:
                 self.ends[i] += int(keep.sum())
                 self.left_out, self.read = self.left_out + int((~keep).sum()), self.read + len(chunk)
                 yield features[keep], non_features[keep], (i + share) / len(self.tables)
+            if above and not self.known:
+                tell_totals(chunk.iloc[-1], table.name)
             if not self.ends[i]:
                 lack = f" in which no value is missing, of {above}: missing=impute" if above else ""
                 raise UserError(f"{table.name} has no rows{lack}.")
