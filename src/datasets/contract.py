@@ -93,6 +93,17 @@ class LearnsFromTraining(Protocol):
 
 
 @runtime_checkable
+class HasColumns(Protocol):
+    """x are the features of a table's columns."""
+
+    @property
+    def columns(self) -> list[dict[str, Any]] | None:
+        """Once x is prepared, in the order of x: `name` and `kind` (number, boolean, category, date) of each, and how
+        many `features` it makes. None: x has another shape.
+        """
+
+
+@runtime_checkable
 class Reader(Protocol):
     """What the spec `reader` of a Dataset names."""
 
