@@ -96,7 +96,8 @@ def laid_out(figure: Figure) -> Figure:
     from matplotlib.backends.backend_agg import FigureCanvasAgg
 
     renderer = FigureCanvasAgg(figure).get_renderer()
-    rows, columns = figure.axes[0].get_subplotspec().get_gridspec().get_geometry()
+    first: Any = figure.axes[0]
+    rows, columns = first.get_subplotspec().get_gridspec().get_geometry()
     width, height = (size / count for size, count in zip(figure.get_size_inches(), (columns, rows), strict=True))
     margins = np.zeros((rows, columns, 4))  # inches at the left, the bottom, the right, the top
     for place, axes in enumerate(figure.axes):
@@ -144,7 +145,7 @@ def _measured(axes: Any, axis: Any, renderer: Any) -> Any:
     return box
 
 
-def _head(figure: Figure, renderer: Any, width: float) -> list[tuple[Any, float]]:
+def _head(figure: Any, renderer: Any, width: float) -> list[tuple[Any, float]]:
     """What stands above all panels, the title first, each with its height in inches; a long title in several lines."""
     artists, head = [figure._suptitle, *figure.legends], []
     for artist in filter(None, artists):
