@@ -18,6 +18,7 @@ from omegaconf import OmegaConf
 from src.cli.command import command
 from src.config.check import is_whole
 from src.console.messages import UserError
+from src.console.numbers import shown
 from src.console.screen import is_first_process, notice
 from src.run import Run, asked_for
 from src.run.config import LENGTH, Length, length_of
@@ -108,7 +109,9 @@ def report(run: Run, again: Run) -> None:
     width = max([16, *(len(name) + 2 for name in now)])
     for name, value in now.items():
         is_same = value is not None and value == before.get(name)
-        print(f"{name:<{width}}" + (f"{value:.4f}   as before" if is_same else f"{value}   it was {before.get(name)}"))
+        print(
+            f"{name:<{width}}" + (f"{shown(value)}   as before" if is_same else f"{value}   it was {before.get(name)}")
+        )
     first = difference(run, again)
     if first:
         raise UserError(f"{again} is another run: {first}.\nThe likely reason: {'; '.join(reasons(run, again))}.")

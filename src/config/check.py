@@ -5,6 +5,7 @@ YAML key = Python parameter, so the types stand once, in Python.
 
 from __future__ import annotations
 
+import functools
 import inspect
 import types
 from collections.abc import Callable, Iterable, Mapping
@@ -75,6 +76,7 @@ def _specs(node: Any, path: str) -> Iterable[tuple[str, Any]]:
                 yield from _specs(node[key], f"{path}.{key}" if path else str(key))
 
 
+@functools.lru_cache(maxsize=256)
 def _hints(function: Callable[..., Any]) -> dict[str, Any]:
     try:
         return get_type_hints(function.__init__ if inspect.isclass(function) else function)
