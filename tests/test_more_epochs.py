@@ -40,7 +40,7 @@ SCHEDULES = {
 }
 
 
-@pytest.mark.parametrize("schedule", SCHEDULES)
+@pytest.mark.parametrize("schedule", ["constant", "step", pytest.param("plateau", marks=pytest.mark.slow)])
 def test_it_comes_out_as_if_it_had_had_them_from_its_beginning(finished, train, schedule):
     settings = (*WINE, *SCHEDULES[schedule])
     finished(*settings, "trainer.max_epochs=3", "name=a")
@@ -140,6 +140,7 @@ def test_it_may_be_given_more_again_and_is_repeated_by_the_same_steps(finished, 
     assert "results.json is damaged" in capsys.readouterr().err
 
 
+@pytest.mark.slow
 def test_steps_may_be_more_too(finished, train):
     settings = (*CONSTANT, "trainer.max_epochs=-1", "trainer.max_steps=16")
     finished(*settings, "name=a")
