@@ -54,10 +54,7 @@ class Importance(Picture):
         axes.margins(y=0.5 / len(names))
         axes.set_xlabel("by how much the loss rises when a column is shuffled")
         few_ticks(axes.xaxis)
-        few = (
-            f"the {len(names)} of {len(columns)} columns that matter"
-            if len(names) < len(columns)
-            else "which columns matter"
-        )
-        figure.suptitle(f"{short(data.description.target)}: {few}, {len(x)} {split} examples")
+        few = len(names) < len(columns)
+        said = f"the {len(names)} of {len(columns)} columns that matter most" if few else "which columns matter"
+        figure.suptitle(f"{short(data.description.target)}: {said}, {len(x)} {split} examples")
         return laid_out(figure)
