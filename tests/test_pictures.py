@@ -32,6 +32,7 @@ from src.run import Run
 PROJECT = Path(__file__).resolve().parent.parent
 ONE = "trainer.max_epochs=1"
 NO_NET: Any = None
+pytestmark = pytest.mark.usefixtures("real_pictures")
 
 
 @pytest.mark.parametrize(

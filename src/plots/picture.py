@@ -48,18 +48,18 @@ class Picture(Callback):
         if _is_last_look(trainer):
             self._finish(trainer, pl_module, "val")
 
-    def _suits(self, module: Any) -> bool:
-        return isinstance(module, SupervisedModule) and self.name in module.task.pictures
+    def suits(self, module: SupervisedModule) -> bool:
+        return self.name in module.task.pictures
 
     def _add(self, module: Any, outputs: Any, batch: Any) -> None:
-        if self._suits(module):
+        if isinstance(module, SupervisedModule) and self.suits(module):
             self.add(batch[0], module.task.truth(batch[1]), outputs)
 
     def _finish(self, trainer: L.Trainer, module: Any, split: str) -> None:
-        if not self._suits(module):
+        if not (isinstance(module, SupervisedModule) and self.suits(module)):
             return
         metrics = {name: value.item() for name, value in trainer.callback_metrics.items()}
-        figure = self.draw(module, data_of(trainer), split, metrics)  # on every device
+        figure = self.draw(module, data_of(trainer), split, metrics)
         if trainer.is_global_zero:
             save(figure, plots(trainer) / f"{self.name}.png")
 

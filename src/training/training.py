@@ -26,6 +26,7 @@ from src.console.signals import wait_for_safe_points
 from src.files.origin import keep_uncommitted, made_with
 from src.files.results import write_results
 from src.run import Run
+from src.training.calibration import calibrate
 from src.training.claim import Claim
 from src.training.interruption import command_to_go_on, say_stopped, stopped_by
 from src.training.trainer import build_trainer, scored, tell_time
@@ -160,7 +161,8 @@ class Training:
         self.run.trust = is_trusted() and trainer.ckpt_path is None
         trainer.ckpt_path = None
         status = "pruned" if is_pruned(trainer) else "finished"
-        metrics = scored(trainer, self.run.best, tests=status == "finished")
+        calibrated = calibrate(trainer, self.run.best) if self.cfg.get("calibrate") else {}
+        metrics = calibrated | scored(trainer, self.run.best, tests=status == "finished")
         if not is_first_process():
             return
         tell_time(trainer)

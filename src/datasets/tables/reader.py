@@ -13,10 +13,11 @@ from torch import Tensor
 from src.console.messages import UserError, listed, nearest
 from src.console.screen import notice
 from src.datasets.tables.columns import Column
-from src.datasets.tables.encoding import RowEncoder
+from src.datasets.tables.encoding import RowEncoder, feature_count
 from src.datasets.tables.fields import numbers
 from src.datasets.tables.file import TableFile, TextFormat, as_text
 from src.datasets.tables.open import open_table
+from src.datasets.tables.signature import signature
 
 ROWS = 8192  # that are read at once, at least
 
@@ -56,6 +57,15 @@ class TableReader:
         self.numbers = [column.name for column in self.columns if column.kind == "number"]
         self.targets = [column for column in (Column(**spec) for spec in targets) if column.number_format]
         self.texts = [column.name for column in self.columns if column.is_text]
+
+    @property
+    def feature_counts(self) -> dict[str, int]:
+        """Of each column, in the order of x, how many features it makes."""
+        return {column.name: feature_count(column) for column in self.columns}
+
+    def signature(self) -> dict[str, Any]:
+        """Of which columns x is made, and how; see `signature.signature`."""
+        return signature(self.columns, self.targets, self.text, self.date_format)
 
     def read(self, path: str, batch_size: int, num_workers: int | None) -> Iterator[tuple[pd.DataFrame, Tensor, float]]:
         """Yield rows as they are written in the file, x (B, F) or (B, *shape), and the share that has been read.

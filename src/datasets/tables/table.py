@@ -15,7 +15,7 @@ from src.console.messages import UserError
 from src.datasets.classes import renumbered
 from src.datasets.contract import TargetKind
 from src.datasets.tables.columns import Column
-from src.datasets.tables.encoding import RowEncoder, fit_columns
+from src.datasets.tables.encoding import RowEncoder, feature_count, fit_columns
 from src.datasets.tables.file import TableFile
 from src.datasets.tables.numeric import NumericTable
 from src.datasets.tables.overview import overview
@@ -138,6 +138,13 @@ class Table(Dataset):
             "date_format": self.roles.date_format,
             "query": self.query,
         }
+
+    @property
+    def columns(self) -> list[dict[str, Any]] | None:
+        """Which columns make the features; None before `fit` or `restore`, and of rows in another shape."""
+        if self.encoder is None or self.shape is not None:
+            return None
+        return [{"name": c.name, "kind": c.kind, "features": feature_count(c)} for c in self.encoder.fitted]
 
     def overview(self) -> list[list[str]]:
         """A header, and a line for each column: what it holds, and what becomes of it. After `fit`."""
