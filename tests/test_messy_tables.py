@@ -414,7 +414,8 @@ def test_all_bad_columns_are_told_at_once(call, capsys):
         "To leave these columns out: data.drop=[who,size,day,built].",
     ):
         assert sentence in text
-    assert not Path("outputs").exists() or not [*Path("outputs").iterdir()]
+    assert "outputs/data.png shows what they tell about y." in said
+    assert [path.name for path in Path("outputs").iterdir()] == ["data.png"]
 
 
 def test_the_advice_for_names_works_as_it_is_printed(python, capfd):
@@ -602,7 +603,8 @@ def test_a_table_can_be_looked_at_without_training(call, capsys):
     assert "sold boolean 0 2 True, False 1 feature" in lines["sold"]
     assert lines["note"] == "note left out: drop="
     assert "target: numbers" in lines["y"]
-    assert not Path("outputs").exists() or not [*Path("outputs").iterdir()]
+    assert "outputs/data.png shows what they tell about y." in said
+    assert [path.name for path in Path("outputs").iterdir()] == ["data.png"]
     assert call("train", *command, "name=looked") == 0
     assert not Path("outputs/looked").exists()
     assert call("train", "-m", *command, "seed=0,1") == 1

@@ -31,8 +31,8 @@ from src.run import Run
 
 PROJECT = Path(__file__).resolve().parent.parent
 ONE = "trainer.max_epochs=1"
-pytestmark = pytest.mark.usefixtures("real_pictures")
 NO_NET: Any = None
+pytestmark = pytest.mark.usefixtures("real_pictures")
 
 
 @pytest.mark.parametrize(
@@ -346,6 +346,67 @@ def test_the_screen_shows_a_small_metric_by_its_digits(call, finished, folder, c
     assert f"{run['test/mse']:.4g}" in capsys.readouterr().out
     assert call("evaluate", "outputs/small", "--resamples", "10") == 0
     assert f"{run['test/mse']:.4g}" in capsys.readouterr().out
+
+
+def columns_drawn(call: Any, monkeypatch: pytest.MonkeyPatch, rows: list[str], *overrides: str) -> Figure:
+    """What data.describe=true draws of a table whose first lines are for train, and the others for test."""
+    drawn: list[Figure] = []
+    monkeypatch.setattr("src.plots.sheet.save", lambda figure, path: drawn.append(figure))
+    Path("t.csv").write_text("\n".join(rows))
+    command = ["data=table", "data.path=t.csv", "data.describe=true", "data.split_column=split", *overrides]
+    assert call("train", *command) == 0
+    return drawn[0]
+
+
+def table_of_towns(test: str) -> list[str]:
+    """`size` tells most of y, `town` some of it, `noise` nothing; in the rows of val and test y is `test`."""
+    noise = np.random.default_rng(0).random(200).round(3)
+    rows = [f"{noise[n]},{'abc'[n % 3]},{n % 40 if n % 10 else ''},{n % 40 + 9 * (n % 3)},train" for n in range(150)]
+    others = [(n, "val" if n % 2 else "test") for n in range(150, 200)]
+    return ["noise,town,size,y,split", *rows, *(f"{noise[n]},z,{n},{test},{split}" for n, split in others)]
+
+
+def test_the_columns_of_a_table_are_drawn_by_what_they_tell(call, monkeypatch, capsys):
+    figure = columns_drawn(call, monkeypatch, table_of_towns("7"), "data.target=y")
+    assert "outputs/data.png shows what they tell about y." in capsys.readouterr().out
+    titles = [axes.get_title(loc="left").split("\n") for axes in figure.axes if axes.axison]
+    assert [title[0] for title in titles] == ["y", "size", "town", "noise"]
+    assert titles[1][1].endswith("10% missing")
+    assert titles[3][1] in [f"tells {n}%" for n in range(5)]
+    assert figure.get_suptitle() == "y in t.csv, and its columns, each by itself: 150 training rows"
+    target, size, town, _ = figure.axes
+    assert sum(cast(Any, bar).get_height() for bar in target.patches) == 150
+    assert len(np.asarray(size.collections[0].get_offsets())) == 135  # of 150 rows, but for those without a size
+    assert [label.get_text() for label in town.get_yticklabels()] == ["a", "b", "c"]
+    of_other_tests = columns_drawn(call, monkeypatch, table_of_towns("1000"), "data.target=y")
+    assert [axes.get_title(loc="left") for axes in of_other_tests.axes] == [
+        axes.get_title(loc="left") for axes in figure.axes
+    ]
+
+
+def test_of_many_columns_and_classes_the_telling_ones_are_drawn(call, monkeypatch):
+    random = np.random.default_rng(0)
+    rows = [[*random.random(30).round(3), 7 * (n % 12) + n % 2, f"$class$ {n % 12}", "train"] for n in range(240)]
+    rows += [[*random.random(31).round(3), f"$class$ {n % 12}", "val" if n < 12 else "test"] for n in range(24)]
+    names = [*(f"x{j}" for j in range(30)), "telling", "kind", "split"]
+    figure = columns_drawn(call, monkeypatch, [",".join(map(str, row)) for row in [names, *rows]], "data.target=kind")
+    assert len(figure.axes) == 16
+    target, first, *_ = figure.axes
+    assert first.get_title(loc="left").startswith("telling\n")
+    said = "kind in t.csv, and the 15 of 31 columns that tell most about it, each by itself: 240 training rows"
+    assert figure.get_suptitle() == said
+    assert {cast(Any, bar).get_width() for bar in target.patches} == {20, 1}  # of train; of val and test
+    assert target.get_xlabel() == "rows: train, val, test; 6 more classes"
+    [legend] = figure.legends
+    assert [text.get_text() for text in legend.get_texts()][-2:] == ["$class$ 3", "others"]
+
+
+def test_each_column_is_drawn_against_the_label_of_which_it_tells_most(call, monkeypatch):
+    rows = [f"{n % 7},{n % 5},{int(n % 7 > 3)},{int(n % 5 > 2)},{'train' if n < 150 else 'test'}" for n in range(200)]
+    overrides = ["data.target=[rain,snow]", "task=multilabel"]
+    figure = columns_drawn(call, monkeypatch, ["wet,cold,rain,snow,split", *rows], *overrides)
+    titles = [axes.get_title(loc="left").strip() for axes in figure.axes]
+    assert sorted(titles) == ["cold\ntells 100% of snow", "rain", "snow", "wet\ntells 100% of rain"]
 
 
 def test_a_long_film_is_thinned_out_and_a_stopped_one_goes_on(folder):

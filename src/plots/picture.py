@@ -59,7 +59,7 @@ class Picture(Callback):
         if not (isinstance(module, SupervisedModule) and self.suits(module)):
             return
         metrics = {name: value.item() for name, value in trainer.callback_metrics.items()}
-        figure = self.draw(module, data_of(trainer), split, metrics)  # on every device
+        figure = self.draw(module, data_of(trainer), split, metrics)
         if trainer.is_global_zero:
             save(figure, plots(trainer) / f"{self.name}.png")
 

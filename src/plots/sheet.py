@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import math
 import textwrap
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -53,10 +53,14 @@ def sheet(width: float, height: float, rows: int = 1, columns: int = 1) -> tuple
     return figure, list(figure.subplots(rows, columns, squeeze=False).flat)
 
 
-def few_ticks(axis: Any, most: int = 5, whole: bool = False) -> None:
-    """About so many, with labels as short as tells them apart; fewer where those would run into one another.
+def few_ticks(
+    axis: Any, most: int = 5, whole: bool = False, text: Callable[[Sequence[float]], list[str]] | None = None
+) -> None:
+    """About so many; fewer where their labels would run into one another. Call it last: it looks at what is drawn.
 
-    Call it last: it looks at what is drawn.
+    Args:
+        whole: at whole numbers.
+        text: of values; None: as short as tells them apart.
     """
     low, high = sorted(axis.get_view_interval())
     width = axis.axes.bbox.width / DPI if axis.axis_name == "x" else math.inf
@@ -65,7 +69,7 @@ def few_ticks(axis: Any, most: int = 5, whole: bool = False) -> None:
     for count in range(most, 0, -1):
         at = LogLocator(numticks=count) if is_log else MaxNLocator(count, steps=[1, 2, 5, 10], integer=whole)
         values = [value for value in at.tick_values(low, high) if low <= value <= high]
-        labels = in_short(values)
+        labels = (text or in_short)(values)
         if LETTER * sum(len(label) + 2 for label in labels) < width:
             break
     axis.set_major_locator(FixedLocator(values))  # what lies outside would cost as much
