@@ -53,7 +53,52 @@ def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
 
 
 @pytest.fixture
-def call(monkeypatch: pytest.MonkeyPatch) -> Callable[..., int]:
+def real_pictures() -> None:
+    """For tests of pictures: those of a run are drawn."""
+
+
+@pytest.fixture
+def blank_pictures(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
+    """In all other tests they are of one point: to lay them out and paint them takes half the time of a tiny run."""
+    from src.plots.picture import save
+
+    def blank(figure: Any, path: Any, *_: Any, **__: Any) -> None:
+        from PIL import Image
+
+        Image.new("1", (1, 1)).save(path, "png")
+
+    if "real_pictures" not in request.fixturenames:
+        monkeypatch.setattr(save, "__code__", blank.__code__)  # wherever it was imported
+
+
+@pytest.fixture(autouse=True, scope="session")
+def yaml_is_parsed_once() -> Iterator[None]:
+    """The text of a config file, in all runs of these tests: each run would parse some 40."""
+    import yaml
+    from omegaconf._utils import get_yaml_loader
+
+    parse = yaml.load
+
+    @functools.lru_cache(maxsize=500)
+    def parsed(text: str) -> Any:
+        return parse(text, get_yaml_loader())
+
+    def load(stream: Any, Loader: Any) -> Any:
+        if Loader.__name__ != "OmegaConfLoader" or not hasattr(stream, "read"):
+            return parse(stream, Loader)
+        try:
+            return parsed(stream.read())
+        except yaml.YAMLError:  # which is to name the file
+            stream.seek(0)
+            return parse(stream, Loader)
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(yaml, "load", load)
+        yield
+
+
+@pytest.fixture
+def call(monkeypatch: pytest.MonkeyPatch, blank_pictures: None) -> Callable[..., int]:
     """`call("train", "seed=1")` is `python -m src.train seed=1` in this process; returns the exit code."""
     import importlib
 

@@ -106,6 +106,7 @@ def test_all_take_as_many_steps_and_validate_as_often(every, monkeypatch):
 
 
 @pytest.mark.quick
+@pytest.mark.usefixtures("real_pictures")
 def test_the_command_leaves_its_results_and_their_picture_alone(call, started, capsys):
     assert call("benchmark", *WINE[:2], "rounds=2", "epochs=2", "out=bench.json") == 0
     out = capsys.readouterr().out

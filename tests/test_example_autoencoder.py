@@ -22,6 +22,7 @@ def run(train) -> Run:
     return Run("outputs/ae")
 
 
+@pytest.mark.usefixtures("real_pictures")
 def test_it_restores_digits_and_scores_strange_ones(run, call, folder, capsys):
     assert run.results["test/r2"] > 0.6
     assert (run.folder / "plots" / "reconstructions.png").exists()

@@ -43,6 +43,7 @@ def test_an_example_needs_the_project_and_its_dependencies_alone(file):
         assert {name.partition(".")[0] for name in names} <= theirs | set(sys.stdlib_module_names)
 
 
+@pytest.mark.usefixtures("real_pictures")
 def test_segmentation(train_example, call, capsys):
     few = ["data.size=300", "data.noise=0.02", "net.channels=[8,16]", "trainer.max_epochs=2"]
     results = train_example("segmentation", "experiment=shapes", *few)
@@ -92,6 +93,7 @@ def test_a_later_shape_lies_over_an_earlier_one():
         assert len(x.flatten(1).unique(dim=1).T) <= 3
 
 
+@pytest.mark.usefixtures("real_pictures")
 def test_texts(train_example, call, capsys):
     results = train_example("texts", "experiment=sentences", "trainer.max_epochs=12")
     assert results["test/accuracy"] > 0.88  # with words alone, whatever their order, it is about 0.76

@@ -37,6 +37,7 @@ def rows(name: str) -> list[dict[str, str]]:
         return list(csv.DictReader(file))
 
 
+@pytest.mark.usefixtures("real_pictures")
 def test_it_leaves_what_every_run_leaves(train, call, capsys):
     results = train(*EXAMPLE, "name=gan", "trainer.max_epochs=12")
     run = Run("outputs/gan")

@@ -43,9 +43,8 @@ class Loading:
     timeout: float | None
 
     def __post_init__(self) -> None:
-        is_number = isinstance(self.batch_size, int) and not isinstance(self.batch_size, bool)
-        if self.batch_size != AUTO and not (is_number and self.batch_size >= 1):
-            raise UserError(f"batch_size={self.batch_size}: a batch needs at least 1 example; or auto.")
+        if self.batch_size != AUTO and self.batch_size < 1:
+            raise UserError(f"batch_size={self.batch_size}: a batch needs at least 1 example.")
         if self.num_workers is not None and not 0 <= self.num_workers <= 4 * (os.cpu_count() or 1):
             raise UserError(f"num_workers={self.num_workers}: this machine has {os.cpu_count()} cores.")
         if self.timeout is not None and self.timeout < 0:
