@@ -115,12 +115,13 @@ def test_a_net_that_bends_sharply_is_looked_at_more_closely():
         seen.append(len(x))
         return torch.sigmoid(100 * (x[:, :1] + x[:, 1:] - 0.7))
 
-    x = torch.tensor([[1.0, 0.5], [0.01, 0.01]])
-    found, off = effects(steep, x, torch.zeros(1, 2), torch.zeros(2, dtype=torch.long))
-    assert found.sum(dim=1).tolist() == pytest.approx([1, 0], abs=1e-4)
+    x = torch.tensor([[1.0, 0.5], [0.01, 0.01], [0.02, 0.01]])
+    found, off = effects(steep, x, torch.zeros(1, 2), torch.zeros(3, dtype=torch.long))
+    assert found.sum(dim=1).tolist() == pytest.approx([1, 0, 0], abs=1e-4)
     assert found[0].tolist() == pytest.approx([2 / 3, 1 / 3], abs=1e-3)
     assert off.max() < 1e-2
-    assert seen.count(2) < len(seen)  # only the example that needs it
+    assert 2 in seen  # halves of the one way that needs it
+    assert sum(seen) < 500
 
 
 class Net(nn.Module):

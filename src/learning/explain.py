@@ -15,9 +15,9 @@ from src.datasets.description import DataDescription
 from src.tasks.task import rounded
 
 Predict = Callable[[Tensor], Tensor]
-STEPS, MOST = 32, 512  # points on the way from the baseline to x; where these do not suffice, up to so many
-TOLERANCE = 1e-3  # of an example's effects, by which their sum may be off, and is then mended
-TOLD = 0.02  # from which it is not mended, but told
+STEPS, FEW, DEPTH = 32, 8, 12  # points on the way from the baseline to x, on a part of it; how often it is halved
+TOLERANCE = 3e-4  # of an example's effects, by which their sum may be off in a stretch; it is mended in the end
+TOLD = 0.02  # of them all, from which it is not mended, but told
 
 
 class Explanation:
@@ -77,12 +77,12 @@ class Explanation:
             )
 
 
-def effects(predict: Predict, x: Tensor, baseline: Tensor, of: Tensor, steps: int = STEPS) -> tuple[Tensor, Tensor]:
+def effects(predict: Predict, x: Tensor, baseline: Tensor, of: Tensor) -> tuple[Tensor, Tensor]:
     """Integrated gradients (Sundararajan, Taly & Yan 2017): an example's add up to its prediction less the baseline's.
 
     Of a linear net each is exactly the coefficient times the difference. The gradients on the straight way from the
-    baseline are summed by the rule of Gauss and Legendre; for examples whose sum is off, as a net with kinks has them,
-    again at four times as many points. What little is left is shared out by the size of the effects.
+    baseline are summed by the rule of Gauss and Legendre; a stretch whose sum is off, since the net has a kink there,
+    is halved, and each half looked at again. What little is left is shared out by the size of the effects.
 
     Args:
         predict: x (B, *shape) -> (B, K).
@@ -96,21 +96,49 @@ def effects(predict: Predict, x: Tensor, baseline: Tensor, of: Tensor, steps: in
     Raises:
         UserError: the net has no gradient.
     """
-    total = torch.zeros(x.shape, dtype=torch.float64)
-    for place, weight in zip(*np.polynomial.legendre.leggauss(steps), strict=True):  # from -1 to 1
-        total += weight / 2 * _gradient(predict, baseline + float(place + 1) / 2 * (x - baseline), of).cpu()
-    found = (total * (x - baseline).cpu()).flatten(1)
-    with torch.no_grad():
-        ends = [predict(point.expand_as(x)).gather(1, of[:, None])[:, 0].cpu() for point in (baseline, x)]
-    moved, size = ends[1] - ends[0], found.abs().sum(dim=1)
+    step = x - baseline
+    found = torch.zeros(len(x), step[0].numel(), dtype=torch.float64)
+    ends = [_answers(predict, point.expand_as(x), of).cpu().double() for point in (baseline, x)]
+    moved, size = ends[1] - ends[0], torch.zeros(len(x))
+    stretches = [(torch.arange(len(x)), torch.zeros(len(x)), torch.ones(len(x)), STEPS)]  # example, begin, end
+    for depth in range(DEPTH):
+        halves = []
+        for row, begin, end, steps in stretches:
+            part, off = _stretch(predict, baseline, step[row], of[row], begin, end, steps)
+            if depth == 0:  # 32 bits end somewhere
+                size = part.abs().sum(dim=1).maximum(moved.abs()) + 0.01 * ends[1].abs() + 1e-30
+            again = (off > TOLERANCE * size[row]) & (depth < DEPTH - 1)
+            found.index_add_(0, row[~again], part[~again])
+            row, begin, end = row[again], begin[again], end[again]
+            middle = (begin + end) / 2
+            more = torch.cat([row, row]), torch.cat([begin, middle]), torch.cat([middle, end])
+            halves += [(*of_some, FEW) for of_some in zip(*(t.split(len(x)) for t in more), strict=True) if len(row)]
+        stretches = halves
     rest = moved - found.sum(dim=1)
-    off = rest.abs() / (size.maximum(moved.abs()) + 0.01 * ends[1].abs() + 1e-30)  # 32 bits end somewhere
-    found += torch.where(off > TOLD, 0, rest / (size + 1e-30))[:, None] * found.abs()
-    again = off > TOLERANCE
-    if again.any() and steps < MOST:
-        few = again.to(x.device)
-        found[again], off[again] = effects(predict, x[few], baseline, of[few], 4 * steps)
+    off = rest.abs() / size
+    found += torch.where(off > TOLD, 0, rest / (found.abs().sum(dim=1) + 1e-30))[:, None] * found.abs()
     return found, off
+
+
+def _stretch(
+    predict: Predict, baseline: Tensor, step: Tensor, of: Tensor, begin: Tensor, end: Tensor, steps: int
+) -> tuple[Tensor, Tensor]:
+    """Effects (B, F) of the way between shares of `step` (B,), `begin` and `end`; how far their sum is off, (B,)."""
+
+    def at(share: Tensor) -> Tensor:
+        return baseline + share.reshape(-1, *[1] * (step.dim() - 1)).to(step) * step
+
+    total = torch.zeros(step.shape, dtype=torch.float64)
+    for place, weight in zip(*np.polynomial.legendre.leggauss(steps), strict=True):  # from -1 to 1
+        total += float(weight) / 2 * _gradient(predict, at(begin + (end - begin) * float(place + 1) / 2), of).cpu()
+    found = (total * step.cpu()).flatten(1) * (end - begin)[:, None]
+    first, last = (_answers(predict, at(share), of).cpu().double() for share in (begin, end))
+    return found, (found.sum(dim=1) - (last - first)).abs()
+
+
+@torch.no_grad()
+def _answers(predict: Predict, x: Tensor, of: Tensor) -> Tensor:
+    return predict(x).gather(1, of[:, None])[:, 0]
 
 
 def _gradient(predict: Predict, x: Tensor, of: Tensor) -> Tensor:
