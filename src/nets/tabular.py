@@ -17,6 +17,7 @@ from src.console.messages import UserError
 from src.nets.activation import activation_class
 
 EDGES, EMBEDDED = 2**14, 192  # of all numbers together: of many columns each gets fewer
+TINY = 1e-5
 CONTINUOUS = ("number", "date")
 
 
@@ -122,7 +123,9 @@ class Tabular(nn.Module):
         if self.embeds:
             edges = self.scaled(quantiles(self.left.shape[1]))[:, self.numbers].T  # (N, bins + 1)
             self.left.copy_(edges[:, :-1])
-            self.slope.copy_(torch.where(edges.diff() > 0, 1 / edges.diff(), torch.zeros(())))
+            widths = edges.diff()
+            tells = widths > TINY  # less is what rounding makes of equal values
+            self.slope.copy_(torch.where(tells, 1 / widths, torch.zeros_like(widths)))
 
 
 class SharedLinear(nn.Module):
