@@ -8,6 +8,7 @@ from dataclasses import fields
 from pathlib import Path
 from typing import Any, cast
 
+from hydra.core.hydra_config import HydraConfig
 from hydra.core.override_parser.overrides_parser import OverridesParser
 from omegaconf import DictConfig, OmegaConf
 from omegaconf.errors import OmegaConfBaseException
@@ -16,6 +17,7 @@ from yaml import YAMLError
 from src.config.compose import CONF, compose, flat
 from src.config.quoting import quoted
 from src.console.messages import UserError, first_line, nearest
+from src.files.atomic import write_text
 
 REPEATS = ("seed", "data.fold")  # runs that differ in these alone are the same experiment: the mean is taken
 # By these, and what is in them, nothing changes in a run.
@@ -48,6 +50,14 @@ def written_config(folder: Path) -> DictConfig:
             raise _damaged(file, f"it holds no {key}")
     _find_files(cfg, folder)
     return cfg
+
+
+def write_config(folder: Path, cfg: DictConfig) -> None:
+    """Write .hydra/ in a run's folder: the config, Hydra's own, and the overrides."""
+    (folder / ".hydra").mkdir(parents=True, exist_ok=True)
+    hydra_cfg = HydraConfig.instance().cfg
+    for name, part in {"hydra": hydra_cfg, "overrides": HydraConfig.get().overrides.task, "config": cfg}.items():
+        write_text(folder / ".hydra" / f"{name}.yaml", OmegaConf.to_yaml(part))
 
 
 def apply_changes(cfg: DictConfig, overrides: list[str]) -> None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import lightning as L
 from lightning.pytorch.callbacks import Callback
@@ -13,10 +13,7 @@ from src.console.messages import UserError
 from src.console.screen import notice
 from src.files.checkpoints import load_checkpoint
 from src.run import Run
-from src.run.config import Length, length_of, written_config
-
-if TYPE_CHECKING:
-    from src.training.claim import Claim
+from src.run.config import Length, length_of, write_config, written_config
 
 
 def check_more(run: Run, cfg: DictConfig) -> None:
@@ -72,11 +69,11 @@ def _typed(length: Length) -> str:
 class GoesOn(Callback):
     """Writes the config with the new length into the run's folder, once all is ready to go on."""
 
-    def __init__(self, claim: Claim) -> None:
-        self.claim = claim
+    def __init__(self, run: Run, cfg: DictConfig) -> None:
+        self.run, self.cfg = run, cfg
 
     def on_train_start(self, trainer: L.Trainer, pl_module: L.LightningModule) -> None:
         if trainer.is_global_zero:
-            self.claim.write_config()
-        length = _typed(length_of(self.claim.cfg)) or "the end that something else sets"
-        notice(f"{self.claim.run} goes on after {trainer.current_epoch} epochs, to {length}.")
+            write_config(self.run.folder, self.cfg)
+        length = _typed(length_of(self.cfg)) or "the end that something else sets"
+        notice(f"{self.run} goes on after {trainer.current_epoch} epochs, to {length}.")

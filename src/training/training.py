@@ -145,7 +145,7 @@ class Training:
         if self.goes_on_beyond:
             from src.training.more import GoesOn
 
-            callbacks.append(GoesOn(self.claim))
+            callbacks.append(GoesOn(self.run, self.cfg))
         if self.cfg.trainer.check_val_every_n_epoch == "auto":
             callbacks.append(EpochEnds())
         trainer = build_trainer(self.cfg, callbacks=callbacks, default_root_dir=self.run.folder)
