@@ -5,8 +5,6 @@ from __future__ import annotations
 import json
 from typing import TYPE_CHECKING, Any
 
-from src.datasets.contract import Signs
-
 if TYPE_CHECKING:
     from lightning import LightningModule
     from torch import Tensor
@@ -26,6 +24,8 @@ def signature(module: LightningModule, data: DataDescription, reader: Any, x: Te
     Args:
         x: of some examples.
     """
+    from src.datasets.contract import Signs
+
     task, scale = getattr(module, "task", None), getattr(module, "input_scale", None)
     reads: dict[str, Any] = {"shape": list(data.input_shape), "dtype": str(x.dtype).removeprefix("torch.")}
     if scale is not None and not data.indices:

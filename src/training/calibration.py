@@ -33,6 +33,8 @@ def calibrate(trainer: L.Trainer, best: Path) -> dict[str, float]:
     with module.val_metrics.keeping() as kept:
         scored(trainer, best, tests=False)
     batches = [batch for of_device in of_all_devices(kept) for batch in of_device]
+    if not batches:  # trainer.limit_val_batches=0
+        return {}
     outputs, y = (torch.cat(parts) for parts in zip(*batches, strict=True))
     task, temperatures = module.task.cpu(), [1.0, fitted_temperature(module.task, outputs, module.task.target(y))]
     errors = list[float]()
