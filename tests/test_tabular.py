@@ -199,7 +199,7 @@ def test_a_run_is_calibrated_once_it_is_trained_and_nothing_else_changes(train, 
     plain, ours = train(*overrides, "calibrate=false", "name=plain"), train(*overrides, "name=ours")
     assert {name: ours[name] for name in plain if "/" in name} == {name: plain[name] for name in plain if "/" in name}
     assert "temperature" not in plain
-    assert ours["val/ece"] != ours["val/ece_uncalibrated"]
+    assert ours["ece"] != ours["ece_uncalibrated"]
     modules = {name: Run(f"outputs/{name}").load() for name in ("plain", "ours")}
     x = torch.randn(4, 30) * 100
     logits = {name: torch.logit(module(x)[:, 1].double()) for name, module in modules.items()}

@@ -50,4 +50,4 @@ def calibrate(trainer: L.Trainer, best: Path) -> dict[str, float]:
     if abs(before - after) >= TOLD:
         told = f"a calibration error of {before:.3f} becomes {after:.3f}"
         notice(f"Probabilities are calibrated on val, with temperature {temperatures[1]:.2f}: {told}.")
-    return {"temperature": temperatures[1], "val/ece_uncalibrated": before, "val/ece": after}
+    return {"temperature": temperatures[1], "ece_uncalibrated": before, "ece": after}
