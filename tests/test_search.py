@@ -198,10 +198,11 @@ NUMBERS = (RATE, "optimizer.weight_decay=range(0,0.5,0.1)")
 )
 @pytest.mark.slow
 def test_each_sampler_goes_on_as_if_it_had_not_stopped(sampler, arguments, call, capsys):
-    arguments = (*SEARCH, f"search.sampler={sampler}", "search.n_trials=3", *arguments)
+    several = 4 if sampler in ("grid", "nsgaii") else 3  # the third is chosen by what came out; nsgaii's may be a copy
+    arguments = (*SEARCH, f"search.sampler={sampler}", f"search.n_trials={several}", *arguments)
     assert call("train", *arguments, "name=whole") == 0
     capsys.readouterr()
-    for total in (2, 4 if sampler == "grid" else 3):
+    for total in (several - 1, several):
         assert call("train", *arguments, "name=hunt", f"search.n_trials={total}") == 0
     assert plain() == plain(Path("outputs/whole"))
     assert len({str(t.params) for t in trials()}) > 2
