@@ -23,7 +23,7 @@ from src.learning.check import check_loss, check_metrics, check_net, predicting,
 from src.learning.devices import of_all_devices
 from src.learning.loss import build_loss, is_balanced, loss_of_members
 from src.learning.metrics import EpochMetrics, Mode, build_metrics, check_measured, known_mode
-from src.learning.optimization import build_optimizer, build_schedule, freeze, is_plateau
+from src.learning.optimization import as_long_as_the_run, build_optimizer, build_schedule, freeze, is_plateau
 from src.learning.some_examples import SomeExamples
 from src.learning.timing import ends
 from src.learning.weights import load_weights
@@ -341,6 +341,10 @@ class SupervisedModule(L.LightningModule):
         if self.epoch_begun:
             self.is_validated = self.epoch_begun["is_validated"]
             self.train_metrics.go_on_from(self.epoch_begun["counted"][self.trainer.global_rank], self.device)
+            for config in self.trainer.lr_scheduler_configs:
+                config.scheduler = as_long_as_the_run(
+                    config.scheduler, self.hparams.scheduler, self.trainer, self.mode_of
+                )
 
     def on_load_checkpoint(self, checkpoint: Mapping[str, Any]) -> None:
         self.epoch_begun = checkpoint["epoch_begun"]

@@ -28,7 +28,7 @@ if TYPE_CHECKING:
 
 VALUES = 2**22  # of a batch: nets for large images need memory for each of them many times over
 LIMITS = ("max_line", "max_pixels")  # of files: what they hold is the same
-MOST = 8192  # examples of a batch
+MOST = 8192  # examples of a batch; a sixteenth where gradients are needed, for which a net keeps all in between
 
 
 def predict(run: Run, path: str, output: str, overrides: list[str] | None = None, explain: str | None = None) -> int:
@@ -69,7 +69,7 @@ def predict(run: Run, path: str, output: str, overrides: list[str] | None = None
         fabric.to_device(module)
         reader = run.reader({name: cfg.data[name] for name in LIMITS if name in cfg.data})
         asked = cfg.data.batch_size != run.config().data.batch_size
-        batch_size = cfg.data.batch_size if asked else _batch_size(run.description)
+        batch_size = cfg.data.batch_size if asked else _batch_size(run.description, MOST // 16 if explain else MOST)
         if not isinstance(batch_size, int) or batch_size < 1:
             raise UserError(f"data.batch_size={batch_size}: a whole number from 1 is needed.")
         explanation = Explanation(module, run.description, reader, explain) if explain else None
@@ -112,8 +112,8 @@ def _check_heeded(overrides: list[str]) -> None:
             )
 
 
-def _batch_size(data: DataDescription) -> int:
-    return max(1, min(MOST, VALUES // math.prod(size or 1 for size in data.input_shape)))
+def _batch_size(data: DataDescription, most: int) -> int:
+    return max(1, min(most, VALUES // math.prod(size or 1 for size in data.input_shape)))
 
 
 def _typed(rows: pd.DataFrame, numbers: list[str]) -> pd.DataFrame:

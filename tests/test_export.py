@@ -361,7 +361,7 @@ WRONG = {
     "outputs/r data.pth=1": "'data.pth' is not a key of the config. Did you mean 'data.path'?",
     "outputs/r data.path=moved.csv": "data.path=moved.csv is not a file.",
     "outputs/r data.batch_size=0": "data.batch_size=0: a batch needs at least 1 example.",
-    "outputs/r data.batch_size=many": "data.batch_size='many': a whole number is needed.",
+    "outputs/r data.batch_size=many": "data.batch_size='many': a whole number or auto is needed.",
     "outputs/r data=digits": "digits.csv.gz has no column alcohol, which the run needs.",
     "outputs/none": "outputs/none is not the folder of a run, it does not exist.",
     "outputs": "outputs is not the folder of a run.",

@@ -31,8 +31,8 @@ from src.run import Run
 
 PROJECT = Path(__file__).resolve().parent.parent
 ONE = "trainer.max_epochs=1"
-NO_NET: Any = None
 pytestmark = pytest.mark.usefixtures("real_pictures")
+NO_NET: Any = None
 
 
 @pytest.mark.parametrize(

@@ -127,7 +127,7 @@ def test_the_net_for_tables_reads_arrays_and_is_exported(train, call):
     [
         ("net.members=0", "net.members=0: at least 1 is needed."),
         ("net.hidden=[]", "net.hidden=[]: at least one layer is needed, of at least 1 unit."),
-        ("net.bins=-1", "net.bins=-1 and net.embedding=12: at least 0; with 0 numbers are not embedded."),
+        ("net.bins=-1", "net.bins=-1 and net.embedding=4: at least 0; with 0 numbers are not embedded."),
     ],
 )
 def test_a_wrong_choice_is_a_line(call, capsys, choice, said):

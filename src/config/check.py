@@ -99,7 +99,7 @@ def _fits(value: Any, hint: Any) -> bool:
             return Ellipsis in inner or (len(inner) == len(value) and all(map(_fits, value, inner)))
         return origin is not dict and all(_fits(v, inner[0]) for v in value if origin is list and inner)
     # A number or a text where an object is wanted; a dict may be a spec of that object.
-    return not (inspect.isclass(hint) or origin is list) or OmegaConf.is_dict(value) or isinstance(value, dict)
+    return not (inspect.isclass(hint) or origin in (list, tuple)) or OmegaConf.is_dict(value) or isinstance(value, dict)
 
 
 def _words(hint: Any) -> str:
@@ -113,6 +113,8 @@ def _words(hint: Any) -> str:
     if origin in (Union, types.UnionType):
         said = " or ".join(_words(i) for i in inner if i in names or get_origin(i))
         return " or ".join(dict.fromkeys(said.split(" or ")))
+    if origin is tuple and inner and Ellipsis not in inner:
+        return f"a list of {len(inner)} {_words(inner[0]).removeprefix('a ')}s"
     if origin in (list, tuple):
         return f"a list of {_words(inner[0]).removeprefix('a ')}s" if inner and inner[0] in names else "a list"
     return "another value" if origin is not dict else "a dict"

@@ -20,6 +20,8 @@ from src.console.messages import UserError, first_line, nearest
 REPEATS = ("seed", "data.fold")  # runs that differ in these alone are the same experiment: the mean is taken
 # By these, and what is in them, nothing changes in a run.
 OF_THE_SWEEP = ("name", "trusted", "retry_failed", "max_failures", "search", "launcher", "hydra")
+Length = dict[str, int | None]  # of a run, by the keys of trainer in LENGTH
+LENGTH = ("max_epochs", "max_steps")
 # What this file and the verbs ask for without more ado.
 PARTS = ("data", "module", "task", "trainer")
 NEEDED = ("seed", "data.batch_size", "data.num_workers", "trainer.accelerator", "trainer.devices")
@@ -65,6 +67,11 @@ def apply_changes(cfg: DictConfig, overrides: list[str]) -> None:
             OmegaConf.update(cfg, key, _group(cfg, key, str(override.input_line)), merge=False)
         else:
             OmegaConf.update(cfg, key, override.value())
+
+
+def length_of(cfg: DictConfig) -> Length:
+    """The epochs and steps that a run with this config is to have."""
+    return {name: cfg.trainer[name] for name in LENGTH}
 
 
 def is_of_the_sweep(key: str) -> bool:

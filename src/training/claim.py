@@ -14,7 +14,7 @@ from src.console.messages import UserError
 from src.files.atomic import write_text
 from src.files.lock import lock
 from src.run import Run
-from src.run.config import is_of_the_sweep, written_config
+from src.run.config import LENGTH, is_of_the_sweep, length_of, written_config
 
 
 class Claim:
@@ -49,8 +49,12 @@ class Claim:
         if run.is_finished or run.has_begun:  # in this order: damaged results are told before it is claimed
             self._compare()
         else:
-            write_config(run.folder, self.cfg)
+            self.write_config()
         self.is_held = True
+
+    def write_config(self) -> None:
+        """Write the config into the folder."""
+        write_config(self.run.folder, self.cfg)
 
     def give_back(self) -> bool:
         """Remove a new folder in which nothing was learnt yet; whether it was."""
@@ -72,11 +76,19 @@ class Claim:
             self.lock.close()
 
     def _compare(self) -> None:
-        """Raise UserError if the folder's run has another config, by which it would come to something else."""
+        """Raise UserError if the folder's run has another config, by which it would come to something else.
+
+        A larger length alone is no other: a run that has come to its end goes on to that.
+        """
         old, new = flat(written_config(self.run.folder)), flat(self.cfg)
         keys = [key for key in {**old, **new} if not is_of_the_sweep(key) and key != "steps_per_execution"]
         differing = [key for key in keys if old.get(key, "") != new.get(key, "")]
-        if differing:
+        if differing and set(differing) <= {f"trainer.{name}" for name in LENGTH}:
+            from src.training.more import check_more
+
+            if not self.run.has_come_to(length_of(self.cfg)):
+                check_more(self.run, self.cfg)
+        elif differing:
             was = ", ".join(f"{key}={old.get(key)} (now {new.get(key)})" for key in differing[:5])
             raise UserError(f"{self.run} holds a run with {was}. Choose another name=, or repeat that run's command.")
 

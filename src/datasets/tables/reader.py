@@ -75,7 +75,7 @@ class TableReader:
         """
         table = open_table(path, self.text, query=self.query)
         self._check_columns(table)
-        above, self.unknown = 0, dict[str, Counter[str]]()
+        above, before, self.unknown = 0, 0.0, dict[str, Counter[str]]()
         size = max(batch_size, ROWS)
         # Read twice in step, as texts and as numbers: that is twice as fast as to turn the texts into numbers here.
         both = zip(table.rows(size, as_written=True), table.rows(size, self.texts), strict=True)
@@ -84,8 +84,9 @@ class TableReader:
             x = self.encode(values)
             chunk = self._with_our_numbers(chunk, values)
             for start in range(0, len(chunk), batch_size):
-                yield chunk.iloc[start : start + batch_size], x[start : start + batch_size], share
-            above += len(chunk)
+                end = min(start + batch_size, len(chunk))
+                yield chunk.iloc[start:end], x[start:end], before + (share - before) * end / len(chunk)
+            above, before = above + len(chunk), share
         for name, texts in self.unknown.items():
             few = listed([repr(text) for text in texts], 5)
             notice(
