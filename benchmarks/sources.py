@@ -21,7 +21,9 @@ def tables() -> dict[str, Callable[[], pd.DataFrame]]:
         "friedman1": lambda: _frame(*datasets.make_friedman1(4000, noise=1.0, random_state=0)),
         "friedman2": lambda: _frame(*datasets.make_friedman2(4000, noise=20.0, random_state=0)),
         "hundred_rows": lambda: _frame(*datasets.make_friedman1(100, n_features=6, noise=0.5, random_state=1)),
-        "linear_wide": lambda: _frame(*datasets.make_regression(1000, 100, n_informative=15, noise=30, random_state=0)),
+        "linear_wide": lambda: _frame(
+            *datasets.make_regression(1000, 100, n_informative=15, noise=30, random_state=0)[:2]
+        ),
         "hypersphere": lambda: _frame(*datasets.make_hastie_10_2(8000, random_state=0), "in"),
         "ten_classes": lambda: _frame(
             *datasets.make_classification(

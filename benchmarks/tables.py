@@ -16,6 +16,7 @@ from collections.abc import Callable
 from contextlib import redirect_stderr, redirect_stdout
 from io import StringIO
 from pathlib import Path
+from statistics import fmean
 from typing import Any
 
 import numpy as np
@@ -65,7 +66,7 @@ def measured(table: pd.DataFrame) -> dict[str, Scores]:
         split = np.random.default_rng(seed).permutation(np.repeat(["train", "val", "test"], _sizes(len(table))))
         for name, method in METHODS.items():
             by_method.setdefault(name, []).append(method(table, split, seed))
-    return {name: {key: np.mean([run[key] for run in runs]) for key in runs[0]} for name, runs in by_method.items()}
+    return {name: {key: fmean(run[key] for run in runs) for key in runs[0]} for name, runs in by_method.items()}
 
 
 def _sizes(rows: int) -> list[int]:
@@ -129,9 +130,9 @@ def kindling(*overrides: str) -> Callable[[pd.DataFrame, np.ndarray, int], Score
 
 def trees(table: pd.DataFrame, split: np.ndarray, seed: int) -> Scores:
     features = table.drop(columns="y")
-    texts = {name: features[name].astype("category") for name in features if not is_numeric_dtype(features[name])}
+    texts = [name for name in features if not is_numeric_dtype(features[name])]
     kind = HistGradientBoostingRegressor if is_numeric_dtype(table["y"]) else HistGradientBoostingClassifier
-    return _fitted(kind(random_state=seed), features.assign(**texts), table["y"], split)
+    return _fitted(kind(random_state=seed), features.astype(dict.fromkeys(texts, "category")), table["y"], split)
 
 
 def sklearn_mlp(table: pd.DataFrame, split: np.ndarray, seed: int) -> Scores:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import subprocess
 import sys
 from collections.abc import Callable
@@ -32,33 +33,8 @@ FILES = {
     "state_dict": "parameters.pt",
 }
 DATA = {"classes": "wine", "binary": "breast_cancer", "regression": "diabetes"}
-READER = """\
-import json
-
-import numpy as np
-import onnxruntime
-import pandas as pd
-
-net = onnxruntime.InferenceSession("outputs/house/export/model.onnx")
-signature = json.loads(net.get_modelmeta().custom_metadata_map["kindling"])
-missing = {c["name"]: signature["missing_values"][c["kind"]] for c in signature["columns"]}
-rows, x = pd.read_csv("new.csv", dtype=str, keep_default_na=False, na_values=missing), []
-for c in signature["columns"]:
-    values = rows[c["name"]]
-    assert c["fill"] is not None or values.notna().all(), f"{c['name']} is missing"
-    if c["kind"] == "number":
-        values = pd.to_numeric(values.str.replace(c["remove"], "", regex=True).str.replace(c["decimal"], "."))
-    if c["kind"] == "boolean":
-        values = values.str.lower().map({"true": 1, "false": 0})
-    if c["kind"] == "date":
-        dates = pd.to_datetime(values, format=c["date_format"], utc=True)
-        values = (dates - pd.Timestamp(c["epoch"])) / pd.Timedelta(days=1)
-    values = values.where(values.notna(), c["fill"]).to_numpy()[:, None]
-    x += [values == np.array(c["categories"])] if c["kind"] == "category" else [values]
-    x += [wave(2 * np.pi * values / period) for period in c.get("periods", []) for wave in (np.sin, np.cos)]
-[predictions] = net.run(None, {"x": np.hstack(x).astype("float32")})
-print(pd.DataFrame(predictions, columns=signature["predictions"]["names"]))
-"""
+README = (Path(__file__).parent.parent / "README.md").read_text("utf-8")
+READER = next(code for code in re.findall(r"```python\n(.*?)```", README, re.DOTALL) if "custom_metadata_map" in code)
 OWN_NET = ("net=linear", "~net.hidden", "~net.activation", "~net.dropout")
 SHORT = ("net.hidden=[8]", "trainer.max_epochs=1")
 

@@ -414,8 +414,7 @@ def test_all_bad_columns_are_told_at_once(call, capsys):
         "To leave these columns out: data.drop=[who,size,day,built].",
     ):
         assert sentence in text
-    assert "outputs/data.png shows what they tell about y." in said
-    assert [path.name for path in Path("outputs").iterdir()] == ["data.png"]
+    assert not Path("outputs").exists() or not [*Path("outputs").iterdir()]
 
 
 def test_the_advice_for_names_works_as_it_is_printed(python, capfd):

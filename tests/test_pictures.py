@@ -31,8 +31,8 @@ from src.run import Run
 
 PROJECT = Path(__file__).resolve().parent.parent
 ONE = "trainer.max_epochs=1"
-pytestmark = pytest.mark.usefixtures("real_pictures")
 NO_NET: Any = None
+pytestmark = pytest.mark.usefixtures("real_pictures")
 
 
 @pytest.mark.parametrize(
@@ -40,11 +40,11 @@ NO_NET: Any = None
     [
         (["data=digits"], {"confusion", "mistakes"}),
         (["data=digits", "data.shape=[8,8]"], {"confusion", "mistakes"}),
-        (["data=breast_cancer"], {"confusion"}),
-        (["data=diabetes"], {"predictions"}),
+        (["data=breast_cancer"], {"confusion", "importance"}),
+        (["data=diabetes"], {"predictions", "importance"}),
         (["data=line"], {"fit"}),
         (["data=line", "data.fractions=[0.8,0.2,0]"], {"fit"}),
-        (["data=wine", "data.fractions=[0.8,0.2,0]"], {"confusion"}),
+        (["data=wine", "data.fractions=[0.8,0.2,0]"], {"confusion", "importance"}),
     ],
     ids=lambda words: " ".join(sorted(words)),
 )

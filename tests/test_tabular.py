@@ -247,6 +247,7 @@ def test_of_very_many_columns_those_are_measured_that_the_loss_is_sensitive_to()
     assert max(found, key=lambda name: found[name][0]) == "c7"
 
 
+@pytest.mark.usefixtures("real_pictures")
 def test_a_run_on_a_table_draws_them_but_the_jobs_of_a_sweep_do_not(train, call, steps, monkeypatch):
     from src.plots.importance import Importance
 
@@ -263,3 +264,23 @@ def test_a_run_on_a_table_draws_them_but_the_jobs_of_a_sweep_do_not(train, call,
     train("data=digits", "trainer.max_epochs=1", "net.hidden=[4]", "trainer=cpu")  # pixels are no columns
     train(*steps, "trainer.max_epochs=1", "importance=false")
     assert len(drawn) == 1
+
+
+# --- how good it is -------------------------------------------------------------------------------------------------
+
+
+def test_the_benchmark_of_tables_scores_every_method_on_the_same_rows(monkeypatch):
+    from benchmarks import tables
+
+    methods = {name: tables.METHODS[name] for name in ("skmlp", "trees")}
+    short = ("trainer.max_epochs=1", "net.hidden=[8]")
+    methods |= {"mlp": tables.kindling(*tables.MLP, *short), "tabular": tables.kindling("net=tabular", *short)}
+    monkeypatch.setattr(tables, "METHODS", methods)
+    monkeypatch.setattr(tables, "SPLITS", {100: 1})
+    x = np.random.default_rng(0).normal(size=(60, 2))
+    table = pd.DataFrame(x, columns=["a", "b"]).assign(
+        town=["Oslo", "Bergen"] * 30, y=np.where(x[:, 0] > 0, "k1", "k0")
+    )
+    for scores in (tables.measured(table), tables.measured(table.assign(y=x[:, 0] * 3))):
+        assert all(-1 <= of[kind] <= 1 for of in scores.values() for kind in tables.kinds(scores["trees"]))
+        assert tables.line(scores).count("|") == 7

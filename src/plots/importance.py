@@ -10,7 +10,7 @@ from src.console.screen import is_taken
 from src.datamodule import DataModule
 from src.learning.importance import MOST, permutation_importances
 from src.module import SupervisedModule
-from src.plots.names import short
+from src.plots.names import short, short_names
 from src.plots.picture import Picture
 from src.plots.sheet import few_ticks, laid_out, sheet, styled
 
@@ -47,17 +47,15 @@ class Importance(Picture):
         found = permutation_importances(loss, x, truth, columns)
         names = sorted(found, key=lambda name: found[name][0])
         rises, widths = zip(*(found[name] for name in names), strict=True)
-        figure, [axes] = sheet(5, 0.24 * len(names) + 0.1)
+        figure, [axes] = sheet(5, max(1.5, 0.26 * len(names)))
         axes.barh(range(len(names)), rises, xerr=widths, color="tab:blue", ecolor="black", capsize=2)
-        axes.set_yticks(range(len(names)), [short(name) for name in names])
+        axes.set_yticks(range(len(names)), short_names(names, 40))
         axes.axvline(0, color="grey", linewidth=0.8)
+        few = len(names) < len(columns)
+        said = f"the {len(names)} of {len(columns)} columns that matter most" if few else "which columns matter"
+        figure.suptitle(f"{short(data.description.target)}: {said}, {len(x):,} {split} examples")
         axes.margins(y=0.5 / len(names))
         axes.set_xlabel("by how much the loss rises when a column is shuffled")
+        axes.grid(False, axis="y")
         few_ticks(axes.xaxis)
-        few = (
-            f"the {len(names)} of {len(columns)} columns that matter"
-            if len(names) < len(columns)
-            else "which columns matter"
-        )
-        figure.suptitle(f"{short(data.description.target)}: {few}, {len(x):,} {split} examples")
         return laid_out(figure)
