@@ -99,7 +99,7 @@ def write(results: dict[str, Any], out: Path) -> None:
     """The results, and their picture beside them."""
     from src.files.atomic import written_whole
     from src.files.results import write_results
-    from src.plots.picture import DPI
+    from src.plots.sheet import DPI
     from src.plots.speed import draw_speed
 
     with written_whole(out.with_suffix(".png")) as partial:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import math
 from collections.abc import Callable, Mapping
-from typing import Any, cast
+from typing import Any, Literal, cast
 
 import lightning as L
 import torch
@@ -54,7 +54,7 @@ class DataModule(L.LightningDataModule):
         stratify: bool,
         folds: int | None,
         fold: int | None,
-        batch_size: int,
+        batch_size: int | Literal["auto"],
         shuffle: bool,
         drop_last: bool,
         num_workers: int | None,
@@ -98,6 +98,7 @@ class DataModule(L.LightningDataModule):
             if self.trained_on is None and isinstance(self.dataset, LearnsFromTraining):
                 self.dataset.fit(indices["train"])
             self.splits = {split: SplitSubset(self.dataset, indices[split]) for split in SPLITS}
+            self.loading = self.loading.sized_for(len(indices["train"]) or len(indices["test"]))
             self.split_digest = _digest(self.splits)
             self.description = describe(self.dataset, self.offer, self.target_kind)
         if self.trained_on is not None:

@@ -15,6 +15,7 @@ from omegaconf import OmegaConf
 from src.cli.command import command
 from src.console import startup
 from src.console.messages import UserError
+from src.console.numbers import shown
 from src.console.screen import notice
 from src.run import Run, asked_for, require
 
@@ -113,8 +114,8 @@ def main() -> None:
         estimates = evaluate(run, arguments.split, changes, arguments.resamples)
         width = max(16, *(len(name) + 2 for name in estimates))
         for name, (value, interval) in estimates.items():
-            between = f"   95 % between {interval[0]:.4f} and {interval[1]:.4f}" if interval else ""
-            print(f"{name:<{width}}{value:.4f}{between}")
+            between = f"   95 % between {shown(interval[0])} and {shown(interval[1])}" if interval else ""
+            print(f"{name:<{width}}{shown(value)}{between}")
 
 
 if __name__ == "__main__":

@@ -4,6 +4,9 @@ python -m src.export outputs/my_run                       # pt2: the whole net, 
 python -m src.export outputs/my_run format=onnx           # the same for other programs and languages
 python -m src.export outputs/my_run format=safetensors    # its parameters, to be loaded into the same net
 python -m src.export outputs/my_run format=state_dict -o my_net.pt
+
+A whole net has its signature with it, and in a file beside it, model.onnx.json: what it reads, such as the columns of a
+table and how x is made of them, and what it answers.
 """
 
 from __future__ import annotations
@@ -17,8 +20,9 @@ from typing import TYPE_CHECKING
 from src.cli.command import command
 from src.console import startup
 from src.console.messages import UserError, nearest
-from src.files.atomic import written_whole
+from src.files.atomic import write_text, written_whole
 from src.formats.nets import FORMATS, find_format
+from src.formats.signature import signature
 from src.run import Run, asked_for, require
 
 if TYPE_CHECKING:
@@ -47,12 +51,15 @@ def export(run: Run, name: str = "pt2", output: str | None = None, changes: list
     path = Path(output) if output else Path(str(run)) / "export" / form.file
     _check_place(path, path.parent if output else run.folder, form.file)
     x = _examples(run, cfg)
+    signed = signature(module, run.description, run.reader({}), x)
     path.parent.mkdir(exist_ok=True)
     startup.end()
     try:
         with written_whole(path) as partial:
-            form.write(module, x, run.description.input_shape, partial)
+            form.write(module, x, run.description.input_shape, signed, partial)
             difference = _difference(module, form.read(module, partial), x)
+            if form.is_signed:
+                write_text(path.with_name(f"{path.name}.json"), signed)
     finally:
         if not any(path.parent.iterdir()):  # export/, without a file
             path.parent.rmdir()

@@ -12,7 +12,7 @@ from lightning.pytorch.trainer.states import TrainerFn
 from torch import Tensor, nn
 from torch.utils.flop_counter import FlopCounterMode
 
-from src.config.build import build, named
+from src.config.build import build, named, parameters_of
 from src.config.trust import trusted
 from src.console.messages import UserError
 from src.datamodule import DataModule, datamodule_of, description_in
@@ -21,9 +21,10 @@ from src.datasets.prepared import Prepared
 from src.files.checkpoints import built, load_checkpoint, restored
 from src.learning.check import check_loss, check_metrics, check_net, predicting, tell_probabilities
 from src.learning.devices import of_all_devices
-from src.learning.loss import build_loss, is_balanced
+from src.learning.loss import build_loss, is_balanced, loss_of_members
 from src.learning.metrics import EpochMetrics, Mode, build_metrics, check_measured, known_mode
-from src.learning.optimization import build_optimizer, build_schedule, freeze, is_plateau
+from src.learning.optimization import as_long_as_the_run, build_optimizer, build_schedule, freeze, is_plateau
+from src.learning.some_examples import SomeExamples
 from src.learning.timing import ends
 from src.learning.weights import load_weights
 from src.nets.standardize import Standardize
@@ -129,7 +130,7 @@ class SupervisedModule(L.LightningModule):
         auxiliary: list[Tensor] = []
         if isinstance(outputs, tuple):  # in training a net may have more classifiers than the one that will predict
             outputs, *auxiliary = outputs
-        loss = self.loss(outputs, target)
+        loss, outputs = loss_of_members(self.loss, outputs, target, self.task.output_shape)
         outputs = outputs.detach() if isinstance(self.hparams.compile, bool) else outputs.detach().clone()  # of a graph
         self._finite(metrics.update, loss.detach(), outputs, y)
         for more in auxiliary:
@@ -230,7 +231,9 @@ class SupervisedModule(L.LightningModule):
         if not isinstance(self.task, Task):
             raise UserError(f"task: {h.task['_target_']} is no {Task.__module__}.Task.")
         with named("net", {"input_shape": "data.shape"}):
-            self.net = build(h.net, "net", input_shape=data.input_shape, output_size=self.task.output_size)
+            takes, _ = parameters_of("net", h.net["_target_"])
+            of_table = {"columns": data.columns} if "columns" in takes else {}
+            self.net = build(h.net, "net", input_shape=data.input_shape, output_size=self.task.output_size, **of_table)
         if not isinstance(self.net, nn.Module):
             raise UserError(f"net: {h.net['_target_']} is no torch.nn.Module.")
         freeze(self.net, h.freeze)
@@ -278,15 +281,16 @@ class SupervisedModule(L.LightningModule):
             return self.net(self.inputs(x))
 
     def _learn_from_training(self, data: DataModule) -> None:
-        """Standardization and the weights of classes, from the training split."""
+        """From the training split: standardization, what the net asks about its inputs, the weights of classes."""
         assert self.data is not None
         scale_x = None if self.data.indices or not self.hparams.standardize else self.input_scale
         scale_y = self.task.target_scale if self.hparams.standardize else None
         balanced = is_balanced(self.hparams.loss)
-        truths: list[Tensor] = []
+        learn_inputs = getattr(self.net, "learn_inputs", None)
+        some, truths = SomeExamples(len(data.splits["train"])), list[Tensor]()
         for scale in filter(None, (scale_x, scale_y)):
             scale.forget()
-        for x, y in data.training_batches() if scale_x or scale_y or balanced else ():
+        for x, y in data.training_batches() if scale_x or scale_y or balanced or learn_inputs else ():
             truth = self.task.truth(y)
             if scale_x:
                 scale_x.learn(x)
@@ -294,6 +298,10 @@ class SupervisedModule(L.LightningModule):
                 scale_y.learn(truth)
             if balanced:
                 truths.append(truth)
+            if learn_inputs:
+                some.add(x)
+        if learn_inputs:
+            learn_inputs(self.inputs(some.all()))
         if balanced:
             cast(Any, self.loss).weight.copy_(self.task.balanced_weight(truths))
 
@@ -333,12 +341,18 @@ class SupervisedModule(L.LightningModule):
         if self.epoch_begun:
             self.is_validated = self.epoch_begun["is_validated"]
             self.train_metrics.go_on_from(self.epoch_begun["counted"][self.trainer.global_rank], self.device)
+            for config in self.trainer.lr_scheduler_configs:
+                config.scheduler = as_long_as_the_run(
+                    config.scheduler, self.hparams.scheduler, self.trainer, self.mode_of
+                )
 
     def on_load_checkpoint(self, checkpoint: Mapping[str, Any]) -> None:
         self.epoch_begun = checkpoint["epoch_begun"]
         if self.data is None:
             self.build_for(description_in(checkpoint))
         mine, theirs = self.state_dict(), checkpoint["state_dict"]
+        if "task.temperature" in mine:
+            theirs.setdefault("task.temperature", torch.ones(()))  # older checkpoints do not know it
         differing = sorted(
             key
             for key in {*mine, *theirs}

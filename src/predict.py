@@ -3,19 +3,22 @@
 python -m src.predict outputs/my_run new.csv -o predictions.csv      # the rows of new.csv, each with its prediction
 python -m src.predict outputs/my_run photos/ -o predictions.jsonl    # a folder of images, or one
 python -m src.predict outputs/my_run x.npy -o predictions.parquet    # an array of examples
+python -m src.predict outputs/my_run new.csv -o why.csv explain=true # and how much each column has moved it
 """
 
 from __future__ import annotations
 
 import argparse
 import math
+from collections.abc import Iterator
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from src.cli.command import command
 from src.console import startup
-from src.console.messages import UserError
+from src.console.messages import UserError, in_words
 from src.console.screen import progress
+from src.files.atomic import naming
 from src.run import Run, asked_for, require
 
 if TYPE_CHECKING:
@@ -25,18 +28,20 @@ if TYPE_CHECKING:
 
 VALUES = 2**22  # of a batch: nets for large images need memory for each of them many times over
 LIMITS = ("max_line", "max_pixels")  # of files: what they hold is the same
-MOST = 8192  # examples of a batch
+MOST = 8192  # examples of a batch; a sixteenth where gradients are needed, for which a net keeps all in between
 
 
-def predict(run: Run, path: str, output: str, overrides: list[str] | None = None) -> int:
+def predict(run: Run, path: str, output: str, overrides: list[str] | None = None, explain: str | None = None) -> int:
     """Write the inputs in `path` with the best weights' predictions to `output`; returns how many there are.
 
     After the input's own columns: `predicted_<target>`, and for classes `probability_<class>`s; of a task whose
-    predictions are files, a folder of these.
+    predictions are files, a folder of these. With `explain` also `baseline_prediction`, that for the training data's
+    mean, and `effect_<column>`s of a table, which lead from there to the prediction.
 
     Args:
         output: its ending says how: .csv, .jsonl or .parquet.
         overrides: `KEY=VALUE`s of data (batch_size, num_workers) and trainer.
+        explain: true, or the class or value of which the effects are; None: they cost nothing.
 
     Raises:
         UserError: no finished run, inputs that are not like those that it was trained on, a file that cannot be
@@ -51,6 +56,7 @@ def predict(run: Run, path: str, output: str, overrides: list[str] | None = None
     from src.config.preflight import check_devices
     from src.console.quiet import quiet
     from src.formats.predictions import predictions_written_whole
+    from src.learning.explain import Explanation
 
     quiet()
     check_devices(cfg.trainer.accelerator, 1)
@@ -63,22 +69,36 @@ def predict(run: Run, path: str, output: str, overrides: list[str] | None = None
         fabric.to_device(module)
         reader = run.reader({name: cfg.data[name] for name in LIMITS if name in cfg.data})
         asked = cfg.data.batch_size != run.config().data.batch_size
-        batch_size = cfg.data.batch_size if asked else _batch_size(run.description)
+        batch_size = cfg.data.batch_size if asked else _batch_size(run.description, MOST // 16 if explain else MOST)
         if not isinstance(batch_size, int) or batch_size < 1:
             raise UserError(f"data.batch_size={batch_size}: a whole number from 1 is needed.")
+        explanation = Explanation(module, run.description, reader, explain) if explain else None
         count = 0
         startup.end()
         keys = {name: f"data.{name}" for name in LIMITS}
         with torch.inference_mode(), progress("predicting", total=1) as done, named("", keys):
-            for rows, x, share in reader.read(path, batch_size, cfg.data.num_workers):
+            for rows, x, share in _read(reader, path, batch_size, cfg.data.num_workers):
                 if not output.endswith(".csv"):  # there a number need not be a text
                     rows = _typed(rows, getattr(reader, "numbers", []))
-                write(rows, x, module(fabric.to_device(x)).cpu())
+                on_device = fabric.to_device(x)
+                predictions = module(on_device).cpu()
+                write(rows, x, predictions, explanation(on_device, predictions) if explanation else {})
                 count += len(rows)
                 done(share)
+        if explanation:
+            explanation.tell()
         if not count:
             raise UserError(f"{path} holds nothing to predict from.")
     return count
+
+
+def _read(reader: Any, path: str, *args: Any) -> Iterator[Any]:
+    """What `reader.read` gives. Raises UserError of the input, where it cannot be read: the output is not at fault."""
+    try:
+        with naming(Path(path)):
+            yield from reader.read(path, *args)
+    except OSError as error:
+        raise UserError(in_words(error)) from error
 
 
 def _check_heeded(overrides: list[str]) -> None:
@@ -92,8 +112,8 @@ def _check_heeded(overrides: list[str]) -> None:
             )
 
 
-def _batch_size(data: DataDescription) -> int:
-    return max(1, min(MOST, VALUES // math.prod(size or 1 for size in data.input_shape)))
+def _batch_size(data: DataDescription, most: int) -> int:
+    return max(1, min(most, VALUES // math.prod(size or 1 for size in data.input_shape)))
 
 
 def _typed(rows: pd.DataFrame, numbers: list[str]) -> pd.DataFrame:
@@ -108,7 +128,10 @@ def main() -> None:
     parser.add_argument("run", help="the run's folder, such as outputs/my_run")
     parser.add_argument("input", help="a table, a folder of images, or arrays: like those that it was trained on")
     parser.add_argument(
-        "changes", nargs="*", metavar="KEY=VALUE", help="data.batch_size, data.num_workers, trainer; trust=true"
+        "changes",
+        nargs="*",
+        metavar="KEY=VALUE",
+        help="data.batch_size, data.num_workers, trainer; explain=true; trust=true",
     )
     parser.add_argument(
         "-o",
@@ -120,7 +143,10 @@ def main() -> None:
     arguments = parser.parse_intermixed_args()
     with command():
         run, changes = asked_for(arguments.run, arguments.changes)
-        count = predict(run, arguments.input, arguments.output, changes)
+        said = [change.removeprefix("explain=") for change in changes if change.startswith("explain=")]
+        changes = [change for change in changes if not change.startswith("explain=")]
+        explain = said[-1] if said and said[-1] != "false" else None
+        count = predict(run, arguments.input, arguments.output, changes, explain)
         print(f"{arguments.output}  {count} predictions")
 
 

@@ -16,13 +16,18 @@ from typing import Any
 from omegaconf import OmegaConf
 
 from src.cli.command import command
+from src.config.check import is_whole
 from src.console.messages import UserError
+from src.console.numbers import shown
 from src.console.screen import is_first_process, notice
 from src.run import Run, asked_for
+from src.run.config import LENGTH, Length, length_of
 
 
 def repeat(run: Run, folder: Path, typed: Sequence[str]) -> Run:
     """Train with the config of `run` in another folder; what was interrupted there goes on.
+
+    A run that was given more epochs is trained as it was: to the end of its first ones, then of the next.
 
     Args:
         typed: the command, behind `python -m`.
@@ -34,8 +39,11 @@ def repeat(run: Run, folder: Path, typed: Sequence[str]) -> Run:
     _ = run.checkpoint  # is it finished, and whole?
     if run.results["status"] == "pruned":
         raise UserError(f"{run} was pruned by its search: what would come out of the whole run is not known.")
-    if Run(folder).is_finished:
-        raise UserError(f"{Run(folder)} is finished already. Remove it, or choose another folder: -o.")
+    cfg, again = run.config(), Run(folder, run.trust)
+    if not run.has_come_to(length_of(cfg)):
+        raise UserError(f"{run} was given more epochs, and is not finished with them. Repeat its command first.")
+    if again.has_come_to(length_of(cfg)):
+        raise UserError(f"{again} is finished already. Remove it, or choose another folder: -o.")
 
     from src.cli.session import job
     from src.config.compose import PROJECT, compose
@@ -46,11 +54,14 @@ def repeat(run: Run, folder: Path, typed: Sequence[str]) -> Run:
     others = _other_code(run.results, made_with(PROJECT))
     if others:
         notice(f"{run} was made with other code, and may come out otherwise: {', '.join(others)}.")
-    cfg = run.config()
     OmegaConf.update(cfg, "trusted", list(own_packages()), force_add=True)  # that is no folder's to say
-    with job(compose(with_hydra=True), folder.absolute()):
-        fit(cfg, typed, run.trust)
-    return Run(folder, run.trust)
+    lengths = [*_lengths_before(run), length_of(cfg)]
+    done = next((number for number, length in enumerate(lengths, 1) if again.has_come_to(length)), 0)
+    for length in lengths[done:]:
+        cfg.trainer.update(length)
+        with job(compose(with_hydra=True), folder.absolute()):
+            fit(cfg, typed, run.trust)
+    return again
 
 
 def difference(run: Run, again: Run) -> str | None:
@@ -98,11 +109,29 @@ def report(run: Run, again: Run) -> None:
     width = max([16, *(len(name) + 2 for name in now)])
     for name, value in now.items():
         is_same = value is not None and value == before.get(name)
-        print(f"{name:<{width}}" + (f"{value:.4f}   as before" if is_same else f"{value}   it was {before.get(name)}"))
+        print(
+            f"{name:<{width}}" + (f"{shown(value)}   as before" if is_same else f"{value}   it was {before.get(name)}")
+        )
     first = difference(run, again)
     if first:
         raise UserError(f"{again} is another run: {first}.\nThe likely reason: {'; '.join(reasons(run, again))}.")
     print(f"{again}  the same as {run}, bit for bit")
+
+
+def _lengths_before(run: Run) -> list[Length]:
+    """Those with which a run was finished before it was given more epochs, one after the other.
+
+    Raises:
+        UserError: results.json names what is no length.
+    """
+    lengths = run.results.get("went_on_from", [])
+    if not (isinstance(lengths, list) and all(map(_is_length, lengths))):
+        raise UserError(f"{run}/results.json is damaged: went_on_from is no list of lengths.")
+    return [{name: length.get(name) for name in LENGTH} for length in lengths]
+
+
+def _is_length(value: Any) -> bool:
+    return isinstance(value, dict) and all(n is None or is_whole(n, least=-1) for n in map(value.get, LENGTH))
 
 
 def _other_code(before: dict[str, Any], now: dict[str, Any]) -> list[str]:

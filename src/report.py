@@ -15,6 +15,7 @@ from pathlib import Path
 from src.cli.command import command
 from src.console import startup
 from src.console.messages import UserError
+from src.console.numbers import shown
 from src.console.screen import notice
 from src.reports import table
 from src.reports.compare import Comparison, chosen
@@ -40,7 +41,7 @@ def report(comparison: Comparison) -> None:
         parts = [f"{key} {share:.0%}" for key, share in shares.items() if share >= SMALLEST]
         said += ["", f"What decides {comparison.score}: {', '.join(parts)}"]
     if best:
-        value = f"{best.metrics[comparison.score]:.4f}"
+        value = shown(best.metrics[comparison.score])
         said += ["", f"The best {comparison.score}, {value}: {shortest(best.folder)}", table.command(best)]
     failed = [record for record in comparison.records if record.status == "failed"]
     said += [""] if failed else []

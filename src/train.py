@@ -17,6 +17,7 @@ from src.cli.session import composed
 from src.config.trust import trusted
 from src.console.screen import is_taken
 from src.run import Run
+from src.run.config import length_of
 from src.training import Training
 from src.training.looking import show_data
 
@@ -31,7 +32,7 @@ def fit(cfg: DictConfig, command: Sequence[str], trust: bool = True) -> Run:
     """
     training = Training(cfg, command)
     with trusted(trust), training.claimed() as run:
-        if run.is_finished:
+        if run.has_come_to(length_of(cfg)):
             if not is_taken():
                 print(f"{run} was finished before. Its metrics:")
             return run

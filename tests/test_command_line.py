@@ -104,7 +104,7 @@ def test_the_readmes_python_runs_as_written(train, call, capsys):
     for name in ("pt2", "state_dict"):
         assert call("export", "outputs/my_run", f"format={name}") == 0
     names: dict[str, Any] = {}
-    for code in PYTHON:
+    for code in (code for code in PYTHON if "onnxruntime" not in code):  # tests/test_export.py reads a table with it
         exec(code, names)
     assert names["probabilities"].shape == names["whole"](names["x"]).shape == (5, 10)
 

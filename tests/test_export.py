@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import subprocess
 import sys
 from collections.abc import Callable
@@ -11,6 +12,8 @@ from pathlib import Path
 from typing import Any
 
 import lightning as L
+import numpy as np
+import pandas as pd
 import pytest
 import torch
 from safetensors.torch import load_file
@@ -30,6 +33,8 @@ FILES = {
     "state_dict": "parameters.pt",
 }
 DATA = {"classes": "wine", "binary": "breast_cancer", "regression": "diabetes"}
+README = (Path(__file__).parent.parent / "README.md").read_text("utf-8")
+READER = next(code for code in re.findall(r"```python\n(.*?)```", README, re.DOTALL) if "custom_metadata_map" in code)
 OWN_NET = ("net=linear", "~net.hidden", "~net.activation", "~net.dropout")
 SHORT = ("net.hidden=[8]", "trainer.max_epochs=1")
 
@@ -146,7 +151,8 @@ def test_every_format_gives_the_runs_own_answers(finished, call, capsys, data):
         x = 50 * torch.rand(size, *module.data.input_shape)
         for answer in (*untrained, program, onnx):
             torch.testing.assert_close(answer(x), module(x), rtol=1e-5, atol=1e-5)
-    assert {path.name for path in Path(run, "export").iterdir()} == set(FILES.values())
+    signatures = {"model.pt2.json", "model.onnx.json"}
+    assert {path.name for path in Path(run, "export").iterdir()} == set(FILES.values()) | signatures
 
 
 def _said_elsewhere(code: str) -> Any:
@@ -177,7 +183,9 @@ def test_onnx_needs_neither_this_projects_code_nor_torch(finished, call, capfd):
     shown = capfd.readouterr()
     assert len(shown.out.splitlines()) == 1
     assert shown.err == ""
-    assert files(".") == files("outputs") | {"outputs", "net.onnx"}
+    assert files(".") == files("outputs") | {"outputs", "net.onnx", "net.onnx.json"}
+    columns = json.loads(Path("net.onnx.json").read_text())["columns"]
+    assert [(c["name"], c["fill"]) for c in columns[:2]] == [("age", None), ("sex", None)]  # none may be missing
     code = (
         "import sys, numpy as np, onnxruntime\n"
         "net = onnxruntime.InferenceSession('net.onnx')\n"
@@ -190,6 +198,70 @@ def test_onnx_needs_neither_this_projects_code_nor_torch(finished, call, capfd):
     )
     expected = Run("outputs/r").load()(torch.arange(370.0).reshape(37, 10))
     assert _said_elsewhere(code) == pytest.approx(expected.flatten().tolist(), rel=1e-5)
+
+
+def messy(path: str, rows: int, seed: int) -> pd.DataFrame:
+    """Numbers, an amount, yes or no, categories, two kinds of dates; of each some are missing."""
+    random = np.random.default_rng(seed)
+
+    def dates(form: str) -> list[str]:
+        return [f"{pd.Timestamp(int(s), unit='s'):{form}}" for s in random.integers(0, 10**9, rows)]
+
+    table = pd.DataFrame(
+        {
+            "rooms": random.integers(1, 9, rows).astype(str),
+            "rent": [f"${rent // 1000},{rent % 1000:03d}.50" for rent in random.integers(1000, 9999, rows)],
+            "garden": random.choice(["True", "False"], rows),
+            "city": random.choice(["Bergen", "Oslo", "\u00c5, in Lofoten"], rows),
+            "built": dates("%d/%m/%Y"),
+            "seen": dates("%Y-%m-%dT%H:%M"),
+        }
+    )
+    price = 1000.5 * table.rooms.astype(int) + 3000 * (table.city == "Oslo")
+    markers = {"rooms": "-", "rent": "", "garden": "?", "city": "n/a", "built": " ", "seen": "NaT"}
+    for name, marker in markers.items():
+        table[name] = table[name].mask(random.random(rows) < 0.1, marker)
+    table.assign(price=price).to_csv(path, index=False)
+    return table
+
+
+def test_a_table_can_be_read_without_this_project(train, call, capsys):
+    """The signature says how x is made of the columns, and stands in the file, beside it, and in a pt2."""
+    messy("house.csv", 200, seed=0)
+    train("data=table", "data.path=house.csv", "data.target=price", "data.missing=impute", *SHORT, "name=house")
+    assert call("export", "outputs/house", "format=onnx") == 0
+    assert call("export", "outputs/house") == 0
+    new = messy("new.csv", 60, seed=1)
+    new.assign(city=new.city.replace("Oslo", "Troms\u00f8")).to_csv("new.csv", index=False)  # not known
+    names: dict[str, Any] = {}
+    exec(READER, names)
+    assert call("predict", "outputs/house", "new.csv", "-o", "answers.csv") == 0
+    answers = pd.read_csv("answers.csv").predicted_price
+    assert names["predictions"][:, 0] == pytest.approx(answers.to_numpy(), rel=1e-4)
+    signature, extra = names["signature"], {"kindling.json": ""}
+    torch.export.load("outputs/house/export/model.pt2", extra_files=extra)
+    beside = [Path("outputs/house/export", f"model.{ending}.json").read_text("utf-8") for ending in ("pt2", "onnx")]
+    assert [json.loads(text) for text in (extra["kindling.json"], *beside)] == [signature] * 3
+    assert signature["predictions"] == {"task": "regression", "target": "price", "names": ["price"]}
+    assert [(c["name"], c["kind"], c["first"], c["count"]) for c in signature["columns"]] == [
+        ("rooms", "number", 0, 1), ("rent", "number", 1, 1), ("garden", "boolean", 2, 1), ("city", "category", 3, 3),
+        ("built", "date", 6, 5), ("seen", "date", 11, 7),
+    ]  # fmt: skip
+    scale, x = Run("outputs/house").load().input_scale, signature["x"]
+    assert (x["shape"], x["dtype"], x["mean"], x["std"]) == ([18], "float32", scale.mean.tolist(), scale.std.tolist())
+
+
+def test_what_is_no_table_is_signed_too(train, call, photos):
+    train("data=images", f"data.path={photos}", "data.size=8", "data.resize=squash", "net=linear", *SHORT[1:], "name=p")
+    train("data=line", *SHORT, "name=line")
+    for name in ("p", "line"):
+        assert call("export", f"outputs/{name}") == 0
+    signatures = [json.loads(Path(f"outputs/{name}/export/model.pt2.json").read_text()) for name in ("p", "line")]
+    assert (signatures[0]["x"]["shape"], signatures[0]["x"]["dtype"]) == ([3, 8, 8], "uint8")
+    pictures = {"size": 8, "channels": ["red", "green", "blue"], "range": [0, 255], "resize": "squash"}
+    assert signatures[0]["pictures"] == pictures
+    assert signatures[0]["predictions"] == {"task": "binary", "target": "class", "names": ["cat", "dog"]}
+    assert signatures[1].keys() == {"x", "predictions"}
 
 
 @pytest.mark.slow
@@ -265,7 +337,7 @@ WRONG = {
     "outputs/r data.pth=1": "'data.pth' is not a key of the config. Did you mean 'data.path'?",
     "outputs/r data.path=moved.csv": "data.path=moved.csv is not a file.",
     "outputs/r data.batch_size=0": "data.batch_size=0: a batch needs at least 1 example.",
-    "outputs/r data.batch_size=many": "data.batch_size='many': a whole number is needed.",
+    "outputs/r data.batch_size=many": "data.batch_size='many': a whole number or auto is needed.",
     "outputs/r data=digits": "digits.csv.gz has no column alcohol, which the run needs.",
     "outputs/none": "outputs/none is not the folder of a run, it does not exist.",
     "outputs": "outputs is not the folder of a run.",

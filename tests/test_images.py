@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import pickle
 import shutil
 import struct
@@ -20,9 +21,11 @@ from src.config.build import build
 from src.console.messages import UserError
 from src.datasets.contract import Augments, LearnsFromTraining, ReadsTarget, offer_of
 from src.datasets.images.augment import random_part, recoloured
-from src.datasets.images.decode import decode
+from src.datasets.images.decode import Resize, decode
 from src.datasets.images.reader import ImageReader
 from tests.sources import source
+
+RESIZES: list[Resize] = ["crop", "pad", "squash"]
 
 
 def images(path: Any, **options: Any) -> Any:
@@ -85,6 +88,62 @@ def test_the_square_in_the_middle_is_taken(folder):
     assert small[:, 3].tolist() == [0] * 4
 
 
+def edges(path: Path, width: int, height: int, colour: tuple[int, int, int] = (255, 0, 0)) -> Path:
+    """A grey picture whose left quarter is of this colour."""
+    picture = Image.new("RGB", (width, height), (99, 99, 99))
+    picture.paste(colour, (0, 0, width // 4, height))
+    path.parent.mkdir(parents=True, exist_ok=True)
+    picture.save(path)
+    return path
+
+
+def test_all_of_a_picture_is_seen_padded_or_squashed(folder):
+    wide, tall = edges(folder / "wide.png", 80, 40), edges(folder / "tall.png", 20, 80)
+    assert (decode(wide, 8, 3, resize="crop")[1, :, 1:] == 99).all()  # nothing of its edge
+    squashed = decode(wide, 8, 3, resize="squash")
+    assert (squashed[0, :, 0].tolist(), squashed[1, :, 4:].unique().tolist()) == ([255] * 8, [99])
+    padded = decode(wide, 8, 3, resize="pad")
+    assert (padded[:, :2].max(), padded[:, 6:].max()) == (0, 0)  # black above and below
+    assert (padded[0, 2:6, 0].tolist(), padded[1, 2:6, 4:].unique().tolist()) == ([255] * 4, [99])
+    padded = decode(tall, 8, 3, resize="pad")
+    assert [padded[2, row].tolist() for row in (0, 7)] == [[0] * 3 + [padded[2, 0, 3], 99] + [0] * 3] * 2
+    for resize in RESIZES[1:]:
+        Image.new("RGB", (3000, 1), "white").save(folder / "line.png")
+        assert decode(folder / "line.png", 8, 3, resize=resize).max() == 255  # however thin
+        square = edges(folder / "square.png", 64, 64)
+        assert torch.equal(decode(square, 8, 3, resize=resize), decode(square, 8, 3))
+
+
+def test_a_random_part_of_all_of_a_picture_is_never_of_the_black_beside_it(folder):
+    edges(folder / "x" / "a" / "x.png", 200, 20)
+    for resize in ("pad", "squash"):
+        data = images("x", size=16, crop=0.1, resize=resize)
+        parts = [data.augmented(0, generator(seed))[0] for seed in range(30)]
+        assert all((part[0] >= 99).sum() >= 32 for part in parts)  # a band of two rows at least
+        assert {bool((part[0] == 255).any()) for part in parts} == {True, False}
+
+
+def test_a_run_sees_all_of_a_picture_where_it_is_told_to(folder, train, call, capsys):
+    """What tells the classes apart stands at the edges; what has no word of it is from an older run, and cropped."""
+    for number in range(10):
+        edges(folder / "photos" / "red" / f"{number}.png", 60, 20)
+        edges(folder / "photos" / "blue" / f"{number}.png", 60, 20, (0, 0, 255))
+    options = ["data=images", "data.path=photos", "data.size=8", "net=linear", "data.num_workers=0"]
+    results = train(
+        *options, "data.resize=pad", "data.batch_size=4", "optimizer.lr=0.02", "trainer.max_epochs=5", "name=run"
+    )
+    assert results["test/accuracy"] == 1
+    assert call("evaluate", "outputs/run", "data.path=photos", "--resamples", "0") == 0
+    assert call("predict", "outputs/run", "photos/red", "-o", "answers.csv") == 0
+    assert (folder / "answers.csv").read_text().count("png,red") == 10
+    capsys.readouterr()
+    assert call("train", *options, "data.resize=stretch") == 1
+    assert "data.resize='stretch': crop or pad or squash is needed." in capsys.readouterr().err
+    data = images("photos", size=8, resize="pad")
+    data.restore({"size": 8, "channels": 3})
+    assert data.reader["resize"] == ImageReader(8, 3).resize == "crop"
+
+
 def test_a_finer_pattern_than_the_pixels_becomes_grey(folder):
     Image.fromarray((np.indices((64, 64)).sum(0) % 2 * 255).astype("uint8")).save(folder / "x.png")
     assert (decode(folder / "x.png", 8, 1).float() - 127.5).abs().max() < 10
@@ -109,7 +168,7 @@ def test_a_part_of_a_large_jpeg_keeps_its_detail(folder):
 
 @pytest.mark.parametrize("orientation", range(1, 9))
 def test_a_picture_is_upright_whichever_way_the_camera_was_held(folder, orientation):
-    upright = decode(halves(folder), 16, 3)
+    upright = {resize: decode(halves(folder), 16, 3, resize=resize) for resize in RESIZES}
     turn = Image.Transpose
     stored = {2: turn.FLIP_LEFT_RIGHT, 3: turn.ROTATE_180, 4: turn.FLIP_TOP_BOTTOM, 5: turn.TRANSPOSE}
     stored |= {6: turn.ROTATE_90, 7: turn.TRANSVERSE, 8: turn.ROTATE_270}
@@ -117,7 +176,8 @@ def test_a_picture_is_upright_whichever_way_the_camera_was_held(folder, orientat
     exif[0x0112] = orientation
     image = Image.open(folder / "half.png")
     (image.transpose(stored[orientation]) if orientation > 1 else image).save(folder / "lying.png", exif=exif)
-    assert torch.equal(decode(folder / "lying.png", 16, 3), upright)
+    for resize, expected in upright.items():
+        assert torch.equal(decode(folder / "lying.png", 16, 3, resize=resize), expected)
 
 
 @pytest.mark.parametrize("mode", ["1", "L", "LA", "I;16", "I", "F", "P", "RGB", "RGBA", "CMYK"])
@@ -389,7 +449,7 @@ def test_colours_change_within_their_strength():
 
 @pytest.mark.parametrize("start", ["fork", "spawn"])
 def test_loading_processes_read_the_same(photos, start):
-    data = images(photos, size=8, crop=0.5)
+    data = images(photos, size=8, crop=0.5, resize="pad")
     pickle.loads(pickle.dumps(data))
     loaded = list(DataLoader(data, 5, num_workers=2, multiprocessing_context=start))
     for (x, y), (other_x, other_y) in zip(loaded, DataLoader(data, 5), strict=True):
@@ -424,6 +484,19 @@ def test_new_files_that_are_no_pictures_are_refused(photos, folder):
     (folder / "nothing").mkdir()
     with pytest.raises(UserError, match="nothing holds no pictures"):
         next(ImageReader(8, 1).read("nothing", 8, None))
+
+
+def test_a_folder_without_rights_is_named_not_passed_over(photos, monkeypatch):
+    scandir = os.scandir
+
+    def refuse(path: Any) -> Any:
+        if Path(path).name == "dog":
+            raise PermissionError(13, "Permission denied", str(path))
+        return scandir(path)
+
+    monkeypatch.setattr(os, "scandir", refuse)
+    with pytest.raises(PermissionError, match="dog"):
+        next(ImageReader(8, 3).read(str(photos), 8, None))
 
 
 def test_a_run_learns_predicts_and_is_evaluated(photos, train, call, capsys):

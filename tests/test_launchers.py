@@ -282,10 +282,10 @@ def test_what_loads_for_a_job_that_is_killed_ends_with_it(call):
 
 @pytest.mark.slow
 def test_a_sweep_whose_processes_are_killed_at_random_ends_as_if_it_had_never_been(call, started, folder):
-    arguments = (*TINY[:2], "trainer.max_epochs=3", "callbacks.last.every_seconds=0", "seed=range(8)")
+    arguments = (*TINY[:2], "trainer.max_epochs=3", "callbacks.last.every_seconds=0", "seed=range(6)")
     assert call("train", "-m", *arguments, "name=whole") == 0
     chance, written = random.Random(0), dict[str, int]()
-    for _ in range(5):
+    for _ in range(3):
         process = started(*arguments, *LOCAL, "name=cut")
         time.sleep(chance.uniform(3, 10))
         for found in chance.sample(all_of_it := of_this_test(folder), len(all_of_it)):

@@ -19,6 +19,7 @@ from torch import Tensor
 
 from src.console.messages import UserError
 from src.datasets.tables import TableReader
+from src.datasets.tables.looking import header_line
 from src.datasets.tables.table import Table
 from tests.conftest import PROJECT
 from tests.sources import source
@@ -416,13 +417,14 @@ def test_all_bad_columns_are_told_at_once(call, capsys):
     assert not Path("outputs").exists() or not [*Path("outputs").iterdir()]
 
 
-def test_the_advice_for_names_works_as_it_is_printed(python, capfd):
+def test_the_advice_for_names_works_as_it_is_printed(call, capsys):
     """In a shell: names of two columns, one of which needs quotes."""
     names = {"full name": [f"p{i}" for i in range(40)], "it's a $": [f"q{i}" for i in range(40)]}
     Path("t.csv").write_text(rows(40, **names))
-    first = python("src.train", "data=table", "data.path=t.csv", "data.target=y")
-    assert "t.csv: full name, it's a $ have more than 20 different texts in 40 rows, too many" in first.stderr
-    advice = first.stderr.partition("Leave them out: ")[2].strip().rstrip(".")
+    assert call("train", "data=table", "data.path=t.csv", "data.target=y") == 1
+    told = capsys.readouterr().err
+    assert "t.csv: full name, it's a $ have more than 20 different texts in 40 rows, too many" in told
+    advice = told.partition("Leave them out: ")[2].strip().rstrip(".")
     command = f"{sys.executable} -m src.train data=table data.path=t.csv data.target=y trainer.max_epochs=1 {advice}"
     done = subprocess.run(["bash", "-c", command], env={**os.environ, "PYTHONPATH": str(PROJECT)}, capture_output=True)
     assert done.returncode == 0, done.stderr
@@ -475,6 +477,71 @@ def test_notices_say_what_is_typed(call, capsys):
     said = capsys.readouterr()
     assert "if it is a count" not in said.out
     assert "as an ID" not in said.err
+
+
+ABOVE = {
+    "an account": ("Account;DE12\nFrom;2023\n\n", "a;b;c\n", ";", 4),
+    "comments": ("# device 7\n", "a,b,c\n", ",", 2),
+    "a title of two lines": ('"Sales\n2023",\n', "a,b,c\n", ",", 3),
+}
+
+
+@pytest.mark.parametrize("case", ABOVE)
+def test_lines_above_the_header_are_told(case, folder):
+    above, header, mark, line = ABOVE[case]
+    below = "".join(f"{i}{mark}x{i % 3}{mark}{i * i % 17}\n" for i in range(40))
+    with pytest.raises(UserError, match=f"t.csv: line {line} looks like the header, and the {line - 1} above") as told:
+        table_of(above + header + below, target="c")
+    subprocess.run(["bash", "-c", str(told.value).partition("Leave them out: ")[2]], check=True)
+    assert Path("table.csv").read_text() == header + below
+    assert len(table_of(None, "table.csv", target="c")) == 40
+
+
+@pytest.mark.parametrize(
+    "text",
+    ["a,b\n1,2\n3,4\n5,6\n", "a,b\n1,x\n3,y\n5,x\n", "n\n1\n2\n3\n", "a,b,\n1,2\n3,4\n5,6\n", "a,b\n" + "1,x;y\n" * 5],
+)
+def test_a_table_from_its_first_line_on_is_told_so(text):
+    assert header_line(text.splitlines(keepends=True)) == 1
+
+
+def test_a_row_of_totals_is_named(capsys):
+    text = rows(40, shop=["a", "b"] * 20)
+    table_of(text, target="y")
+    assert "totals" not in capsys.readouterr().err
+    table_of(text + "800,Grand Total,150\n", target="y")
+    assert (
+        "t.csv: its last row, 'Grand Total', looks like one of totals. If it is, remove it" in capsys.readouterr().err
+    )
+    dated = rows(40, day=list(DATES.strftime("%Y-%m-%d")))
+    with pytest.raises(
+        UserError, match=r"row 41: day is 'Summe', .* If it is a row of totals, remove it from the file"
+    ):
+        table_of(dated + "800,Summe,150\n", target="y")
+
+
+def test_texts_that_differ_in_capitals_or_blanks_are_named(capsys):
+    text = rows(40, sex=["m", "M", "f", "f"] * 10, churn=["yes", "no", "Yes ", "no"] * 10)
+    assert table_of(text, target="churn").classes == ["Yes ", "no", "yes"]
+    said = capsys.readouterr().err
+    assert "churn: 'Yes ' and 'yes' are different classes. If they mean the same, write them alike in the file." in said
+    assert "sex: 'M' and 'm' are different categories." in said
+
+
+def test_a_name_with_blanks_is_told_as_it_is_typed(call, capsys):
+    Path("t.csv").write_text(" a , y \n" + "".join(f"{i},{i * i % 17}\n" for i in range(40)))
+    command = ["train", "data=table", "data.path=t.csv", "trainer.max_epochs=1", "net.hidden=[4]"]
+    assert call(*command, "data.target=y") == 1
+    assert (
+        """y' is not a column of t.csv. ' y ', with blanks, is: type "data.target=' y '".""" in capsys.readouterr().err
+    )
+    assert call(*command, "data.target=' y '") == 0
+
+
+def test_a_file_without_names_is_told(call, capsys):
+    Path("t.csv").write_text("".join(f"{i}.5,{i * i % 17}\n" for i in range(40)))
+    assert call("train", "data=table", "data.path=t.csv", "data.target=y") == 1
+    assert "It has: 0.5, 0. Those are numbers: is there no line of names? Write one" in capsys.readouterr().err
 
 
 @pytest.fixture
@@ -536,7 +603,8 @@ def test_a_table_can_be_looked_at_without_training(call, capsys):
     assert "sold boolean 0 2 True, False 1 feature" in lines["sold"]
     assert lines["note"] == "note left out: drop="
     assert "target: numbers" in lines["y"]
-    assert not Path("outputs").exists() or not [*Path("outputs").iterdir()]
+    assert "outputs/data.png shows what they tell about y." in said
+    assert [path.name for path in Path("outputs").iterdir()] == ["data.png"]
     assert call("train", *command, "name=looked") == 0
     assert not Path("outputs/looked").exists()
     assert call("train", "-m", *command, "seed=0,1") == 1

@@ -329,7 +329,7 @@ def test_without_a_monitor_the_last_epoch_is_kept(train, rarely):
     best, last = (
         torch.load(f"outputs/w/checkpoints/{name}.ckpt", weights_only=True)["state_dict"] for name in ("best", "last")
     )
-    assert all(torch.equal(best[name], last[name]) for name in last)
+    assert all(torch.equal(best[name], last[name]) for name in last if name != "task.temperature")
     with Path("outputs/w/logs/metrics.csv").open() as file:
         *_, row = csv.DictReader(file)
     assert results["train/loss"] == float(row["train/loss"])
@@ -348,7 +348,7 @@ def history(name: str) -> list[dict[str, float]]:
 
 def test_the_best_epoch_is_scored_not_the_last(train):
     """The worst by loss, so that it is the first."""
-    results = train(*WINE, "mode=max", "name=w")
+    results = train(*WINE, "mode=max", "calibrate=false", "name=w")
     first, *_ = history("w")
     assert {name: results[name] for name in first if "/" in name} == {k: v for k, v in first.items() if "/" in k}
     module, test = Run("outputs/w").load(), Run("outputs/w").data().splits["test"]

@@ -173,6 +173,42 @@ def test_a_place_for_the_answers_that_cannot_be(house, call, capsys, output, say
     assert Path("new.csv").read_text() == before
 
 
+def test_an_input_that_cannot_be_read_is_named_not_the_place_for_the_answers(house, call, capsys, monkeypatch):
+    Path("folder").mkdir()
+    Path("binary.csv").write_bytes(bytes(range(256)) * 20)
+    for name in ("locked.csv", "broken.csv"):
+        houses(name, 5)
+    real, failures = Path.open, {"locked.csv": (13, "Permission denied", "locked.csv"), "broken.csv": (5, "I/O error")}
+
+    def refuse(path: Path, *args: Any, **kwargs: Any) -> Any:
+        if path.name in failures:
+            raise OSError(*failures[path.name])
+        return real(path, *args, **kwargs)
+
+    monkeypatch.setattr(Path, "open", refuse)
+    for name, says in {
+        "none.csv": "none.csv is not a file.",
+        "folder": "folder is not a file but a folder. Name a file in it: folder/...",
+        "binary.csv": "binary.csv",
+        "locked.csv": "locked.csv: Permission denied.",
+        "broken.csv": "broken.csv: I/O error.",
+    }.items():
+        capsys.readouterr()
+        assert call("predict", "outputs/house", name, "-o", "answers.csv") == 1
+        [line] = capsys.readouterr().err.splitlines()[-1:]
+        assert line.startswith(f"Error: {says}")
+        assert not Path("answers.csv").exists()
+
+
+def test_a_place_that_cannot_be_written_to_is_named(house, call, capsys, monkeypatch):
+    def fails(*_: object, **__: object) -> None:
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(pd.DataFrame, "to_csv", fails)
+    assert call("predict", "outputs/house", "house.csv", "-o", "answers.csv") == 1
+    assert "Error: -o answers.csv cannot be written: No space left on device." in capsys.readouterr().err
+
+
 def test_a_failure_midway_leaves_the_old_answers(house, call, capsys):
     table = houses("new.csv", 30_000, seed=2)
     table["rooms"] = table.rooms.astype(object)

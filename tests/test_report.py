@@ -133,7 +133,7 @@ def test_a_choice_of_a_group_is_one_column_and_what_nobody_typed_none(call, caps
 def test_a_default_that_has_changed_between_two_runs_is_a_column(call, capsys):
     made("outputs/a", val_loss=0.1)
     config = made("outputs/b", val_loss=0.2) / ".hydra" / "config.yaml"
-    config.write_text(config.read_text().replace("batch_size: 32", "batch_size: 64"))
+    config.write_text(config.read_text().replace("batch_size: auto", "batch_size: 64"))
     assert call("report", "outputs") == 0
     assert rows(capsys.readouterr().out)[0] == ["data.batch_size", "val/loss", "folder"]
 

@@ -13,6 +13,8 @@ from pathlib import Path
 import pytest
 import torch
 
+from src.callbacks.history import History
+
 PROJECT = Path(__file__).resolve().parent.parent
 # Dropout and shuffling use random numbers, the plateau scheduler and early stopping remember scores.
 OVERRIDES = [
@@ -118,6 +120,20 @@ def test_a_run_that_was_killed_after_it_had_stopped_early_learns_no_more(train):
     rows = epochs("tiny")
     assert train(*settings)["epochs"] == before
     assert epochs("tiny") == rows
+
+
+def test_a_run_that_goes_on_has_waited_for_a_metric_of_which_more_is_better(train, call, monkeypatch):
+    still = (
+        "callbacks.early_stopping.monitor=val/accuracy",
+        "callbacks.early_stopping.patience=3",
+        "optimizer.lr=1e-12",
+    )
+    settings = (*TINY, *still, "callbacks.last.every_seconds=0", "trainer.max_epochs=20")
+    with monkeypatch.context() as patch:
+        writes = History.on_train_epoch_end
+        patch.setattr(History, "on_train_epoch_end", lambda *a: 1 / 0 if a[1].current_epoch == 2 else writes(*a))
+        assert call("train", *settings) == 1
+    assert train(*settings)["epochs"] == 4
 
 
 def test_a_run_that_goes_on_needs_the_weights_no_more_that_it_started_from(train, capsys):

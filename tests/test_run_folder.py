@@ -134,7 +134,7 @@ class Sweeper(Callback):
 def test_a_sweep_optimizes_the_monitor_never_a_score_of_the_test(call):
     Sweeper.values.clear()
     sees = f"+hydra.callbacks.sweeper._target_={__name__}.Sweeper"
-    assert call("train", "-m", *TINY, "name=study", "monitor=val/auroc,val/loss", sees) == 0
+    assert call("train", *TINY, "-m", "name=study", "monitor=val/auroc,val/loss", sees) == 0  # wherever -m stands
     files = {name: next(Path("outputs/study").glob(f"*monitor=val-{name}*/results.json")) for name in ("auroc", "loss")}
     assert Sweeper.values == [json.loads(file.read_text())[f"val/{name}"] for name, file in files.items()]
 

@@ -7,7 +7,8 @@ from lightning.pytorch.callbacks import Callback
 from matplotlib.figure import Figure
 
 from examples.gan.gan import GAN
-from src.plots.picture import DPI, plots
+from src.plots.picture import plots
+from src.plots.sheet import DPI
 
 ROWS, COLUMNS = 6, 12
 

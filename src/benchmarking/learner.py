@@ -10,6 +10,7 @@ from torch.nn.utils import clip_grad_norm_, clip_grad_value_
 
 from src.benchmarking.job import Job, Split
 from src.learning.check import predicting
+from src.learning.loss import loss_of_members
 from src.learning.optimization import is_plateau
 
 
@@ -29,11 +30,10 @@ class Learner:
         """The loss of a batch."""
         with self.job.forward_context():
             outputs = self.net(x)
-            if not isinstance(outputs, tuple):
-                return self.loss(outputs, target)
-            loss = self.loss(outputs[0], target)
-            for auxiliary in outputs[1:]:
-                loss = loss + self.net.auxiliary_weight * self.loss(auxiliary, target)
+            outputs, *auxiliary = outputs if isinstance(outputs, tuple) else (outputs,)
+            loss, _ = loss_of_members(self.loss, outputs, target, self.module.task.output_shape)
+            for more in auxiliary:
+                loss = loss + self.net.auxiliary_weight * self.loss(more, target)
             return loss
 
     def backward(self, loss: Tensor) -> None:

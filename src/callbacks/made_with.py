@@ -17,8 +17,8 @@ CODE = ("git", "uncommitted", "versions")
 class MadeWith(Callback):
     """`facts`, to which the data's fingerprint is added, as `made_with` in every checkpoint.
 
-    A run that goes on keeps those that it began with. If its code is another now it says so, and keeps that of now too,
-    as `went_on_with`.
+    A run that goes on keeps those that it began with, but for the command that has given it more epochs. If its code
+    is another now it says so, and keeps that of now too, as `went_on_with`.
     """
 
     def __init__(self, facts: dict[str, Any]) -> None:
@@ -35,6 +35,8 @@ class MadeWith(Callback):
             return
         now, began = dict(self.facts), checkpoint.get("made_with", {})
         self.facts.update(began)
+        if "went_on_from" in now:  # it was given more epochs
+            self.facts.update({name: now[name] for name in ("command", "went_on_from")})
         if began and (others := other_code(began, now)):
             self.facts["went_on_with"] = {name: now[name] for name in CODE}
             notice(f"The run goes on with other code than it began with: {', '.join(others)}.")

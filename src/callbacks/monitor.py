@@ -58,6 +58,11 @@ class EarlyStopping(LightningEarlyStopping):
         super().__init__(monitor, min_delta, patience, mode=mode or "min", **options, **thresholds)
         self.follows_metric = mode is None
 
+    @property
+    def state_key(self) -> str:
+        """Without the mode, which is not known yet where a run that goes on is given its state."""
+        return self._generate_state_key(monitor=self.monitor)
+
     def _should_skip_check(self, trainer: L.Trainer) -> bool:
         return super()._should_skip_check(trainer) or not has_end(trainer, trainer.lightning_module)
 

@@ -31,6 +31,7 @@ from src.files.atomic import naming
 from src.sweeps.job import note_failure
 from src.training.interruption import stopped_by
 
+MULTIRUN = ("-m", "--multirun")  # Hydra takes no overrides on both sides of it
 PIPE_CLOSED = 128 + 13  # as SIGPIPE would end it, which Windows does not know
 
 
@@ -45,7 +46,7 @@ def entry_point(task: Callable[[DictConfig], Any]) -> Callable[[], None]:
                 return
             try:
                 refuse_flags()
-                sys.argv[1:] = quoted(sys.argv[1:])
+                sys.argv[1:] = quoted(sorted(sys.argv[1:], key=lambda word: word not in MULTIRUN))
                 Hydra.get_mode = _mode
                 hydra.main(config_path=str(CONF), config_name="train", **VERSION)(explained(task))()
             except OSError as error:

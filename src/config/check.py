@@ -5,6 +5,7 @@ YAML key = Python parameter, so the types stand once, in Python.
 
 from __future__ import annotations
 
+import functools
 import inspect
 import types
 from collections.abc import Callable, Iterable, Mapping
@@ -75,6 +76,7 @@ def _specs(node: Any, path: str) -> Iterable[tuple[str, Any]]:
                 yield from _specs(node[key], f"{path}.{key}" if path else str(key))
 
 
+@functools.lru_cache(maxsize=256)
 def _hints(function: Callable[..., Any]) -> dict[str, Any]:
     try:
         return get_type_hints(function.__init__ if inspect.isclass(function) else function)
@@ -97,7 +99,7 @@ def _fits(value: Any, hint: Any) -> bool:
             return Ellipsis in inner or (len(inner) == len(value) and all(map(_fits, value, inner)))
         return origin is not dict and all(_fits(v, inner[0]) for v in value if origin is list and inner)
     # A number or a text where an object is wanted; a dict may be a spec of that object.
-    return not (inspect.isclass(hint) or origin is list) or OmegaConf.is_dict(value) or isinstance(value, dict)
+    return not (inspect.isclass(hint) or origin in (list, tuple)) or OmegaConf.is_dict(value) or isinstance(value, dict)
 
 
 def _words(hint: Any) -> str:
@@ -111,6 +113,8 @@ def _words(hint: Any) -> str:
     if origin in (Union, types.UnionType):
         said = " or ".join(_words(i) for i in inner if i in names or get_origin(i))
         return " or ".join(dict.fromkeys(said.split(" or ")))
+    if origin is tuple and inner and Ellipsis not in inner:
+        return f"a list of {len(inner)} {_words(inner[0]).removeprefix('a ')}s"
     if origin in (list, tuple):
         return f"a list of {_words(inner[0]).removeprefix('a ')}s" if inner and inner[0] in names else "a list"
     return "another value" if origin is not dict else "a dict"

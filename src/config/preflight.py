@@ -76,6 +76,8 @@ def check_devices(accelerator: str, devices: int | str | list[int]) -> None:
         )
     if not (isinstance(devices, list) or re.fullmatch(r"auto|-?\d+|\d+(,\d+)*,?", str(devices))):
         raise UserError(f"trainer.devices={devices}: a number is needed, a list of devices such as [0,1], or auto.")
+    if re.fullmatch(r"-?\d+", str(devices)) and (int(str(devices)) < -1 or int(str(devices)) == 0):
+        raise UserError(f"trainer.devices={devices}: at least 1 is needed; -1 or auto is as many as there are.")
     wanted = len(devices) if isinstance(devices, list) else int(devices) if str(devices).lstrip("-").isdigit() else 0
     if wanted > there[accelerator]:
         kind = {"cpu": "processor cores", "mps": "GPU"}.get(accelerator, "GPUs" if there["gpu"] else "processor cores")

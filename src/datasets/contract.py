@@ -93,11 +93,30 @@ class LearnsFromTraining(Protocol):
 
 
 @runtime_checkable
+class HasColumns(Protocol):
+    """x are the features of a table's columns."""
+
+    @property
+    def columns(self) -> list[dict[str, Any]] | None:
+        """Once x is prepared, in the order of x: `name` and `kind` (number, boolean, category, date) of each, and how
+        many `features` it makes. None: x has another shape.
+        """
+
+
+@runtime_checkable
 class Reader(Protocol):
     """What the spec `reader` of a Dataset names."""
 
     def read(self, path: str, batch_size: int, num_workers: int | None) -> Any:
         """Yield rows as they are written, a pandas DataFrame, x (B, ...) of them, and the share that has been read."""
+
+
+@runtime_checkable
+class Signs(Protocol):
+    """A `Reader` can say, to a program without this project, how x is made."""
+
+    def signature(self) -> dict[str, Any]:
+        """Plain data, which stand beside x and predictions in the signature of an exported net."""
 
 
 @runtime_checkable

@@ -15,7 +15,7 @@ from torch import Tensor
 
 from src.console.messages import UserError
 from src.console.screen import notice
-from src.datasets.contract import HasFingerprint, LearnsFromTraining, Offer, TargetKind
+from src.datasets.contract import HasColumns, HasFingerprint, LearnsFromTraining, Offer, TargetKind
 
 LOOKED_AT = 256  # examples of a Dataset that has no fingerprint of its own
 TWICE = 16  # of these are fetched again, to see whether they are the same each time
@@ -36,6 +36,7 @@ class DataDescription:
         reader: the spec of what reads new inputs as these data were read.
         fingerprint: the same for the same examples in the same order; it tells of any change if the Dataset has one of
             its own (`HasFingerprint`), as all that come with Kindling, else of one in the examples looked at.
+        columns: of a table whose rows are x, see `HasColumns`.
     """
 
     input_shape: tuple[int | None, ...]
@@ -47,6 +48,7 @@ class DataDescription:
     targets: list[str] = field(compare=False)
     reader: dict[str, Any] = field(compare=False)
     fingerprint: str = field(compare=False)
+    columns: list[dict[str, Any]] | None = field(compare=False, default=None)  # older checkpoints do not know it
 
     @classmethod
     def of(cls, plain: dict[str, Any]) -> DataDescription:
@@ -93,6 +95,7 @@ def describe(dataset: Any, offer: Offer, kind: TargetKind | None) -> DataDescrip
         targets=offer.targets or numbered,
         reader=reader or {"_target_": "src.datasets.arrays.ArrayReader", "shape": list(x.shape), "indices": is_index},
         fingerprint=dataset.fingerprint() if isinstance(dataset, HasFingerprint) else _fingerprint(dataset),
+        columns=dataset.columns if isinstance(dataset, HasColumns) else None,
     )
 
 

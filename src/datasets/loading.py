@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import math
 import os
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from torch.utils.data import default_collate
@@ -12,6 +13,7 @@ from src.console.cores import cores
 from src.console.messages import UserError, first_line
 from src.datasets.contract import Offer
 
+AUTO = "auto"
 SMALL = 1e8  # floating-point operations: some milliseconds of one core; convolutions are slower in larger batches
 
 
@@ -20,7 +22,7 @@ class Loading:
     """What the user chooses about batches and the processes that load them.
 
     Args:
-        batch_size: examples in a batch, on each device.
+        batch_size: examples in a batch, on each device; auto: see `sized_for`.
         shuffle: the training examples, anew in every epoch.
         drop_last: leave out a last, smaller training batch.
         num_workers: loading processes; None: none for data in memory, else one per core up to 8.
@@ -32,7 +34,7 @@ class Loading:
         UserError: a number out of its range.
     """
 
-    batch_size: int
+    batch_size: Any
     shuffle: bool
     drop_last: bool
     num_workers: int | None
@@ -41,7 +43,7 @@ class Loading:
     timeout: float | None
 
     def __post_init__(self) -> None:
-        if self.batch_size < 1:
+        if self.batch_size != AUTO and self.batch_size < 1:
             raise UserError(f"batch_size={self.batch_size}: a batch needs at least 1 example.")
         if self.num_workers is not None and not 0 <= self.num_workers <= 4 * (os.cpu_count() or 1):
             raise UserError(f"num_workers={self.num_workers}: this machine has {os.cpu_count()} cores.")
@@ -49,6 +51,12 @@ class Loading:
             raise UserError(f"timeout={self.timeout}: at least 0 seconds; null: no limit.")
         if self.persistent_workers and self.num_workers == 0:
             raise UserError("persistent_workers=true needs workers: set num_workers= to 1 or more.")
+
+    def sized_for(self, examples: int) -> Loading:
+        """The same, but auto is a power of two by which an epoch takes about 40 steps: from 32 to 1024."""
+        if self.batch_size != AUTO:
+            return self
+        return replace(self, batch_size=2 ** min(10, max(5, round(math.log2(max(1, examples) / 40)))))
 
     def workers(self, offer: Offer) -> int:
         """How many processes load."""

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from src.console.messages import UserError, first_line
+from src.console.numbers import shown
 from src.files.atomic import write_text
 
 
@@ -43,4 +44,4 @@ def print_metrics(metrics: Mapping[str, float | None]) -> None:
     """Print one line a metric."""
     width = max([16, *(len(name) + 2 for name in metrics)])
     for name, value in metrics.items():
-        print(f"{name:<{width}}{'not known' if value is None else f'{value:.4f}'}")
+        print(f"{name:<{width}}{shown(value)}")

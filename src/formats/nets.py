@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 from src.console.extras import need
 from src.console.messages import UserError, first_line, nearest
+from src.formats.signature import KEY
 
 if TYPE_CHECKING:
     from lightning import LightningModule
@@ -24,15 +25,18 @@ class Format(NamedTuple):
     """
     Attributes:
         file: its usual name.
-        write: module, x of some examples (N, *shape), shape with None for a size that varies, path -> the file.
+        write: module, x of some examples (N, *shape), shape with None for a size that varies, signature, path -> the
+            file.
         read: module (but for its weights), path -> a function that predicts from x (B, *input_shape).
         packages: what is needed from the extra `export`.
+        is_signed: whether it holds the whole net, with its signature; else the parameters alone.
     """
 
     file: str
-    write: Callable[[LightningModule, Tensor, Shape, Path], None]
+    write: Callable[[LightningModule, Tensor, Shape, str, Path], None]
     read: Callable[[LightningModule, Path], Callable[[Tensor], Tensor]]
     packages: tuple[str, ...] = ()
+    is_signed: bool = False
 
 
 def find_format(name: str) -> Format:
@@ -49,10 +53,10 @@ def find_format(name: str) -> Format:
     return form
 
 
-def _write_pt2(module: LightningModule, x: Tensor, shape: Shape, path: Path) -> None:
+def _write_pt2(module: LightningModule, x: Tensor, shape: Shape, signature: str, path: Path) -> None:
     import torch
 
-    torch.export.save(_program(module, x, shape, "pt2"), path)
+    torch.export.save(_program(module, x, shape, "pt2"), path, extra_files={f"{KEY}.json": signature})
 
 
 def _program(module: LightningModule, x: Tensor, shape: Shape, name: str) -> Any:
@@ -103,7 +107,7 @@ def _read_pt2(module: LightningModule, path: Path) -> Callable[[Tensor], Tensor]
     return torch.export.load(path).module()
 
 
-def _write_onnx(module: LightningModule, x: Tensor, shape: Shape, path: Path) -> None:
+def _write_onnx(module: LightningModule, x: Tensor, shape: Shape, signature: str, path: Path) -> None:
     import torch
 
     size = sum(tensor.nbytes for tensor in module.state_dict().values())
@@ -121,6 +125,7 @@ def _write_onnx(module: LightningModule, x: Tensor, shape: Shape, path: Path) ->
             verbose=False,
         )
     assert written is not None
+    written.model.metadata_props[KEY] = signature
     written.save(path, external_data=False)
 
 
@@ -152,14 +157,14 @@ def _onnx_errors() -> Iterator[None]:
         raise UserError(f"format=onnx: ONNX has no words for this net, format=pt2 can keep it. {reason}") from error
 
 
-def _write_safetensors(module: LightningModule, x: Tensor, shape: Shape, path: Path) -> None:
+def _write_safetensors(module: LightningModule, x: Tensor, shape: Shape, signature: str, path: Path) -> None:
     from safetensors.torch import save_file
 
     # Copies, since it refuses tensors that share their memory.
     save_file({name: tensor.clone().contiguous() for name, tensor in module.state_dict().items()}, path)
 
 
-def _write_state_dict(module: LightningModule, x: Tensor, shape: Shape, path: Path) -> None:
+def _write_state_dict(module: LightningModule, x: Tensor, shape: Shape, signature: str, path: Path) -> None:
     import torch
 
     torch.save(dict(module.state_dict()), path)
@@ -178,8 +183,8 @@ def _read_parameters(module: LightningModule, path: Path) -> Callable[[Tensor], 
 
 
 FORMATS = {
-    "pt2": Format("model.pt2", _write_pt2, _read_pt2),
-    "onnx": Format("model.onnx", _write_onnx, _read_onnx, ("onnx", "onnxruntime", "onnxscript")),
+    "pt2": Format("model.pt2", _write_pt2, _read_pt2, is_signed=True),
+    "onnx": Format("model.onnx", _write_onnx, _read_onnx, ("onnx", "onnxruntime", "onnxscript"), is_signed=True),
     "safetensors": Format("parameters.safetensors", _write_safetensors, _read_parameters, ("safetensors",)),
     "state_dict": Format("parameters.pt", _write_state_dict, _read_parameters),
 }

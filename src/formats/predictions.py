@@ -16,12 +16,14 @@ if TYPE_CHECKING:
     import pandas as pd
     from torch import Tensor
 
-WritePredictions = Callable[["pd.DataFrame", "Tensor", "Tensor"], None]
+WritePredictions = Callable[["pd.DataFrame", "Tensor", "Tensor", "dict[str, Any]"], None]
 
 
 @contextmanager
 def predictions_written_whole(path: Path, source: Path, task: Any) -> Iterator[WritePredictions]:
-    """Inside it `write(rows, x, predictions)` adds those for some inputs; `path` has them all once it ends well.
+    """Inside it `write(rows, x, predictions, more)` adds those for some inputs; `path` has all once it ends well.
+
+    `more` are columns to stand behind the predictions, where these are columns.
 
     Args:
         path: a table's file; of a task with a `file_ending`, a folder.
@@ -34,10 +36,10 @@ def predictions_written_whole(path: Path, source: Path, task: Any) -> Iterator[W
     ending = getattr(task, "file_ending", None)
     if ending is not None:
         with _folder_written_whole(path, ending) as folder:
-            yield lambda rows, x, predictions: _save(rows, predictions, task, folder, ending)
+            yield lambda rows, x, predictions, more: _save(rows, predictions, task, folder, ending)
     else:
         with table_written_whole(path, source) as write:
-            yield lambda rows, x, predictions: write(_beside(rows, task.columns(predictions, x)))
+            yield lambda rows, x, predictions, more: write(_beside(rows, {**task.columns(predictions, x), **more}))
 
 
 @contextmanager

@@ -42,8 +42,6 @@ def table_written_whole(path: Path, source: Path) -> Iterator[Write]:
         with written_whole(path) as partial, partial.open("wb") as file, WRITERS[ending](file) as write:
             yield write
     except OSError as error:
-        if error.filename is not None and Path(error.filename) == source:  # which is read meanwhile
-            raise
         raise UserError(f"-o {path} cannot be written: {error.strerror or error}.") from error
 
 

@@ -47,6 +47,18 @@ def build_loss(spec: dict[str, Any] | None, task: Task) -> Loss:
     return WeightedTaskLoss(task, spec["weight"]) if "weight" in spec else task.loss
 
 
+def loss_of_members(
+    loss: Loss, outputs: Tensor, target: Tensor, output_shape: tuple[int, ...]
+) -> tuple[Tensor, Tensor]:
+    """The loss, and outputs (B, *output_shape): of an ensemble in one net, (B, K, *output_shape), each of the K members
+    learns for itself, and their mean is the answer.
+    """
+    if outputs.dim() <= 1 + len(output_shape):
+        return loss(outputs, target), outputs
+    members = outputs.shape[1]
+    return loss(outputs.flatten(0, 1), target.repeat_interleave(members, dim=0)), outputs.mean(dim=1)
+
+
 def is_balanced(spec: dict[str, Any] | None) -> bool:
     """Whether the weights are to be counted from the training split."""
     return bool(spec) and spec.get("weight") == "balanced"

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from typing import Any, Literal
 
 import torch
@@ -95,6 +96,7 @@ class EpochMetrics(nn.Module):
         self.names = [f"{split}/{name}" for name in ("loss", *metrics)]
         self.predictions, self.truth = task.predictions, task.truth  # not the task, which is a part of another module
         self.waiting: list[tuple[Tensor, Tensor, Tensor]] = []
+        self.kept: list[tuple[Tensor, Tensor]] | None = None
 
     def update(self, loss: Tensor, outputs: Tensor, y: Tensor) -> None:
         """Take in a batch, without gradients. Raises FloatingPointError if its loss is nan or infinite; on a GPU, which
@@ -128,6 +130,15 @@ class EpochMetrics(nn.Module):
             if metric.update_called:
                 metric.reset()
 
+    @contextmanager
+    def keeping(self) -> Iterator[list[tuple[Tensor, Tensor]]]:
+        """Inside it the list that it gives takes in outputs and y of what is counted, on the CPU."""
+        self.kept = []
+        try:
+            yield self.kept
+        finally:
+            self.kept = None
+
     def mode(self, name: str) -> Mode | None:
         """Whether a smaller or a larger value of `name` is better; None if its metric does not say."""
         if name == self.names[0]:
@@ -142,7 +153,10 @@ class EpochMetrics(nn.Module):
         self._check_finite(losses)
         self.waiting = []
         self.loss.update(torch.stack(losses), torch.tensor([len(y) for y in ys], device=losses[0].device))
-        predictions, truth = self.predictions(torch.cat(outputs).float()), self.truth(torch.cat(ys))
+        all_outputs, y = torch.cat(outputs).float(), torch.cat(ys)
+        if self.kept is not None:
+            self.kept.append((all_outputs.cpu(), y.cpu()))
+        predictions, truth = self.predictions(all_outputs), self.truth(y)
         for metric in self.metrics.values():
             metric.update(predictions, truth)
 

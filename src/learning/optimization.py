@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import warnings
 from collections.abc import Callable, Iterable, Mapping
 from fnmatch import fnmatchcase
 from typing import Any
@@ -15,6 +16,7 @@ from torch.optim.lr_scheduler import ReduceLROnPlateau
 from src.config.build import build
 from src.config.check import LENGTHS, TIMING
 from src.console.messages import UserError, nearest
+from src.console.screen import notice
 from src.learning.metrics import Mode
 
 
@@ -109,6 +111,30 @@ def build_schedule(
         options["mode"] = mode_of(timing["monitor"])
     # Plateau is no exception to Lightning, since the module steps it itself.
     return {"scheduler": build(options, "scheduler", optimizer), "reduce_on_plateau": False, **timing}
+
+
+def as_long_as_the_run(
+    scheduler: Any, spec: Mapping[str, Any], trainer: L.Trainer, mode_of: Callable[[str], Mode]
+) -> Any:
+    """The schedule of a run that goes on.
+
+    If its length was counted, and the run was given more epochs since, it is that of the longer run after as many
+    steps: the optimizer's learning rates become what they would be in a run that had this length from its beginning.
+    """
+    counted = [name for name in LENGTHS if name in spec and spec[name] is None]
+    length = _steps(trainer, **{key: spec[key] for key in TIMING if key in spec}) if counted else 0
+    if all(getattr(scheduler, name, length) == length for name in counted):
+        return scheduler
+    for group in scheduler.optimizer.param_groups:
+        group["lr"] = group["initial_lr"]
+    longer = build_schedule(spec, scheduler.optimizer, trainer, mode_of)["scheduler"]
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # the optimizer has taken these steps before
+        for _ in range(scheduler.last_epoch):
+            longer.step()
+    rates = ", ".join(f"{group['lr']:.3g}" for group in scheduler.optimizer.param_groups)
+    notice(f"The learning rate follows the schedule of the longer run from here, where that is at {rates}.")
+    return longer
 
 
 def _check_above_0(part: str, spec: Mapping[str, Any], names: Iterable[str]) -> None:

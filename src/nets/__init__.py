@@ -10,5 +10,17 @@ from src.nets.mlp import MLP
 from src.nets.resnet import ResNet
 from src.nets.rnn import RNN
 from src.nets.rnn_cell import RNNByCell
+from src.nets.tabular import Tabular
 
-__all__ = ["CNN", "MLP", "RNN", "GoogLeNet", "Inception", "LineNested", "LineParameters", "RNNByCell", "ResNet"]
+__all__ = [
+    "CNN",
+    "MLP",
+    "RNN",
+    "GoogLeNet",
+    "Inception",
+    "LineNested",
+    "LineParameters",
+    "RNNByCell",
+    "ResNet",
+    "Tabular",
+]

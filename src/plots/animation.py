@@ -9,11 +9,13 @@ import numpy as np
 from lightning.pytorch.callbacks import Checkpoint
 
 from src.console.messages import UserError
+from src.console.numbers import shown
 from src.datamodule import DataModule, data_of
 from src.files.atomic import written_whole
 from src.learning.timing import ends
 from src.module import SupervisedModule
 from src.plots.picture import curve_x, draw_points, plots
+from src.plots.sheet import styled
 
 if TYPE_CHECKING:
     from PIL import Image
@@ -47,7 +49,7 @@ class Animation(Checkpoint):
             return
         y = pl_module.task.predictions(pl_module.outputs(self.x.to(pl_module.device)).float())
         name = "val/loss" if pl_module.is_validated else "train/loss"  # train/loss is that of weights before these
-        loss = f"{name} {trainer.callback_metrics[name].item():.4f}"
+        loss = f"{name} {shown(trainer.callback_metrics[name].item())}"
         self.frames.append([trainer.current_epoch, loss, y[:, 0].tolist()])
         if len(self.frames) > FRAMES:
             self.frames, self.every = self.frames[::2], 2 * self.every
@@ -66,6 +68,7 @@ class Animation(Checkpoint):
         with written_whole(plots(trainer) / "fit.gif") as partial:  # one that a kill cuts short would look whole
             first.save(partial, "GIF", save_all=True, append_images=others, duration=durations, loop=0)
 
+    @styled()
     def _film(self, data: DataModule) -> list[Image.Image]:
         """Points and axes are drawn once, then only the curve and the title for each frame."""
         from matplotlib.backends.backend_agg import FigureCanvasAgg
@@ -79,7 +82,6 @@ class Animation(Checkpoint):
         [line] = axes.plot(self.x[:, 0].numpy(), self.frames[0][2], color="black", label="learnt")
         axes.set_title("epoch")
         axes.legend(loc="upper center")
-        axes.grid(alpha=0.3)
         line.set_animated(True)
         axes.title.set_animated(True)
         canvas.draw()

@@ -6,9 +6,12 @@ import torch
 from matplotlib.figure import Figure
 from torch import Tensor
 
+from src.console.numbers import shown
 from src.datamodule import DataModule
 from src.module import SupervisedModule
+from src.plots.names import short
 from src.plots.picture import Picture, curve_x, draw_points
+from src.plots.sheet import few_ticks, laid_out, sheet, styled
 
 
 class Fit(Picture):
@@ -19,9 +22,9 @@ class Fit(Picture):
     def add(self, x: Tensor, truth: Tensor, predictions: Tensor) -> None:
         """The curve says it all."""
 
+    @styled()
     def draw(self, module: SupervisedModule, data: DataModule, split: str, metrics: dict[str, float]) -> Figure:
-        figure = Figure(figsize=(7, 5), layout="constrained")
-        axes = figure.add_subplot()
+        figure, [axes] = sheet(6, 4.2)
         draw_points(axes, data)
         x = curve_x(data)
         with torch.no_grad():
@@ -31,7 +34,10 @@ class Fit(Picture):
         is_line = torch.allclose(y, intercept + slope * x, atol=1e-4 * y.abs().max().item())
         label = f"{intercept:.5f} {slope:+.5f} x" if is_line else "learnt"
         axes.plot(x[:, 0].numpy(), y[:, 0].numpy(), color="black", label=label)
-        axes.set_title(f"{data.description.target} from x: {split}/rmse {metrics[f'{split}/rmse']:.4g}")
-        axes.grid(alpha=0.3)
-        axes.legend()
-        return figure
+        few_ticks(axes.xaxis)
+        few_ticks(axes.yaxis)
+        rmse = shown(metrics.get(f"{split}/rmse"))
+        figure.suptitle(f"{short(data.description.target)} from x: {split}/rmse {rmse}")
+        handles, _ = axes.get_legend_handles_labels()
+        figure.legend(handles=handles, ncols=len(handles))
+        return laid_out(figure)

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 import numpy as np
 from matplotlib.figure import Figure
 from torch import Tensor
@@ -11,7 +9,9 @@ from torch import Tensor
 from src.datamodule import DataModule
 from src.learning.devices import of_all_devices
 from src.module import SupervisedModule
+from src.plots.names import short
 from src.plots.picture import Picture
+from src.plots.sheet import laid_out, sheet, styled
 
 SHOWN = 16
 Mistake = tuple[float, int, int, Tensor]  # probability, predicted and true class, image
@@ -33,25 +33,28 @@ class Mistakes(Picture):
             self.worst.append((sure[i].item(), int(predicted[i]), int(truth[i]), x[i].cpu()))
         self.worst = _first(self.worst)
 
+    @styled()
     def draw(self, module: SupervisedModule, data: DataModule, split: str, metrics: dict[str, float]) -> Figure:
         classes, seen = data.description.classes or [], of_all_devices((self.worst, self.count))
         worst, count = _first([mistake for some, _ in seen for mistake in some]), sum(count for _, count in seen)
         self.worst, self.count = [], 0
         columns = min(max(len(worst), 1), 4)
-        rows = -(-max(len(worst), 1) // columns)
-        figure = Figure(figsize=(max(2.2 * columns, 6), 2.5 * rows + 0.6), layout="constrained")
-        if not worst:
-            figure.suptitle(f"No mistake on the {split} split")
-        else:
-            figure.suptitle(f"The most confident of {count} mistakes on the {split} split")
-        no_ticks: dict[str, Any] = {"xticks": [], "yticks": []}  # unseen too they take half of the time to draw
-        for axes in figure.subplots(rows, columns, squeeze=False, subplot_kw=no_ticks).flat:
+        figure, panels = sheet(2.1 if worst else 4, 2.1 if worst else 0.1, -(-len(worst) // columns) or 1, columns)
+        of_all = f"The most confident of {count} mistakes on the {split} split"
+        figure.suptitle(of_all if worst else f"No mistake on the {split} split")
+        for place, axes in enumerate(panels):
             axes.set_axis_off()
-            if worst:
-                sure, predicted, true, image = worst.pop(0)
+            if place < len(worst):
+                sure, predicted, true, image = worst[place]
                 axes.imshow(*_shown(image))
-                axes.set_title(f"{classes[predicted]} ({sure:.0%}), is {classes[true]}", fontsize=10)
-        return figure
+                axes.set_title(_said(classes[predicted], sure, classes[true]))
+        return laid_out(figure)
+
+
+def _said(predicted: str, sure: float, true: str) -> str:
+    """On one line, or on two where the names are long."""
+    between = ", " if len(predicted) + len(true) < 12 else "\n"
+    return f"{short(predicted, 24)} ({sure:.0%}){between}is {short(true, 24)}"
 
 
 def _first(mistakes: list[Mistake]) -> list[Mistake]:

@@ -10,13 +10,13 @@ import lightning as L
 import torch
 from lightning.pytorch.callbacks import Callback
 from lightning.pytorch.trainer.states import TrainerFn
-from matplotlib.figure import Figure  # not pyplot: no window, no state shared with a notebook
+from matplotlib.figure import Figure
 from torch import Tensor
 
 from src.datamodule import DataModule, data_of
 from src.module import SupervisedModule
-
-DPI = 120
+from src.plots.names import short
+from src.plots.sheet import save
 
 
 class Picture(Callback):
@@ -48,28 +48,20 @@ class Picture(Callback):
         if _is_last_look(trainer):
             self._finish(trainer, pl_module, "val")
 
-    def _suits(self, module: Any) -> bool:
-        return isinstance(module, SupervisedModule) and self.name in module.task.pictures
+    def suits(self, module: SupervisedModule) -> bool:
+        return self.name in module.task.pictures
 
     def _add(self, module: Any, outputs: Any, batch: Any) -> None:
-        if self._suits(module):
+        if isinstance(module, SupervisedModule) and self.suits(module):
             self.add(batch[0], module.task.truth(batch[1]), outputs)
 
     def _finish(self, trainer: L.Trainer, module: Any, split: str) -> None:
-        if not self._suits(module):
+        if not (isinstance(module, SupervisedModule) and self.suits(module)):
             return
         metrics = {name: value.item() for name, value in trainer.callback_metrics.items()}
         figure = self.draw(module, data_of(trainer), split, metrics)
         if trainer.is_global_zero:
             save(figure, plots(trainer) / f"{self.name}.png")
-
-
-def save(figure: Figure, path: Path) -> None:
-    """As a PNG file. `Figure.savefig` would lay it out twice, and take a quarter longer."""
-    from matplotlib.backends.backend_agg import FigureCanvasAgg
-
-    figure.set_dpi(DPI)
-    FigureCanvasAgg(figure).print_png(path)
 
 
 def _is_last_look(trainer: L.Trainer) -> bool:
@@ -90,7 +82,7 @@ def draw_points(axes: Any, data: DataModule, most: int = 2000) -> None:
         if shown:
             x, y = ([torch.as_tensor(value).item() for value in values] for values in zip(*shown, strict=True))
             axes.scatter(x, y, s=12, alpha=0.6, label=split)
-    axes.set(xlabel="x", ylabel=data.description.target)
+    axes.set(xlabel="x", ylabel=short(data.description.target))
 
 
 def curve_x(data: DataModule) -> Tensor:

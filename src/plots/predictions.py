@@ -3,18 +3,23 @@
 from __future__ import annotations
 
 from itertools import chain
+from typing import Any
 
+import numpy as np
 import torch
 from matplotlib.figure import Figure
 from torch import Tensor
 
+from src.console.numbers import shown
 from src.datamodule import DataModule
 from src.learning.devices import of_all_devices
 from src.module import SupervisedModule
+from src.plots.names import short
 from src.plots.picture import Picture
+from src.plots.sheet import few_ticks, laid_out, sheet, styled
 
 MOST = 5000  # points; more make a cloud without a shape
-PANELS = 6  # of several targets
+PANELS = 6  # of several targets, in rows of three
 
 
 class Predictions(Picture):
@@ -29,21 +34,38 @@ class Predictions(Picture):
         if sum(len(y) for y, _ in self.points) < MOST:
             self.points.append((truth.float().cpu(), predictions.cpu()))
 
+    @styled()
     def draw(self, module: SupervisedModule, data: DataModule, split: str, metrics: dict[str, float]) -> Figure:
         points = chain.from_iterable(of_all_devices(self.points))
         y, predictions = (torch.cat(part)[:MOST] for part in zip(*points, strict=True))  # (N, K) each
         self.points = []
-        panels = min(y.shape[1], PANELS)
-        figure = Figure(figsize=(5 * panels, 5), layout="constrained")
-        said = f"R2 {metrics[f'{split}/r2']:.3f}, rmse {metrics[f'{split}/rmse']:.4g}"
-        figure.suptitle(f"{data.description.target}, {len(y)} {split} examples: {said}")
-        for i, axes in enumerate(figure.subplots(1, panels, squeeze=False)[0]):
-            axes.scatter(y[:, i].numpy(), predictions[:, i].numpy(), s=14, alpha=0.5)
-            both = torch.stack([y[:, i], predictions[:, i]])
-            ends = [both.min().item(), both.max().item()]
-            axes.plot(ends, ends, color="grey", linestyle=":", label="perfect")
-            name = data.description.targets[i]
-            axes.set(xlabel=f"true {name}", ylabel=f"predicted {name}", aspect="equal")
-            axes.grid(alpha=0.3)
-            axes.legend()
-        return figure
+        columns = min(y.shape[1], 3)
+        figure, panels = sheet(4.2, 4.2, -(-min(y.shape[1], PANELS) // columns), columns)
+        said = ", ".join(
+            f"{name.upper() if name == 'r2' else name} {_said(metrics, split, name)}" for name in ("r2", "rmse")
+        )
+        examples = f"{len(y)} {split} example{'s' if len(y) > 1 else ''}"
+        figure.suptitle(f"{short(data.description.target)}, {examples}: {said}")
+        for axes, name, true, predicted in zip(panels, data.description.targets, y.T, predictions.T, strict=False):
+            _draw(axes, short(name, 30), true.numpy(), predicted.numpy())
+        for axes in panels[y.shape[1] :]:
+            axes.set_axis_off()
+        figure.legend(handles=panels[0].lines)
+        return laid_out(figure)
+
+
+def _said(metrics: dict[str, float], split: str, name: str) -> str:
+    return shown(metrics.get(f"{split}/{name}"))
+
+
+def _draw(axes: Any, name: str, true: np.ndarray, predicted: np.ndarray) -> None:
+    """A square in which both axes have the same values."""
+    true, predicted = true.astype("float64"), predicted.astype("float64")
+    low, high = min(true.min(), predicted.min()), max(true.max(), predicted.max())
+    room = 0.04 * (high - low) or 0.04 * abs(high) or 1.0  # where all are the same
+    ends = (low - room, high + room)
+    axes.scatter(true, predicted, s=14, alpha=0.5)
+    axes.plot(ends, ends, color="grey", linestyle=":", label="a perfect prediction")
+    axes.set(xlabel=f"true {name}", ylabel=f"predicted {name}", xlim=ends, ylim=ends)
+    few_ticks(axes.xaxis)
+    few_ticks(axes.yaxis)

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from src.console.extras import need
+from src.console.numbers import shown
 from src.files.atomic import write_text
 from src.reports import figures
 from src.reports.compare import Comparison
@@ -81,7 +82,7 @@ def _summary(comparison: Comparison) -> str:
     )
     said, best = [" ".join(pills)], comparison.best
     if best:
-        value = f"{best.metrics[comparison.score]:.4f}"
+        value = shown(best.metrics[comparison.score])
         said.append(
             f"The best {_safe(comparison.score)}, {value}: {_folder(best)}<br><code>{_safe(command(best))}</code>"
         )

@@ -18,7 +18,7 @@ from src.console.messages import UserError, first_line, listed
 from src.console.screen import notice, progress
 from src.files.lock import is_locked
 from src.files.results import read_results
-from src.run.config import PARTS, shortest
+from src.run.config import LENGTH, PARTS, shortest
 
 LARGEST = 1_000_000  # bytes of a file; a run's own have a few thousand
 DEEPEST = 50  # part within part in a YAML
@@ -109,7 +109,9 @@ def read_record(folder: Path) -> Record:
     if status != "finished" and is_locked(folder / ".hydra" / "lock"):  # one that has failed may be tried again
         status = "running"
     ended = file.stat().st_mtime if results else 0.0
-    return Record(folder, status, results, {**dict(leaves(config)), **settings}, tuple(map(str, typed or [])), ended)
+    settings = {**dict(leaves(config)), **settings}
+    settings |= {f"trainer.{name}": results[name] for name in LENGTH if name in results}  # it may go on beyond that
+    return Record(folder, status, results, settings, tuple(map(str, typed or [])), ended)
 
 
 def text(value: Any) -> str:

@@ -12,6 +12,7 @@ from typing import Any
 
 from rich.cells import cell_len
 
+from src.console.numbers import shown
 from src.files.atomic import written_whole
 from src.reports.compare import Comparison, Group
 from src.reports.records import Record, text
@@ -92,7 +93,7 @@ def write_csv(path: Path, comparison: Comparison) -> None:
 def score(group: Group, metric: str) -> str:
     """Mean and deviation."""
     mean, deviation = group.mean(metric), group.deviation(metric)
-    return "-" if mean is None else f"{mean:.4f}" + ("" if deviation is None else f" ± {deviation:.4f}")
+    return "-" if mean is None else shown(mean) + ("" if deviation is None else f" ± {shown(deviation, like=mean)}")
 
 
 def counts(records: list[Record]) -> str:

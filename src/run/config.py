@@ -8,6 +8,7 @@ from dataclasses import fields
 from pathlib import Path
 from typing import Any, cast
 
+from hydra.core.hydra_config import HydraConfig
 from hydra.core.override_parser.overrides_parser import OverridesParser
 from omegaconf import DictConfig, OmegaConf
 from omegaconf.errors import OmegaConfBaseException
@@ -16,10 +17,13 @@ from yaml import YAMLError
 from src.config.compose import CONF, compose, flat
 from src.config.quoting import quoted
 from src.console.messages import UserError, first_line, nearest
+from src.files.atomic import write_text
 
 REPEATS = ("seed", "data.fold")  # runs that differ in these alone are the same experiment: the mean is taken
 # By these, and what is in them, nothing changes in a run.
 OF_THE_SWEEP = ("name", "trusted", "retry_failed", "max_failures", "search", "launcher", "hydra")
+Length = dict[str, int | None]  # of a run, by the keys of trainer in LENGTH
+LENGTH = ("max_epochs", "max_steps")
 # What this file and the verbs ask for without more ado.
 PARTS = ("data", "module", "task", "trainer")
 NEEDED = ("seed", "data.batch_size", "data.num_workers", "trainer.accelerator", "trainer.devices")
@@ -48,6 +52,14 @@ def written_config(folder: Path) -> DictConfig:
     return cfg
 
 
+def write_config(folder: Path, cfg: DictConfig) -> None:
+    """Write .hydra/ in a run's folder: the config, Hydra's own, and the overrides."""
+    (folder / ".hydra").mkdir(parents=True, exist_ok=True)
+    hydra_cfg = HydraConfig.instance().cfg
+    for name, part in {"hydra": hydra_cfg, "overrides": HydraConfig.get().overrides.task, "config": cfg}.items():
+        write_text(folder / ".hydra" / f"{name}.yaml", OmegaConf.to_yaml(part))
+
+
 def apply_changes(cfg: DictConfig, overrides: list[str]) -> None:
     """Change a run's config by `KEY=VALUE`s of data and trainer; GROUP=CHOICE takes a whole group anew.
 
@@ -65,6 +77,11 @@ def apply_changes(cfg: DictConfig, overrides: list[str]) -> None:
             OmegaConf.update(cfg, key, _group(cfg, key, str(override.input_line)), merge=False)
         else:
             OmegaConf.update(cfg, key, override.value())
+
+
+def length_of(cfg: DictConfig) -> Length:
+    """The epochs and steps that a run with this config is to have."""
+    return {name: cfg.trainer[name] for name in LENGTH}
 
 
 def is_of_the_sweep(key: str) -> bool:

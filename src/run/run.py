@@ -14,7 +14,7 @@ from src.config.trust import check_texts, trusted
 from src.console.messages import UserError
 from src.console.screen import is_first_process
 from src.files.results import print_metrics, read_results
-from src.run.config import apply_changes, shortest, written_config
+from src.run.config import Length, apply_changes, length_of, shortest, written_config
 
 if TYPE_CHECKING:
     from src.datamodule import DataModule
@@ -60,6 +60,11 @@ class Run:
         """Whether it has ended with scores: also where a search has pruned it."""
         return self.results.get("status") in ENDED
 
+    def has_come_to(self, length: Length) -> bool:
+        """Whether it has ended with scores, as a run of this length: a finished one may be given more epochs."""
+        results = self.results
+        return results.get("status") in ENDED and all(results.get(name, n) == n for name, n in length.items())
+
     def report(self) -> None:
         """Print the test metrics (without a test split, those of val) and where everything is."""
         if not is_first_process():
@@ -99,6 +104,11 @@ class Run:
             raise UserError(f"{self} is not finished. Repeat its command: it goes on where it was.")
         checkpoint = load_checkpoint(self.best)
         if self.results.get("checkpoint") not in (None, file_digest(self.best)):
+            if not self.has_come_to(length_of(written_config(self.folder))):
+                raise UserError(
+                    f"{self} was given more epochs, and is not finished with them: its best epoch is another than the "
+                    "one that was scored. Repeat its command: it goes on where it was."
+                )
             raise UserError(
                 f"{self.best} is not the one that this run was scored with: its checksum is not that in results.json. "
                 "Put that one back, or train the run again with another name=."

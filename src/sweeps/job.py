@@ -14,9 +14,9 @@ from omegaconf import DictConfig
 from src.console.messages import UserError
 from src.files.results import write_results
 from src.run import Run
+from src.run.config import write_config
 from src.run.run import ENDED
 from src.sweeps.names import job_name, values_of
-from src.training.claim import write_config
 
 LOG = "train.log"  # what Hydra's `job_logging` calls it
 State = Literal["done", "failed", "begun", "new"]

@@ -8,6 +8,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from src.console.numbers import shown
 from src.run.config import REPEATS, shortest
 from src.sweeps.job import Job
 
@@ -79,7 +80,7 @@ def print_trials(trials: Sequence[FrozenTrial], keys: Sequence[str], goals: Sequ
         return
     params = [{key.lstrip("+"): value for key, value in trial.params.items()} for trial in trials]
     names = [",".join(f"{key}={of[key]}" for key in keys) for of in params]
-    values = [[f"{value:.4f}" for value in trial.values or []] for trial in trials]
+    values = [[shown(value) for value in trial.values or []] for trial in trials]
     print_rows([["", *goals], *([name, *row] for name, row in zip(names, values, strict=True))])
     if len(goals) == 1:
         print(f"best: {shortest(folder / trials[0].user_attrs['job'])}")
@@ -113,5 +114,6 @@ def _of_test(jobs: Sequence[Job]) -> str | None:
 
 def _spread(values: Sequence[float]) -> str:
     if len(values) < 2:
-        return f"{values[0]:.4f}" if values else "not known"
-    return f"{statistics.fmean(values):.4f} +- {statistics.stdev(values):.4f}"
+        return shown(values[0] if values else None)
+    mean = statistics.fmean(values)
+    return f"{shown(mean)} +- {shown(statistics.stdev(values), like=mean)}"

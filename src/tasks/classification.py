@@ -25,6 +25,7 @@ class Classification(Task):
     """
 
     target_kind = "class"
+    has_probabilities = True
 
     def __init__(self, data: DataDescription) -> None:
         if data.classes is None:
@@ -55,6 +56,7 @@ class Classification(Task):
         return (losses * weights).sum() / weights.sum()  # as cross_entropy divides
 
     def predictions(self, outputs: Tensor) -> Tensor:
+        outputs = outputs / self.temperature
         if not self.is_binary:
             return outputs.softmax(dim=1)
         second = outputs.sigmoid()  # (B, 1)

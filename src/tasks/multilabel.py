@@ -34,6 +34,7 @@ class MultiLabel(Task):
     """
 
     target_kind = "labels"
+    has_probabilities = True
 
     def __init__(self, data: DataDescription, threshold: float) -> None:
         if not 0 < threshold < 1:
@@ -60,7 +61,7 @@ class MultiLabel(Task):
         return F.binary_cross_entropy_with_logits(outputs, target.to(outputs.dtype), pos_weight=weight)
 
     def predictions(self, outputs: Tensor) -> Tensor:
-        return outputs.sigmoid()
+        return (outputs / self.temperature).sigmoid()
 
     def metrics(self) -> dict[str, Metric]:
         count, options = self.output_size, {"threshold": self.threshold, "validate_args": False}

@@ -27,6 +27,7 @@ class Task(nn.Module, ABC):
 
     Attributes:
         target_kind: how a Dataset that can read its y in several ways is to read it; None: as its values suggest.
+        has_probabilities: predictions are made of outputs that `temperature` has divided.
         file_ending: of the file that `save` writes for each prediction; None: predictions are columns of a table.
         output_size: the number that the net is built with.
         output_shape: of the net's outputs for one example.
@@ -34,11 +35,15 @@ class Task(nn.Module, ABC):
         pictures: the names of the pictures in src/plots/ that suit.
         metric_parameters: what a metric of torchmetrics has to know, such as num_classes.
         dear: the names of metrics that take long or keep every prediction: only val and test are measured by them.
+        temperature: by what outputs are divided before they become probabilities, 1 until these are calibrated; None:
+            there are none.
         shares: the names of metrics that are a share of the examples, such as those that are right.
     """
 
+    temperature: Any  # Tensor | None
     target_kind: ClassVar[TargetKind | None] = None
     file_ending: ClassVar[str | None] = None
+    has_probabilities: ClassVar[bool] = False
 
     def __init__(self, data: DataDescription, output_size: int, output_shape: tuple[int, ...] | None = None) -> None:
         super().__init__()
@@ -46,6 +51,7 @@ class Task(nn.Module, ABC):
         self.output_size = output_size
         self.output_shape = (output_size,) if output_shape is None else output_shape
         self.target_scale: Standardize | None = None
+        self.register_buffer("temperature", torch.ones(()) if self.has_probabilities else None)
         self.pictures: tuple[str, ...] = ()
         self.metric_parameters: dict[str, Any] = {}
         self.dear: tuple[str, ...] = ()

@@ -3,18 +3,15 @@
 from __future__ import annotations
 
 import shutil
-from pathlib import Path
 from typing import IO
 
-from hydra.core.hydra_config import HydraConfig
-from omegaconf import DictConfig, OmegaConf
+from omegaconf import DictConfig
 
 from src.config.compose import flat
 from src.console.messages import UserError
-from src.files.atomic import write_text
 from src.files.lock import lock
 from src.run import Run
-from src.run.config import is_of_the_sweep, written_config
+from src.run.config import LENGTH, is_of_the_sweep, length_of, write_config, written_config
 
 
 class Claim:
@@ -72,18 +69,18 @@ class Claim:
             self.lock.close()
 
     def _compare(self) -> None:
-        """Raise UserError if the folder's run has another config, by which it would come to something else."""
+        """Raise UserError if the folder's run has another config, by which it would come to something else.
+
+        A larger length alone is no other: a run that has come to its end goes on to that.
+        """
         old, new = flat(written_config(self.run.folder)), flat(self.cfg)
         keys = [key for key in {**old, **new} if not is_of_the_sweep(key) and key != "steps_per_execution"]
         differing = [key for key in keys if old.get(key, "") != new.get(key, "")]
-        if differing:
+        if differing and set(differing) <= {f"trainer.{name}" for name in LENGTH}:
+            from src.training.more import check_more  # which needs Lightning
+
+            if not self.run.has_come_to(length_of(self.cfg)):
+                check_more(self.run, self.cfg)
+        elif differing:
             was = ", ".join(f"{key}={old.get(key)} (now {new.get(key)})" for key in differing[:5])
             raise UserError(f"{self.run} holds a run with {was}. Choose another name=, or repeat that run's command.")
-
-
-def write_config(folder: Path, cfg: DictConfig) -> None:
-    """Write .hydra/ in a run's folder: the config, Hydra's own, and the overrides."""
-    (folder / ".hydra").mkdir(parents=True, exist_ok=True)
-    hydra_cfg = HydraConfig.instance().cfg
-    for name, part in {"hydra": hydra_cfg, "overrides": HydraConfig.get().overrides.task, "config": cfg}.items():
-        write_text(folder / ".hydra" / f"{name}.yaml", OmegaConf.to_yaml(part))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Any
 
 from hydra.core.hydra_config import HydraConfig
@@ -13,18 +14,21 @@ from src.config.trust import trusted
 from src.console import startup
 from src.console.messages import UserError
 from src.console.screen import is_taken
+from src.files.atomic import naming
 from src.run import Run
+from src.run.config import shortest
 from src.training.claim import Claim
 
 WIDTH = 240  # of the table where no terminal says its own
 
 
 def show_data(cfg: DictConfig) -> None:
-    """Print the columns of a table as they were understood; leaves no folder behind.
+    """Print the columns of a table as they were understood, and draw those that tell most; leaves no run behind.
 
     Raises:
         UserError: what is wrong with the config, or with the table; a sweep.
     """
+    run = Run(HydraConfig.get().runtime.output_dir)
     try:
         if is_taken():
             raise UserError("data.describe=true: it says nothing of a sweep. Leave out -m.")
@@ -34,8 +38,18 @@ def show_data(cfg: DictConfig) -> None:
             data.setup("fit")
         startup.end()
         _print(data.dataset.overview())
+        _draw(data, run.folder.parent / "data.png")
     finally:
-        Claim(Run(HydraConfig.get().runtime.output_dir), cfg).remove_if_empty()
+        Claim(run, cfg).remove_if_empty()
+
+
+def _draw(data: Any, path: Path) -> None:
+    from src.plots.sheet import save
+    from src.plots.table_columns import draw_columns
+
+    with naming(path):
+        save(draw_columns(data), path)
+    print(f"{shortest(path)} shows what they tell about {data.dataset.target}.")
 
 
 def _print(lines: list[list[str]]) -> None:

@@ -26,6 +26,8 @@ from src.console.signals import wait_for_safe_points
 from src.files.origin import keep_uncommitted, made_with
 from src.files.results import write_results
 from src.run import Run
+from src.run.config import LENGTH, length_of
+from src.training.calibration import calibrate
 from src.training.claim import Claim
 from src.training.interruption import command_to_go_on, say_stopped, stopped_by
 from src.training.trainer import build_trainer, scored, tell_time
@@ -90,6 +92,11 @@ class Training:
             self.claim.release()
 
     @property
+    def goes_on_beyond(self) -> bool:
+        """Whether it is a finished run that was given more epochs. Its results stay until they are done."""
+        return self.run.is_finished and self.run.has_begun and not self.run.has_come_to(length_of(self.cfg))
+
+    @property
     def resume_from(self) -> Path | None:
         """The last state, or if its file is damaged the one before; None at the first start.
 
@@ -135,6 +142,10 @@ class Training:
 
         callbacks = [build(spec, f"callbacks.{name}") for name, spec in self.cfg.callbacks.items() if spec]
         callbacks.append(MadeWith(self.made_with))
+        if self.goes_on_beyond:
+            from src.training.more import GoesOn
+
+            callbacks.append(GoesOn(self.run, self.cfg))
         if self.cfg.trainer.check_val_every_n_epoch == "auto":
             callbacks.append(EpochEnds())
         trainer = build_trainer(self.cfg, callbacks=callbacks, default_root_dir=self.run.folder)
@@ -160,7 +171,8 @@ class Training:
         self.run.trust = is_trusted() and trainer.ckpt_path is None
         trainer.ckpt_path = None
         status = "pruned" if is_pruned(trainer) else "finished"
-        metrics = scored(trainer, self.run.best, tests=status == "finished")
+        calibrated = calibrate(trainer, self.run.best) if self.cfg.get("calibrate") else {}
+        metrics = calibrated | scored(trainer, self.run.best, tests=status == "finished")
         if not is_first_process():
             return
         tell_time(trainer)
@@ -171,9 +183,7 @@ class Training:
         self.run.previous.unlink(missing_ok=True)
         seconds = rows[-1]["seconds"] if rows else None
         ended = {"epochs": trainer.current_epoch, "seconds": seconds, "checkpoint": file_digest(self.run.best)}
-        ended |= {"monitor": best.monitor, "mode": best.mode}
-        if status == "pruned":
-            ended["max_epochs"] = trainer.max_epochs
+        ended |= {"monitor": best.monitor, "mode": best.mode, **length_of(self.cfg)}
         ended["steps_per_execution"] = cast(Executions, trainer.fit_loop.epoch_loop).steps or 1
         write_results(self.run.results_file, status=status, **metrics, **ended, **self.made_with)
 
@@ -210,9 +220,13 @@ class Training:
 
     def _gather_what_it_is_made_with(self) -> None:
         """Now: the code may change while the run goes on."""
-        if not self.run.is_finished:
+        if not self.run.has_come_to(length_of(self.cfg)):
             self.made_with |= {"command": shlex.join(["python", "-m", *self.command]), "seed": self.cfg.seed}
             self.made_with |= made_with(PROJECT)
+            if self.goes_on_beyond:
+                before = self.run.results
+                stage = {name: before[name] for name in LENGTH}
+                self.made_with["went_on_from"] = [*before.get("went_on_from", []), stage]
             self.made_with["uncommitted"] = keep_uncommitted(PROJECT, self.run.folder, self.run.has_begun)
 
     def _say_stopped(self, code: int) -> None:
@@ -236,7 +250,8 @@ class Training:
         elif not ((words or isinstance(error, BrokenPipeError)) and self.claim.give_back()):
             with suppress(OSError):
                 log.exception("failed")
-                write_results(self.run.results_file, status="failed", error=words or repr(error), **self.made_with)
+                if not self.run.is_finished:  # else they are the results before it was given more epochs
+                    write_results(self.run.results_file, status="failed", error=words or repr(error), **self.made_with)
             if isinstance(error, OSError) and error.errno not in FULL and words:
                 go_on = command_to_go_on(self.command)
                 raise UserError(f"{words} What was learnt is kept. To go on: {go_on}") from error

@@ -8,7 +8,7 @@ import warnings
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
-from typing import cast
+from typing import Literal, cast
 
 import numpy as np
 import torch
@@ -18,6 +18,7 @@ from torch import Tensor
 from src.console.messages import UserError, first_line
 
 Box = tuple[float, float, float, float]  # left, top, right, bottom; in pixels
+Resize = Literal["crop", "pad", "squash"]
 
 DEEP = ("I;16", "I;16L", "I;16B", "I;16N", "I", "F")  # more than 8 bits a pixel
 GREY = ("1", "L", "LA", "La", *DEEP)
@@ -47,10 +48,14 @@ def decode(
     box: Callable[[int, int], Box] = central,
     least: float = 1.0,
     max_pixels: int | None = None,
+    resize: Resize = "crop",
 ) -> Tensor:
     """The picture's part `box(width, height)`, upright, resized to (channels, size, size), uint8; alpha on white.
 
-    `least` is the least share of the central square's area that the part may have. `max_pixels`: None: Pillow's limit.
+    Args:
+        least: the least share of the central square's area that the part may have.
+        max_pixels: None: Pillow's limit.
+        resize: see `resized`.
 
     Raises:
         UserError: it cannot be read, or has too many pixels.
@@ -62,12 +67,32 @@ def decode(
         orientation = None
         with suppress(Exception):  # a camera's notes may be broken where its picture is not
             orientation = image.getexif().get(0x0112)
-        plain = _plain(image)
-        square = plain.resize((size, size), Image.Resampling.BILINEAR, box=box(*plain.size))  # antialiased
-        square = square.convert("L" if channels == 1 else "RGB")
+        square = resized(_plain(image), size, box, resize).convert("L" if channels == 1 else "RGB")
     if orientation in UPRIGHT:
         square = square.transpose(UPRIGHT[orientation])
     return torch.from_numpy(np.array(square)).reshape(size, size, channels).permute(2, 0, 1).contiguous()
+
+
+def resized(picture: Image.Image, size: int, box: Callable[[int, int], Box], resize: Resize) -> Image.Image:
+    """A part of a picture as (size, size) pixels, antialiased.
+
+    Args:
+        box: the part of a picture (width, height); of all of it, as if that were a square, where `resize` is no crop.
+        resize: crop: the part, nearly square; pad: with black beside it; squash: out of proportion.
+    """
+    if resize == "crop":
+        return picture.resize((size, size), Image.Resampling.BILINEAR, box=box(*picture.size))
+    (left, top, right, bottom), (width, height) = box(1, 1), picture.size
+    part = left * width, top * height, right * width, bottom * height
+    if resize == "squash":
+        return picture.resize((size, size), Image.Resampling.BILINEAR, box=part)
+    sides = part[2] - part[0], part[3] - part[1]
+    # As much on both sides, so that it is the same upright or lying.
+    beside = [min((size - 1) // 2, round(size * (1 - side / max(sides)) / 2)) for side in sides]
+    square = Image.new(picture.mode, (size, size))
+    inner = size - 2 * beside[0], size - 2 * beside[1]
+    square.paste(picture.resize(inner, Image.Resampling.BILINEAR, box=part), (beside[0], beside[1]))
+    return square
 
 
 def channels_of(path: Path, max_pixels: int | None = None) -> int:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from pathlib import Path
+from typing import NoReturn
 
 import numpy as np
 
@@ -65,9 +66,13 @@ def _subfolders(folder: Path) -> list[str]:
 
 
 def files_in(folder: Path, root: Path) -> list[str]:
-    """Paths of all files in `folder`, at any depth, relative to `root`; sorted."""
+    """Paths of all files in `folder`, at any depth, relative to `root`; sorted. Raises OSError for a locked folder."""
+
+    def fail(error: OSError) -> NoReturn:
+        raise error
+
     paths = []
-    for place, folders, files in os.walk(folder, followlinks=True):
+    for place, folders, files in os.walk(folder, onerror=fail, followlinks=True):
         folders[:] = filter(_is_shown, folders)
         relative = Path(place).relative_to(root)
         paths += [(relative / name).as_posix() for name in files if _is_shown(name)]

@@ -15,6 +15,7 @@ from src.console.messages import UserError
 from src.datasets.classes import renumbered
 from src.datasets.contract import TargetKind
 from src.datasets.images.augment import mirrored, random_part, recoloured
+from src.datasets.images.decode import Resize
 from src.datasets.images.files import check_files, examples, existing_folder
 from src.datasets.images.pictures import Pictures
 from src.files.checksum import digest
@@ -30,16 +31,19 @@ def image_folder(
     flip: bool,
     crop: float | None,
     colour: float,
+    resize: Resize = "crop",  # older runs do not say it
 ) -> ImageFolder:
     """Pictures in path/class/, at any depth, or in path/train/class/, path/val/class/ and path/test/class/.
 
     Args:
-        size: the shorter side is resized to it, and the square in the middle taken.
+        size: of x, in pixels, to which pictures are resized.
         channels: 1, grey; 3, colour; None: as the files are.
         max_pixels: of a file, width x height.
         on_error: what is done about files that cannot be read.
         flip, crop, colour: how training examples are changed at random: half of them mirrored; a part of at least
             this share of the square; brightness, contrast and saturation changed by up to this strength.
+        resize: crop: the square in the middle is taken; pad: all of it, with black beside; squash: all of it, out of
+            proportion.
 
     Raises:
         UserError: a number out of its range, no such folders, a class without pictures, files that cannot be read.
@@ -59,7 +63,7 @@ def image_folder(
     if channels is None and len(set(file_channels.tolist())) == 1:
         channels = file_channels[0].item()
     return ImageFolder(
-        Pictures(root, [files[number] for number in readable], size, channels, max_pixels),
+        Pictures(root, [files[number] for number in readable], size, channels, max_pixels, resize),
         torch.from_numpy(labels),
         classes,
         {name: torch.from_numpy(np.flatnonzero(splits == name)) for name in set(splits.tolist()) - {""}},
@@ -158,10 +162,11 @@ class ImageFolder(Dataset):
         if not {"size", "channels"} <= reader.keys():
             raise UserError(f"path={self.pictures.folder} holds pictures, but the run has learnt from none.")
         self.pictures.size, self.pictures.channels = reader["size"], reader["channels"]
+        self.pictures.resize = reader.get("resize", "crop")  # older runs do not say it
 
     @property
     def reader(self) -> dict[str, Any]:
         """Reads new pictures in the same way."""
         pictures = self.pictures
-        reading = {"size": pictures.size, "channels": pictures.channels, "max_pixels": pictures.max_pixels}
-        return {"_target_": "src.datasets.images.ImageReader", **reading}
+        reading = {"size": pictures.size, "channels": pictures.channels, "resize": pictures.resize}
+        return {"_target_": "src.datasets.images.ImageReader", **reading, "max_pixels": pictures.max_pixels}

@@ -11,7 +11,7 @@ from torch import Tensor
 from torch.utils.data import Dataset
 
 from src.console.screen import progress
-from src.datasets.images.decode import Box, central, decode
+from src.datasets.images.decode import Box, Resize, central, decode
 from src.files.checksum import file_checksum
 
 
@@ -22,10 +22,20 @@ class Pictures(Dataset):
         files: paths relative to `folder`.
         channels: None: not decided yet.
         max_pixels: of a file; None: Pillow's own limit.
+        resize: what is done about proportions; see `decode.resized`.
     """
 
-    def __init__(self, folder: Path, files: list[str], size: int, channels: int | None, max_pixels: int | None) -> None:
+    def __init__(
+        self,
+        folder: Path,
+        files: list[str],
+        size: int,
+        channels: int | None,
+        max_pixels: int | None,
+        resize: Resize,
+    ) -> None:
         self.folder, self.size, self.channels, self.max_pixels = folder, size, channels, max_pixels
+        self.resize: Resize = resize
         self.names = np.array(list(map(os.fsencode, files)))  # a list of 100 000 would be copied to every process
 
     def __len__(self) -> int:
@@ -35,8 +45,8 @@ class Pictures(Dataset):
         return self.part(index, central, 1.0)
 
     def part(self, index: int, box: Callable[[int, int], Box], least: float) -> Tensor:
-        """Of a picture, instead of the square in the middle; see `decode`."""
-        return decode(self.path(index), self.size, self.channels or 3, box, least, self.max_pixels)
+        """Of a picture, instead of all that is seen of it; see `decode`."""
+        return decode(self.path(index), self.size, self.channels or 3, box, least, self.max_pixels, self.resize)
 
     def path(self, index: int) -> Path:
         return self.folder / os.fsdecode(self.names[index])

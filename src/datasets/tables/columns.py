@@ -18,7 +18,7 @@ Kind = Literal["number", "boolean", "date", "category"]
 
 
 class Column:
-    """A column's name, kind and all that is learnt from the training rows.
+    """A column's name, kind and format, as the file has them, and all that is learnt from the training rows.
 
     Args:
         kind: number | boolean | date | category.

@@ -5,6 +5,7 @@ from __future__ import annotations
 import gzip
 import os
 import re
+import shlex
 import warnings
 import zlib
 from collections.abc import Callable, Iterable
@@ -18,7 +19,7 @@ import pandas as pd
 from src.console.messages import UserError, first_line
 from src.console.screen import notice
 from src.datasets.tables.file import Chunks, TableFile, TextFormat, check_header
-from src.datasets.tables.looking import START, decimal_of, encoding_of, parted, separator_of
+from src.datasets.tables.looking import SEPARATORS, START, decimal_of, encoding_of, header_line, parted, separator_of
 
 
 class CsvFile(TableFile):
@@ -41,6 +42,12 @@ class CsvFile(TableFile):
         if len(found) != 1:
             raise UserError(f"separator={text.separator!r}: one character is needed.")
         self.separator = found
+        if (line := header_line(lines, found if text.separator else SEPARATORS)) > 1:
+            raise UserError(
+                f"{as_typed}: line {line} looks like the header, and the {line - 1} above it like none of the table. "
+                f"Leave them out: {'zcat' if self.is_gzip else 'cat'} {shlex.quote(str(path))} | "
+                f"tail -n +{line} > table.csv"
+            )
         self.columns = self._header()
         if text.decimal is None and text.seen_decimal is None:
             self._look_at_decimals(parted(lines, self.separator)[1:])

@@ -44,7 +44,7 @@ def learnt(texts: pd.Series, name: str) -> str | None:
     if best is None or shares[best] < 0.5:
         return None
     equal = [candidate for candidate, share in shares.items() if share == shares[best]]
-    if len(equal) > 1 and best[2] != "." and not np.array_equal(*(read[c] for c in equal), equal_nan=True):
+    if len(equal) > 1 and best[2] != ".":
         forms = " or ".join(shown(candidate) for candidate in equal)
         raise UserError(
             f"{name} holds {texts.iloc[0]!r}, in which day and month may stand either way round: no value decides. "

@@ -13,6 +13,8 @@ from src.console.messages import UserError
 from src.console.screen import notice
 from src.datasets.tables.columns import Column
 
+PERIODS = (365.2425, 7.0, 1.0)  # days of a year, a week and a day
+
 
 def fit_columns(columns: list[Column], blocks: Iterable[np.ndarray], impute: bool) -> list[Column]:
     """Columns with the categories that the training rows have, in order, and, if `impute`, with fills.
@@ -60,7 +62,12 @@ def _fitted(column: Column, frequencies: np.ndarray, mean: float, clock: bool, i
 
 def feature_count(column: Column) -> int:
     """How many features a column makes."""
-    return {"category": len(column.codes), "date": 7 if column.clock else 5}.get(column.kind, 1)
+    return {"category": len(column.codes), "date": 1 + 2 * len(periods(column))}.get(column.kind, 1)
+
+
+def periods(column: Column) -> list[float]:
+    """In days: those of which a date makes features."""
+    return list(PERIODS if column.clock else PERIODS[:2])
 
 
 def encode(columns: list[Column], values: np.ndarray) -> np.ndarray:
@@ -81,7 +88,7 @@ def encode(columns: list[Column], values: np.ndarray) -> np.ndarray:
             [rows] = np.nonzero(field >= 0)
             features[rows, start + field[rows].astype(int)] = 1
         elif column.kind == "date":
-            turns = 2 * np.pi * field[:, None] / [365.2425, 7, 1][: 3 if column.clock else 2]
+            turns = 2 * np.pi * field[:, None] / periods(column)
             features[:, start] = field
             features[:, start + 1 : end : 2] = np.sin(turns)
             features[:, start + 2 : end : 2] = np.cos(turns)

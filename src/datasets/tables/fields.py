@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable
 
 import numpy as np
@@ -16,6 +17,7 @@ from src.datasets.tables.number_texts import NumberFormat, learnt, sample
 from src.datasets.tables.roles import dropping, listing
 
 LARGEST = float(np.finfo("float32").max)  # nets compute in 32 bits
+TOTALS = re.compile(r"\W*((grand|sub) ?)?(total|totale?s|sum(me|ma)?|somme|gesamt(summe)?|insgesamt)\W*", re.IGNORECASE)
 BOOLEANS = {"true": 1.0, "false": 0.0}
 
 
@@ -40,7 +42,7 @@ def column_of(series: pd.Series, text: TextFormat, date_format: str | None, of_f
             not date_format
             and len(series)
             and 19000101 <= series.iloc[0] <= 21001231
-            and dates.of_digits(_numbers(series, "."))
+            and dates.of_digits(numbers_in(series, "."))
         ):
             tell(
                 f"{name}: {as_text(series.iloc[0])} and others look like dates; date_format=%Y%m%d reads them as such."
@@ -48,14 +50,14 @@ def column_of(series: pd.Series, text: TextFormat, date_format: str | None, of_f
         return Column(name, "number")
     if types.is_datetime64_any_dtype(series):
         return Column(name, "date")
-    fields, series = series, series[_present(series, text.markers_among_numbers)]
+    fields, series = series, series[present(series, text.markers_among_numbers)]
     if not len(series):
-        return Column(name, "category" if _present(fields, text.markers).any() else "number")
+        return Column(name, "category" if present(fields, text.markers).any() else "number")
     if isinstance(series.iloc[0], (list, dict, bytes, np.ndarray)):
         raise UserError(f"{name} holds {type(series.iloc[0]).__name__}s. Leave it out: {dropping([name])}.")
     if as_text(series.iloc[0]).lower() in BOOLEANS and not np.isnan(_booleans(series)).any():
         return Column(name, "boolean")
-    texts = _texts(series)
+    texts = texts_of(series)
     share = 0.5 if texts.nunique() > 20 else 0.9
     looks = [lambda: _number_column(name, texts, text, of_file, tell), lambda: _date_column(name, texts, date_format)]
     for look in reversed(looks) if date_format else looks:  # a format may be of digits alone
@@ -87,7 +89,7 @@ def _number_column(
     name: str, texts: pd.Series, text: TextFormat, of_file: str | None, tell: Tell
 ) -> tuple[Column, np.ndarray]:
     """The column, if it is one of numbers, and their values."""
-    values = _numbers(texts, text.mark)
+    values = numbers_in(texts, text.mark)
     if not np.isnan(values).any() and not (text.seen_decimal and text.mark_of(name) is None):
         return Column(name, "number"), values
     found = learnt(sample(texts), name, text.mark_of(name), of_file, tell)
@@ -124,12 +126,12 @@ def numbers(
     elif column.kind == "boolean":
         values = _booleans(series)
     elif column.number_format and not types.is_numeric_dtype(series):
-        values = column.number_format.read(_texts(series))
+        values = column.number_format.read(texts_of(series))
     else:
-        values = _numbers(series, text.mark)
+        values = numbers_in(series, text.mark)
     bad = np.isnan(values)
     if bad.any():
-        bad &= _present(series, text.markers if column.kind == "category" else text.markers_among_numbers)
+        bad &= present(series, text.markers if column.kind == "category" else text.markers_among_numbers)
     too_large = np.abs(values) > LARGEST
     if not bad.any() and not too_large.any():
         return values
@@ -138,33 +140,47 @@ def numbers(
     if too_large[row]:
         reason = "infinite, or too large for 32 bits."
     else:
-        reason = f"not a {column.kind}, as others there.{_if_missing(written) if grow else ''}"
+        reason = f"not a {column.kind}, as others there.{_what_to_type(written, column) if grow else ''}"
     raise UserError(f"{where}, row {above + row + 1}: {column.name} is {written!r}, which is {reason}")
 
 
-def _if_missing(text: str) -> str:
-    """What to type if a text stands for a missing value."""
-    quoted = listing("missing_values", [text])
-    return f" If it stands for a missing value, say {quoted}."
+def _what_to_type(text: str, column: Column) -> str:
+    """If a text stands for a missing value, is a category, or a date with its month first."""
+    said = f" If it stands for a missing value, say {listing('missing_values', [text])}."
+    if is_total(text):
+        return f"{said} If it is a row of totals, remove it from the file."
+    if column.kind != "date":
+        return f"{said} If the column holds categories, say {listing('categorical', [column.name])}."
+    other = (column.date_format or "").translate(str.maketrans("dm", "md"))
+    if "%m" in other and not np.isnan(dates.days(pd.Series([text]), other)).any():
+        said += f" If day and month stand the other way round in this column, say {dates.shown(other)}."
+    return said
 
 
-def _texts(series: pd.Series) -> pd.Series:
+def is_total(text: str) -> bool:
+    """Whether a field says that its row is the sum of others."""
+    return TOTALS.fullmatch(text) is not None
+
+
+def texts_of(series: pd.Series) -> pd.Series:
+    """Fields as they are written."""
     return series if isinstance(series.dtype, pd.StringDtype) else series.map(as_text, na_action="ignore").astype(str)
 
 
-def _present(series: pd.Series, markers: list[str]) -> np.ndarray:
+def present(series: pd.Series, markers: list[str]) -> np.ndarray:
     """Which fields hold more than a text that stands for a missing value."""
     present = series.notna().to_numpy()
     return present if types.is_numeric_dtype(series) else present & ~series.isin(markers).to_numpy()
 
 
-def _numbers(series: pd.Series, decimal: str) -> np.ndarray:
+def numbers_in(series: pd.Series, decimal: str) -> np.ndarray:
+    """Numbers, float64 (N,), that are written plainly, with this decimal mark; nan for what is none."""
     if types.is_numeric_dtype(series) and not types.is_bool_dtype(series):
         return series.to_numpy("float64", na_value=np.nan)
     if decimal != ".":
-        series = _texts(series).str.replace(".", "?", regex=False).str.replace(decimal, ".", regex=False)
+        series = texts_of(series).str.replace(".", "?", regex=False).str.replace(decimal, ".", regex=False)
     elif series.dtype == object:
-        series = _texts(series)
+        series = texts_of(series)
     return pd.to_numeric(series, errors="coerce").to_numpy("float64", na_value=np.nan)
 
 
@@ -175,11 +191,11 @@ def _is_number(text: str) -> bool:
 def _booleans(series: pd.Series) -> np.ndarray:
     if types.is_bool_dtype(series):
         return series.to_numpy("float64")
-    return _texts(series).str.lower().map(BOOLEANS).to_numpy("float64", na_value=np.nan)
+    return texts_of(series).str.lower().map(BOOLEANS).to_numpy("float64", na_value=np.nan)
 
 
 def _days(series: pd.Series, date_format: str | None) -> np.ndarray:
-    return dates.days(series if types.is_datetime64_any_dtype(series) else _texts(series), date_format)
+    return dates.days(series if types.is_datetime64_any_dtype(series) else texts_of(series), date_format)
 
 
 def _coded(series: pd.Series, column: Column, text: TextFormat, grow: bool) -> np.ndarray:

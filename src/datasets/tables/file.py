@@ -170,4 +170,8 @@ def check_names(table: TableFile, **options: str | list[str] | None) -> None:
         for name in [names] if isinstance(names, str) else names or []:
             if name not in known:
                 hint = nearest(name, table.columns) or f" It has: {listed(table.columns)}."
+                if (blank := next((c for c in table.columns if c != c.strip() == name.strip()), None)) is not None:
+                    hint = f" {blank!r}, with blanks, is: type \"{option}='{blank}'\"."
+                if not pd.to_numeric(pd.Series(table.columns), errors="coerce").isna().any():
+                    hint += " Those are numbers: is there no line of names? Write one at its beginning."
                 raise UserError(f"{option}={name!r} is not a column of {table.name}.{hint}")

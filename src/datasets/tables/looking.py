@@ -35,8 +35,7 @@ def encoding_of(file: IO[bytes] | Any) -> str:
 def separator_of(lines: Sequence[str], default: str) -> str:
     """What parts all of these lines into as many fields as the first, two at least; `default` before others."""
     for separator in dict.fromkeys([default, *SEPARATORS]):
-        widths = {len(fields) for fields in parted(lines, separator)}
-        if len(widths) == 1 and widths != {1}:
+        if _width(lines, separator) > 1:
             return separator
     return default
 
@@ -47,6 +46,36 @@ def parted(lines: Sequence[str], separator: str) -> list[list[str]]:
         return [fields for fields in csv.reader(lines, delimiter=separator) if fields]
     except csv.Error:
         return []
+
+
+def _width(lines: Sequence[str], separator: str) -> int:
+    """Into how many fields all of these lines are parted; 0 if they differ in that."""
+    widths = {len(fields) for fields in parted(lines, separator)}
+    return widths.pop() if len(widths) == 1 else 0
+
+
+def header_line(lines: Sequence[str], separators: str = SEPARATORS) -> int:
+    """The number of the line that looks like the header, from 1: the first of those that have as many fields as others.
+
+    Other numbers than 1 are those below lines that belong to no table, such as an account's name, or comments.
+    """
+    if any(_width(lines, separator) > 1 for separator in separators):
+        return 1
+    for separator in separators:
+        reader = csv.reader(lines, delimiter=separator)
+        try:
+            parts = [(reader.line_num, fields) for fields in reader]
+        except csv.Error:
+            continue
+        width = len(parts[-1][1]) if parts else 0
+        start = next((i for i in range(len(parts), 0, -1) if len(parts[i - 1][1]) != width), 0)
+        if width > 1 and 0 < start < len(parts) - 2 and len(parts[0][1]) < width and _are_names(parts[start][1]):
+            return parts[start][0]
+    return 1
+
+
+def _are_names(fields: Sequence[str]) -> bool:
+    return all(fields) and len(set(fields)) == len(fields) and not matched(fields)
 
 
 def decimal_of(rows: Sequence[Sequence[str]]) -> tuple[str | None, list[int]]:

@@ -52,10 +52,15 @@ class NumberFormat:
         kinds.append("a decimal comma" if self.decimal == "," else "")
         return f"numbers with {' and '.join(filter(None, kinds))}"
 
+    @property
+    def beside(self) -> str:
+        """A regular expression of what stands beside a number's digits and its decimal mark."""
+        units = [re.escape(mark) for mark in (self.before, self.behind) if mark]
+        return "|".join([*units, f"[{SPACES}{re.escape(self.thousands)}]"])
+
     def read(self, texts: pd.Series) -> np.ndarray:
         """Numbers, float64 (N,), of texts; nan for what is not written so."""
         texts = texts.str.strip()
-        beside = "|".join(re.escape(mark) for mark in (self.before, self.behind) if mark)
         group = rf"[{re.escape(self.thousands)}]" if self.thousands else ""
         whole = rf"(?:\d{{1,3}}(?:{group}\d{{2,3}})*{group}\d{{3}}|\d+)" if group else r"\d+"
         decimal = re.escape(self.decimal)
@@ -65,9 +70,7 @@ class NumberFormat:
         number = rf"{sign}{space}{before}{space}{sign}{digits}{space}{behind}"
         fits = texts.str.fullmatch(rf"{number}|\({number}\)").to_numpy(bool, na_value=False)
         texts = texts.str.replace(MINUS[0], "-", regex=False)
-        bare = texts.str.replace(
-            rf"{beside + '|' if beside else ''}[{SPACES}()]{f'|{group}' if group else ''}", "", regex=True
-        )
+        bare = texts.str.replace(rf"{self.beside}|[()]", "", regex=True)
         values = pd.to_numeric(bare.str.replace(self.decimal, ".", regex=False), errors="coerce")
         values = values.to_numpy("float64", na_value=np.nan)
         in_brackets = texts.str.startswith("(").to_numpy(bool, na_value=False)  # as accountants write what is negative

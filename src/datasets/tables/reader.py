@@ -13,10 +13,11 @@ from torch import Tensor
 from src.console.messages import UserError, listed, nearest
 from src.console.screen import notice
 from src.datasets.tables.columns import Column
-from src.datasets.tables.encoding import RowEncoder
+from src.datasets.tables.encoding import RowEncoder, feature_count
 from src.datasets.tables.fields import numbers
 from src.datasets.tables.file import TableFile, TextFormat, as_text
 from src.datasets.tables.open import open_table
+from src.datasets.tables.signature import signature
 
 ROWS = 8192  # that are read at once, at least
 
@@ -57,6 +58,15 @@ class TableReader:
         self.targets = [column for column in (Column(**spec) for spec in targets) if column.number_format]
         self.texts = [column.name for column in self.columns if column.is_text]
 
+    @property
+    def feature_counts(self) -> dict[str, int]:
+        """Of each column, in the order of x, how many features it makes."""
+        return {column.name: feature_count(column) for column in self.columns}
+
+    def signature(self) -> dict[str, Any]:
+        """Of which columns x is made, and how; see `signature.signature`."""
+        return signature(self.columns, self.targets, self.text, self.date_format)
+
     def read(self, path: str, batch_size: int, num_workers: int | None) -> Iterator[tuple[pd.DataFrame, Tensor, float]]:
         """Yield rows as they are written in the file, x (B, F) or (B, *shape), and the share that has been read.
 
@@ -65,7 +75,7 @@ class TableReader:
         """
         table = open_table(path, self.text, query=self.query)
         self._check_columns(table)
-        above, self.unknown = 0, dict[str, Counter[str]]()
+        above, before, self.unknown = 0, 0.0, dict[str, Counter[str]]()
         size = max(batch_size, ROWS)
         # Read twice in step, as texts and as numbers: that is twice as fast as to turn the texts into numbers here.
         both = zip(table.rows(size, as_written=True), table.rows(size, self.texts), strict=True)
@@ -74,8 +84,9 @@ class TableReader:
             x = self.encode(values)
             chunk = self._with_our_numbers(chunk, values)
             for start in range(0, len(chunk), batch_size):
-                yield chunk.iloc[start : start + batch_size], x[start : start + batch_size], share
-            above += len(chunk)
+                end = min(start + batch_size, len(chunk))
+                yield chunk.iloc[start:end], x[start:end], before + (share - before) * end / len(chunk)
+            above, before = above + len(chunk), share
         for name, texts in self.unknown.items():
             few = listed([repr(text) for text in texts], 5)
             notice(

@@ -15,7 +15,9 @@ from src.console.screen import notice, progress
 from src.datasets.tables.columns import Column
 from src.datasets.tables.fields import column_of, numbers
 from src.datasets.tables.file import TableFile
+from src.datasets.tables.later import check_later, settled_by
 from src.datasets.tables.roles import Roles, check_same_columns, dropping
+from src.datasets.tables.suspects import tell_totals
 
 CHUNK = 2**26  # bytes of a large file that are read at once
 MOST_CATEGORIES = 10_000
@@ -50,6 +52,8 @@ class RowReader:
         self.ends = [0] * len(tables)
         self.left_out, self.read = 0, 0
         self.problems: dict[str, str] = {}  # column -> what is wrong with it
+        self.settled: dict[str, list[str]] = {}  # column of numbers -> texts in the rows that have settled its format
+        self.has_later = False  # rows behind those
 
     @property
     def names(self) -> list[str]:
@@ -59,8 +63,11 @@ class RowReader:
     def matrices(self, size: int | None) -> Iterator[tuple[np.ndarray, np.ndarray, float]]:
         """Features (B, F), the other columns (B, M), and the share of the files that has been read.
 
-        From chunks of about `size` bytes; None: a whole file at once. The first one shows the kinds of the columns.
+        From chunks of about `size` bytes; None: a whole file at once. The first one settles what kind the columns are
+        and how they are written, whichever split its rows are for: that is how the file is, and says nothing of the
+        target. What comes behind holds to it, or is an error that names it.
         """
+        self.has_later = size is not None or len(self.tables) > 1
         if size is not None:  # the others are read knowing which columns are texts
             for chunk, _ in islice(self.tables[0].chunks(size, self._texts(self.tables[0])), 1):
                 self._add_columns(chunk, self.tables[0])
@@ -68,6 +75,8 @@ class RowReader:
             above = 0
             for chunk, share in table.chunks(size, self._texts(table)):
                 self._add_columns(chunk, table)
+                if (i or above) and not self.known:
+                    self._check_later(chunk, table, above)
                 features = self._numbers(chunk, self.feature_names, table, above)
                 non_features = self._numbers(chunk, self.roles.non_features, table, above)
                 above += len(chunk)
@@ -76,6 +85,8 @@ class RowReader:
                 self.ends[i] += int(keep.sum())
                 self.left_out, self.read = self.left_out + int((~keep).sum()), self.read + len(chunk)
                 yield features[keep], non_features[keep], (i + share) / len(self.tables)
+            if above and not self.known:
+                tell_totals(chunk.iloc[-1], table.name)
             if not self.ends[i]:
                 lack = f" in which no value is missing, of {above}: missing=impute" if above else ""
                 raise UserError(f"{table.name} has no rows{lack}.")
@@ -107,12 +118,22 @@ class RowReader:
                         column = column_of(chunk[name], table.text, self.roles.date_format, table.of_file, told.append)
                 self.columns[name] = column
                 done(number + 1)
+                if column.kind == "number" and self.has_later:
+                    self.settled[name] = settled_by(chunk[name], table.text)
         for text in told[:MOST_TOLD]:
             notice(text)
         if len(told) > MOST_TOLD:
             notice(f"... and {len(told) - MOST_TOLD} more lines of this kind.")
         if new and not self.known:
             self._check_date_format()
+
+    def _check_later(self, chunk: pd.DataFrame, table: TableFile, above: int) -> None:
+        """Numbers that are written in other ways than those before; the chunk is behind `above` rows of its file."""
+        for name, seen in self.settled.items():
+            column = self.columns[name]
+            with self._noting(name, f"{table.name}, rows {above + 1} to {above + len(chunk)}: "):
+                if check_later(column, chunk[name], table.text, table.of_file, seen):
+                    notice(f"{name}: {column.number_format}, in rows {above + 1} to {above + len(chunk)}")
 
     def _check_date_format(self) -> None:
         """Raise UserError if no column of dates is written as the user has said."""

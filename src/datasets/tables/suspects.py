@@ -1,4 +1,4 @@
-"""Columns that look as if they should not be learnt from: an ID, or one that alone gives the target away."""
+"""What looks as if it should not be learnt from: an ID, a column that gives the target away, a row of totals."""
 
 from __future__ import annotations
 
@@ -6,9 +6,11 @@ import re
 from collections.abc import Sequence
 
 import numpy as np
+import pandas as pd
 
 from src.console.screen import notice
 from src.datasets.tables.columns import Column
+from src.datasets.tables.fields import is_total
 from src.datasets.tables.roles import dropping
 
 LEAST, MOST = 30, 5000  # rows that are looked at
@@ -45,6 +47,25 @@ def tell_suspects(
                 f"{column.name}: {', '.join(target)} follows from it alone. If it would not be known beforehand, leave "
                 f"it out: {dropping([column.name])}"
             )
+
+
+def tell_alike(name: str, categories: Sequence[str], are: str) -> None:
+    """A notice if texts that differ in capitals or blanks alone are different categories, or classes."""
+    alike: dict[str, list[str]] = {}
+    for category in categories:
+        alike.setdefault("".join(category.casefold().split()), []).append(category)
+    if found := next((texts for texts in alike.values() if len(texts) > 1), None):
+        notice(
+            f"{name}: {' and '.join(map(repr, found[:3]))} are different {are}. If they mean the same, write them "
+            "alike in the file."
+        )
+
+
+def tell_totals(last: pd.Series, where: str) -> None:
+    """A notice if the last row of a table looks like the sum of the others."""
+    texts = [text for text in last if isinstance(text, str) and is_total(text)]
+    if texts:
+        notice(f"{where}: its last row, {texts[0]!r}, looks like one of totals. If it is, remove it from the file.")
 
 
 def _is_id(name: str, values: np.ndarray) -> bool:

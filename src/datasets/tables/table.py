@@ -15,13 +15,13 @@ from src.console.messages import UserError
 from src.datasets.classes import renumbered
 from src.datasets.contract import TargetKind
 from src.datasets.tables.columns import Column
-from src.datasets.tables.encoding import RowEncoder, fit_columns
+from src.datasets.tables.encoding import RowEncoder, feature_count, fit_columns
 from src.datasets.tables.file import TableFile
 from src.datasets.tables.numeric import NumericTable
 from src.datasets.tables.overview import overview
 from src.datasets.tables.roles import Roles
 from src.datasets.tables.rows import refuse_names
-from src.datasets.tables.suspects import MOST, tell_suspects
+from src.datasets.tables.suspects import MOST, tell_alike, tell_suspects
 from src.datasets.tables.target import check_training_classes, check_variety, read_target
 
 
@@ -92,6 +92,8 @@ class Table(Dataset):
         elif self.classes is not None and "train" in self.splits:
             check_training_classes(self.y, self.classes, self.splits["train"], self.target)
         self.labels = None if self.classes is None else self.y
+        if self.classes is not None and classes is None:
+            tell_alike(self.target, self.classes, "classes")
 
     def fit(self, indices: Tensor) -> None:
         """Learn from these rows alone which categories there are, and what stands for a missing value.
@@ -105,7 +107,10 @@ class Table(Dataset):
         first = indices.sort().values[:MOST]
         rows, training = self.numeric.features[:MOST], self.numeric.features[first.numpy()]
         tell_suspects(columns, rows, training, self.y[first].numpy(), self.classes is not None, self.targets)
-        self._encode(fit_columns(columns, self.numeric.blocks(indices), self.roles.missing == "impute"))
+        fitted = fit_columns(columns, self.numeric.blocks(indices), self.roles.missing == "impute")
+        for column in fitted:
+            tell_alike(column.name, list(column.codes), "categories")
+        self._encode(fitted)
 
     def restore(self, reader: dict[str, Any]) -> None:
         """Make x of the rows as a finished run does.
@@ -138,6 +143,13 @@ class Table(Dataset):
             "date_format": self.roles.date_format,
             "query": self.query,
         }
+
+    @property
+    def columns(self) -> list[dict[str, Any]] | None:
+        """Which columns make the features; None before `fit` or `restore`, and of rows in another shape."""
+        if self.encoder is None or self.shape is not None:
+            return None
+        return [{"name": c.name, "kind": c.kind, "features": feature_count(c)} for c in self.encoder.fitted]
 
     def overview(self) -> list[list[str]]:
         """A header, and a line for each column: what it holds, and what becomes of it. After `fit`."""

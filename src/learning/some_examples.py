@@ -1,0 +1,26 @@
+"""A share of very many examples that is enough for quantiles."""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor
+
+EXAMPLES, VALUES = 2**16, 2**24
+
+
+class SomeExamples:
+    """Every n-th of `count` examples: at most 65 536 of them, and 16 million values."""
+
+    def __init__(self, count: int) -> None:
+        self.count, self.seen, self.taken = count, 0, list[Tensor]()
+
+    def add(self, x: Tensor) -> None:
+        """Take in the next batch (B, ...)."""
+        most = min(EXAMPLES, max(1, VALUES // x[0].numel()))
+        every = -(-self.count // most)
+        self.taken.append(x[-self.seen % every :: every].clone())
+        self.seen += len(x)
+
+    def all(self) -> Tensor:
+        """Those taken, (M, ...)."""
+        return torch.cat(self.taken)

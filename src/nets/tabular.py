@@ -1,0 +1,161 @@
+"""A net for tables: an ensemble of perceptrons that share their weights, over embedded columns.
+
+B examples, N of the F features are numbers, K members.
+"""
+
+from __future__ import annotations
+
+import math
+from itertools import pairwise
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+from src.console.messages import UserError
+from src.nets.activation import activation_class
+
+EDGES, EMBEDDED = 2**14, 192  # of all numbers together: of many columns each gets fewer
+TINY = 1e-5
+CONTINUOUS = ("number", "date")
+
+
+class Tabular(nn.Module):
+    """(B, *input_shape) -> (B, output_size), the mean over the members; in training (B, K, output_size).
+
+    Features are scaled by their quartiles and clipped smoothly (RealMLP, Holzmueller et al. 2024). Each number gives
+    beside itself what a layer of its own makes of where it lies between quantiles (piecewise-linear encoding,
+    Gorishniy et al. 2022); of a category, which is one 1 among 0s, the first layer's weights are the embedding, and
+    none for what is none of the training rows'. The members differ in factors for each layer's inputs and outputs, and
+    in their last layer (TabM, Gorishniy et al. 2025).
+
+    Args:
+        columns: each with its `kind` and how many `features` it makes, in the order of x; None: all are numbers.
+        members: K.
+        hidden: sizes of the hidden layers.
+        activation: the name of an activation in torch.nn.
+        dropout: the share of hidden values that training sets to zero, in [0, 1].
+        bins: between quantiles, of each number.
+        embedding: values that become of each number; of more than 16 numbers fewer, but at least 2.
+
+    Raises:
+        UserError: no member, no hidden layer or one without units, a negative number of bins, an unknown activation.
+    """
+
+    numbers: Tensor
+    center: Tensor
+    spread: Tensor
+    left: Tensor
+    slope: Tensor
+
+    def __init__(
+        self,
+        input_shape: tuple[int, ...],
+        output_size: int,
+        columns: list[dict[str, Any]] | None,
+        members: int,
+        hidden: list[int],
+        activation: str,
+        dropout: float,
+        bins: int,
+        embedding: int,
+    ) -> None:
+        if members < 1:
+            raise UserError(f"members={members}: at least 1 is needed.")
+        if min(hidden, default=0) < 1:
+            raise UserError(f"hidden={hidden}: at least one layer is needed, of at least 1 unit.")
+        if min(bins, embedding) < 0:
+            raise UserError(f"bins={bins} and embedding={embedding}: at least 0; with 0 numbers are not embedded.")
+        super().__init__()
+        size = math.prod(input_shape)
+        kinds = [c["kind"] for c in columns for _ in range(c["features"])] if columns else ["number"] * size
+        numbers = [place for place, kind in enumerate(kinds) if kind in CONTINUOUS]
+        bins = min(bins, EDGES // max(1, len(numbers)))
+        embedding = min(embedding, max(2, EMBEDDED // max(1, len(numbers))))
+        self.embeds = bool(numbers) and min(bins, embedding) > 0
+        edges = torch.linspace(-1, 1, bins + 1).expand(len(numbers), -1)
+        self.register_buffer("numbers", torch.tensor(numbers, dtype=torch.long))
+        self.register_buffer("center", torch.zeros(size))
+        self.register_buffer("spread", torch.ones(size))
+        self.register_buffer("left", edges[:, :-1].clone())
+        self.register_buffer("slope", 1 / edges.diff())
+        if self.embeds:
+            self.embedding = LinearOfEach(len(numbers), bins, embedding)
+            size += len(numbers) * embedding
+        act, layers = activation_class(activation), list[nn.Module]()
+        for before, after in pairwise([size, *hidden]):
+            layers += [SharedLinear(before, after, members, random_signs=not layers), act(), nn.Dropout(dropout)]
+        self.hidden = nn.Sequential(*layers)
+        self.head = LinearOfEach(members, hidden[-1], output_size)
+
+    def forward(self, x: Tensor) -> Tensor:
+        h = self.embedded(self.scaled(x.flatten(1)))  # (B, E)
+        outputs = self.head(self.hidden(h.unsqueeze(1)))  # (B, K, output_size)
+        return outputs if self.training else outputs.mean(dim=1)
+
+    def scaled(self, x: Tensor) -> Tensor:
+        """x (B, F) with median 0 and half of its values in a range of 1; those far away come near 3, or -3."""
+        z = (x - self.center) / self.spread
+        return z * torch.rsqrt(1 + z * z / 9)
+
+    def embedded(self, z: Tensor) -> Tensor:
+        """(B, F) -> (B, E): z, and the embeddings of its numbers."""
+        if not self.embeds:
+            return z
+        numbers = z if len(self.numbers) == z.shape[1] else z[:, self.numbers]
+        places = (numbers.unsqueeze(2) - self.left) * self.slope  # (B, N, bins)
+        return torch.cat([z, F.relu(self.embedding(places.clamp(0, 1))).flatten(1)], dim=1)
+
+    @torch.no_grad()
+    def learn_inputs(self, x: Tensor) -> None:
+        """Quartiles and quantiles, from training examples (M, *input_shape) as the net reads them."""
+        ordered = x.flatten(1).sort(dim=0).values
+
+        def quantiles(count: int) -> Tensor:
+            return ordered[torch.linspace(0, len(ordered) - 1, count + 1).round().long()]  # (count + 1, F)
+
+        low, middle, high = quantiles(4)[1:4]
+        half = (ordered[-1] - ordered[0]) / 2
+        spread = torch.where(high > low, high - low, half)  # of a category most features are mostly 0
+        self.center.copy_(middle)
+        self.spread.copy_(torch.where(spread > 0, spread, torch.ones_like(spread)))
+        if self.embeds:
+            edges = self.scaled(quantiles(self.left.shape[1]))[:, self.numbers].T  # (N, bins + 1)
+            self.left.copy_(edges[:, :-1])
+            widths = edges.diff()
+            tells = widths > TINY  # less is what rounding makes of equal values
+            self.slope.copy_(torch.where(tells, 1 / widths, torch.zeros_like(widths)))
+
+
+class SharedLinear(nn.Module):
+    """(B, 1 or K, size) -> (B, K, next_size): one layer for K members, each with its own factors (BatchEnsemble, Wen
+    et al. 2020).
+
+    Args:
+        random_signs: the members begin with different factors for the inputs, 1 or -1; else with 1.
+    """
+
+    def __init__(self, size: int, next_size: int, members: int, random_signs: bool) -> None:
+        super().__init__()
+        self.shared = nn.Linear(size, next_size, bias=False)
+        signs = torch.randint(0, 2, (members, size)) * 2.0 - 1 if random_signs else torch.ones(members, size)
+        self.inward = nn.Parameter(signs)
+        self.outward = nn.Parameter(torch.ones(members, next_size))
+        self.bias = nn.Parameter(torch.empty(members, next_size).uniform_(-1, 1) / math.sqrt(size))
+
+    def forward(self, x: Tensor) -> Tensor:
+        return torch.addcmul(self.bias, self.shared(x * self.inward), self.outward)
+
+
+class LinearOfEach(nn.Module):
+    """(B, N, size) -> (B, N, next_size): a layer of its own for each of N."""
+
+    def __init__(self, count: int, size: int, next_size: int) -> None:
+        super().__init__()
+        self.weight = nn.Parameter(torch.empty(count, size, next_size).uniform_(-1, 1) / math.sqrt(size))
+        self.bias = nn.Parameter(torch.zeros(count, next_size))
+
+    def forward(self, x: Tensor) -> Tensor:
+        outputs = torch.baddbmm(self.bias.unsqueeze(1), x.transpose(0, 1), self.weight)  # (N, B, next_size)
+        return outputs.transpose(0, 1)
