@@ -231,7 +231,7 @@ class SupervisedModule(L.LightningModule):
         if not isinstance(self.task, Task):
             raise UserError(f"task: {h.task['_target_']} is no {Task.__module__}.Task.")
         with named("net", {"input_shape": "data.shape"}):
-            takes, _ = parameters_of("net", h.net["_target_"])
+            takes, _ = parameters_of("net", h.net.get("_target_"))
             of_table = {"columns": data.columns} if "columns" in takes else {}
             self.net = build(h.net, "net", input_shape=data.input_shape, output_size=self.task.output_size, **of_table)
         if not isinstance(self.net, nn.Module):

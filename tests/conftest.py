@@ -54,6 +54,7 @@ def pytest_runtest_makereport(item: pytest.Item) -> Any:
 def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
     """Every test has a folder of its own, in which outputs/ comes to be; modules in temporary folders end with it."""
     monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("HYDRA_FULL_ERROR", "0")  # a command sets it, and later tests are without it
     yield tmp_path
     for name, module in list(sys.modules.items()):
         if (getattr(module, "__file__", None) or "").startswith(f"{tmp_path.parent}{os.sep}"):
@@ -114,7 +115,7 @@ def call(monkeypatch: pytest.MonkeyPatch, blank_pictures: None) -> Callable[...,
 
     def call(command: str, *arguments: str) -> int:
         monkeypatch.setattr(sys, "argv", [f"src/{command}.py", *arguments])
-        monkeypatch.setenv("HYDRA_FULL_ERROR", "0")  # the command sets it, and later tests are without it
+        monkeypatch.setenv("HYDRA_FULL_ERROR", "0")  # what is started after an earlier call is without it
         config.new_folder.cache_clear()
         try:
             importlib.import_module(f"src.{command}").main()

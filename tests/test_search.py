@@ -273,7 +273,10 @@ def test_so_many_bad_trials_end_it(call, capsys):
     [
         ([], "There is nothing to search: give a key a list or an interval"),
         (["optimizer.lr=interval(0.1,0.01)"], "optimizer.lr=interval(0.1,0.01): the lower end comes first"),
-        (["data.batch_size=interval(8,64)"], "whole number is needed. For those: data.batch_size=int(interval(8,64))."),
+        (
+            ["data.batch_size=interval(8,64)"],
+            "whole number or auto is needed. For those: data.batch_size=int(interval(8,64)).",
+        ),
         (["optimizer.lrr=interval(0,1)"], "'optimizer.lrr' is not a key of the config. Did you mean 'optimizer.lr'?"),
         (
             [RATE, "search.sampler=tp"],

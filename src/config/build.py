@@ -87,7 +87,7 @@ def plain(spec: Any) -> dict[str, Any]:
     return dict(spec)
 
 
-def parameters_of(path: str, target: str) -> tuple[list[str], bool]:
+def parameters_of(path: str, target: Any) -> tuple[list[str], bool]:
     """The names of a target's parameters, and whether it takes others too, or cannot say."""
     signature = _signature(locate(path, target))
     parameters = list(signature.parameters.values()) if signature else []
