@@ -11,6 +11,7 @@ import signal
 import subprocess
 import sys
 import threading
+import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from http.server import BaseHTTPRequestHandler, SimpleHTTPRequestHandler, ThreadingHTTPServer
@@ -266,6 +267,40 @@ def forked(call: Callable[..., int], folder: Path) -> Callable[..., int]:
         return os.fork() or child(before, command, *arguments)
 
     return forked
+
+
+def killed_often(
+    start: Callable[[], int],
+    done: Callable[[], dict[str, int]],
+    kills: int,
+    waits: Callable[[int], bool],
+    seconds: Callable[[], float],
+) -> None:
+    """Kill a sweep, which `start` starts or goes on with, so often, then let it end: no job that is done runs again.
+
+    Args:
+        start: returns the number of its process.
+        done: when each job that is done was written.
+        waits: whether a kill, by its number, waits for one more job to be done; else it comes while the sweep starts.
+        seconds: from there to the kill.
+    """
+    written: dict[str, int] = {}
+    for kill in range(kills):
+        process, ended = start(), 0
+        while waits(kill) and done() == written and not ended:
+            ended, _ = os.waitpid(process, os.WNOHANG)
+            time.sleep(0.005)
+        if not ended:
+            time.sleep(seconds())
+            os.kill(process, signal.SIGKILL)
+            os.waitpid(process, 0)
+        now = done()
+        assert written.items() <= now.items()
+        written = now
+    assert written
+    _, status = os.waitpid(start(), 0)
+    assert os.waitstatus_to_exitcode(status) == 0, Path("said.txt").read_text()
+    assert written.items() <= done().items()
 
 
 @pytest.fixture

@@ -32,6 +32,7 @@ from src.sweeps.samplers import Sampler
 from src.sweeps.space import rounded, said, space_of, typed
 from src.sweeps.study import Study
 from src.training import Training
+from tests.conftest import killed_often
 
 SEARCH = ("-m", "search=optuna", "data=wine", "net.hidden=[4]", "trainer.max_epochs=1")
 RATE = "optimizer.lr=tag(log,interval(1e-4,1e-1))"
@@ -447,23 +448,14 @@ def test_a_search_that_is_killed_ends_as_if_it_had_never_been(kills, count, samp
     started = time.monotonic()
     assert call("train", *arguments, "name=whole/hunt") == 0  # the same name of a study: it decides on brackets
     chance, seconds = random.Random(count), (time.monotonic() - started) / count
-    whole, cut, written = Path("outputs/whole/hunt"), Path("outputs/cut/hunt"), dict[str, int]()
-    for kill in range(kills):
-        process, ended = forked("train", *arguments, "name=cut/hunt"), 0
-        while kill % 3 and moments(cut) == written and not ended:  # else it is killed while it starts
-            ended, _ = os.waitpid(process, os.WNOHANG)
-            time.sleep(0.005)
-        if not ended:
-            time.sleep(chance.uniform(0, 1.6) * seconds)
-            os.kill(process, signal.SIGKILL)
-            os.waitpid(process, 0)
-        now = moments(cut)
-        assert written.items() <= now.items()  # no run that is done has run twice
-        written = now
-    assert written
-    _, status = os.waitpid(forked("train", *arguments, "name=cut/hunt"), 0)
-    assert os.waitstatus_to_exitcode(status) == 0, Path("said.txt").read_text()
-    assert written.items() <= moments(cut).items()
+    whole, cut = Path("outputs/whole/hunt"), Path("outputs/cut/hunt")
+    killed_often(
+        start=lambda: forked("train", *arguments, "name=cut/hunt"),
+        done=lambda: moments(cut),
+        kills=kills,
+        waits=lambda kill: kill % 3 > 0,
+        seconds=lambda: chance.uniform(0, 1.6) * seconds,
+    )
     assert plain(cut) == plain(whole)
     assert scores(cut) == scores(whole)
     assert TrialState.PRUNED in {trial.state for trial in trials(cut)}

@@ -24,6 +24,7 @@ from src.config.compose import flat
 from src.files.checkpoints import load_checkpoint
 from src.sweeps.job import Job
 from src.sweeps.names import LONGEST, job_name, values_of
+from tests.conftest import killed_often
 
 TINY = ("data=wine", "net.hidden=[4]", "trainer.max_epochs=1")
 STUDY = Path("outputs/study")
@@ -426,23 +427,13 @@ def test_a_sweep_that_is_killed_ends_as_if_it_had_never_been(call, forked):
     started = time.monotonic()
     assert call("train", *arguments, "name=whole") == 0
     chance, seconds = random.Random(4), (time.monotonic() - started) / 4
-    written: dict[str, int] = {}
-    for kill in range(4):
-        process, ended = forked("train", *arguments, "name=cut"), 0
-        while kill and moments(Path("outputs/cut")) == written and not ended:
-            ended, _ = os.waitpid(process, os.WNOHANG)
-            time.sleep(0.005)
-        if not ended:
-            time.sleep(chance.uniform(0, 0.9) * seconds)
-            os.kill(process, signal.SIGKILL)
-            os.waitpid(process, 0)
-        now = moments(Path("outputs/cut"))
-        assert written.items() <= now.items()  # no finished job has run twice
-        written = now
-    assert written
-    _, status = os.waitpid(forked("train", *arguments, "name=cut"), 0)
-    assert os.waitstatus_to_exitcode(status) == 0, Path("said.txt").read_text()
-    assert written.items() <= moments(Path("outputs/cut")).items()
+    killed_often(
+        start=lambda: forked("train", *arguments, "name=cut"),
+        done=lambda: moments(Path("outputs/cut")),
+        kills=4,
+        waits=lambda kill: kill > 0,
+        seconds=lambda: chance.uniform(0, 0.9) * seconds,
+    )
     assert scores(Path("outputs/cut")) == scores(Path("outputs/whole"))
     assert not list(Path("outputs/cut").rglob("*partial*"))
 

@@ -76,9 +76,10 @@ def check_devices(accelerator: str, devices: int | str | list[int]) -> None:
         )
     if not (isinstance(devices, list) or re.fullmatch(r"auto|-?\d+|\d+(,\d+)*,?", str(devices))):
         raise UserError(f"trainer.devices={devices}: a number is needed, a list of devices such as [0,1], or auto.")
-    if re.fullmatch(r"-?\d+", str(devices)) and (int(str(devices)) < -1 or int(str(devices)) == 0):
+    number = int(str(devices)) if re.fullmatch(r"-?\d+", str(devices)) else None
+    if number is not None and (number < -1 or number == 0):
         raise UserError(f"trainer.devices={devices}: at least 1 is needed; -1 or auto is as many as there are.")
-    wanted = len(devices) if isinstance(devices, list) else int(devices) if str(devices).lstrip("-").isdigit() else 0
+    wanted = len(devices) if isinstance(devices, list) else number or 0
     if wanted > there[accelerator]:
         kind = {"cpu": "processor cores", "mps": "GPU"}.get(accelerator, "GPUs" if there["gpu"] else "processor cores")
         raise UserError(f"trainer.devices={devices}: this machine has {there[accelerator]} {kind}.")
