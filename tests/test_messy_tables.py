@@ -54,6 +54,11 @@ WRITTEN: dict[str, tuple[Callable[[Any], str], list[Any], str]] = {
     "a unit": (lambda v: f"{v} km", COUNTS, "x: numbers with km (40 of 40)"),
     "decimal commas": (lambda v: f"{v:.2f}".replace(".", ","), AMOUNTS, "x: numbers with a decimal comma (40 of 40)"),
     "brackets": (lambda v: f"({-v:,})" if v < 0 else f"{v:,}", [-v for v in COUNTS], "x: numbers with thousands"),
+    "times": (
+        lambda v: f"{v // 3600}:{v // 60 % 60:02}:{v % 60:02}", COUNTS, "x: times as h:mm:ss, in seconds (40 of 40)"
+    ),
+    "short times": (lambda v: f"{v // 60}:{v % 60:02}", COUNTS, "x: times as m:ss, in seconds (or h:mm, in minutes)"),
+    "time deltas": (lambda v: str(pd.Timedelta(v, "s")), COUNTS, "x: times as h:mm:ss, in seconds (40 of 40)"),
     "another minus": (lambda v: f"\u2212{-v:,}", [-v for v in COUNTS], "x: numbers with thousands (40 of 40)"),
 }  # fmt: skip
 
@@ -365,6 +370,8 @@ def test_separator_decimal_mark_and_encoding_are_found_by_looking(how, train, ca
         assert call("predict", "outputs/r", "new.csv", "-o", "answers.csv") == 0
         answers = pd.read_csv("answers.csv")
         assert answers["Größe"].tolist() == AMOUNTS[:2]
+        assert answers["Stück"].tolist() == COUNTS[:2]
+        assert answers.y.tolist() == [0.0, 1.0]
         assert answers.predicted_y.dtype == float
         assert call("evaluate", "outputs/r", "data.path=clean.csv", "data.decimal='.'", "--resamples", "0") == 0
 
@@ -556,7 +563,7 @@ def test_a_category_that_the_run_does_not_know_is_none_of_its_own(shop, call, ca
     """As in `src.evaluate`: the other rows have their answers, these have those of no category."""
     Path("new.csv").write_text("a,town,y\n1,Oslo,1\n2,Oslö,3\n3,Rome,2\n4,Rome,1\n")
     assert call("predict", "outputs/shop", "new.csv", "-o", "answers.csv") == 0
-    assert "town: the run knows no 'Oslö', 'Rome' (3 rows): they are of no category" in capsys.readouterr().err
+    assert "town: the run knows no 'Oslö', 'Rome' (3 rows): of no category" in capsys.readouterr().err
     answers = pd.read_csv("answers.csv")
     assert len(answers) == 4
     assert call("evaluate", "outputs/shop", "data.path=new.csv", "--resamples", "0") == 0

@@ -208,6 +208,8 @@ class Training:
         """Raise UserError if it is no LightningModule, or if the user chooses a part that it does not take."""
         from lightning import LightningModule
 
+        from src.module import SupervisedModule
+
         target = self.cfg.module["_target_"]
         module_class = locate("module", target)
         if not (isinstance(module_class, type) and issubclass(module_class, LightningModule)):
@@ -215,7 +217,8 @@ class Training:
         takes, takes_any = parameters_of("module", target)
         for override in HydraConfig.get().overrides.task:
             part = override.lstrip("+~").partition("=")[0].partition(".")[0]
-            if part in PARTS and part not in takes and not takes_any:
+            is_lacking = part in PARTS and part not in takes and not takes_any
+            if is_lacking or (part == "calibrate" and not issubclass(module_class, SupervisedModule)):
                 raise UserError(f"{override}: {target} takes no {part}.")
 
     def _gather_what_it_is_made_with(self) -> None:
