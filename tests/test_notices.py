@@ -77,6 +77,14 @@ def test_without_a_terminal_there_is_a_line_now_and_then(train, capsys, monkeypa
     assert re.fullmatch(r"epoch 3/3  val/loss \S+  val/accuracy \S+  0:00:0\d gone  0:00:00 left", lines[-1])
 
 
+def test_the_bar_moves_while_epochs_are_short(train, capsys, monkeypatch):
+    """The end of an epoch is no drawing, after which the next one would not be due yet."""
+    monkeypatch.setattr("src.console.lines.EVERY", 0.0)
+    train("data=wine", "net.hidden=[4]", "trainer.max_epochs=100", "callbacks.early_stopping=null")
+    epochs = re.findall(r"^epoch (\d+)/100 ", capsys.readouterr().err, re.MULTILINE)
+    assert len(set(epochs)) > 2
+
+
 def test_what_is_short_says_nothing_without_a_terminal(train, capsys):
     train("data=wine", "net.hidden=[4]", "trainer.max_epochs=3")
     assert " gone" not in capsys.readouterr().err

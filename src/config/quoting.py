@@ -8,6 +8,8 @@ from collections.abc import Sequence
 from hydra.core.override_parser.overrides_parser import OverridesParser
 from hydra.errors import OverrideParseException
 
+from src.console.messages import in_quotes
+
 PLAIN = re.compile(r"[A-Za-z0-9_./:+@-]*=?[A-Za-z0-9_./:+,-]*")  # needs no quotes
 PAIR = re.compile(r"([+~]{0,2}[A-Za-z0-9_./@-]+)=(.+)", re.DOTALL)
 NOT_CHOSEN = ("experiment=null", "debug=null")  # as they stand in conf/train.yaml: a group that Hydra takes no null for
@@ -29,8 +31,7 @@ def as_text(pair: str) -> str | None:
     found = PAIR.fullmatch(pair)
     if found is None:
         return None
-    typed = f"{found[1]}={_quote(found[2])}"
-    return '"' + re.sub(r'([\\"$`])', r"\\\1", typed) + '"'
+    return in_quotes(f"{found[1]}={_quote(found[2])}")
 
 
 def _is_read(word: str) -> bool:

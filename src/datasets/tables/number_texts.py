@@ -28,7 +28,10 @@ NUMBER = re.compile(
     rf"(?P<bracket>\()?[+{MINUS}]?[{SPACES}]*(?P<before>{BEFORE})?[{SPACES}]*[+{MINUS}]?"
     rf"(?P<digits>(?:{GROUPS}|\d+)(?:[.,]\d*)?|[.,]\d+)(?:[eE][-+]?\d+)?[{SPACES}]*(?P<behind>{BEHIND})?(?(bracket)\))"
 )
-TIME = re.compile(rf"([+{MINUS}]?)(?:(\d+) days?,? )?(?:(\d+):)?(\d+):([0-5]\d(?:[.,]\d+)?)")  # 3:25, 1:02:03.5
+TIME = re.compile(  # 3:25, 1:02:03.5, 5:21 min/km; but no 3:25 PM
+    rf"([+{MINUS}]?)(?:(\d+) days?,? )?(?:(\d+):)?(\d+):([0-5]\d(?:[.,]\d+)?)"
+    rf"(?:[{SPACES}]*(?![AaPp]\.?[Mm])(?:{BEHIND}))?"
+)
 FEW = 5  # different numbers with a unit of letters, such as 3G, 4G and 5G, or times, are categories
 LOOKED_AT = 20_000  # different texts of a column, at most
 
@@ -168,9 +171,11 @@ class Marks:
         self.groups: dict[str, str] = {}
         self.either: dict[str, str] = {}
         self.long: str | None = None  # a text of four digits or more, without a mark
+        self.is_marked = True  # every text has a comma or point
 
     def add(self, digits: str, text: str) -> None:
         """Take the digits of a number into account."""
+        self.is_marked &= not {",", "."}.isdisjoint(digits)
         inner = {c for c in digits if c in APOSTROPHES + SPACES}
         self.groups.update(dict.fromkeys(inner, text))
         there = [c for c in digits if c in ",."]
@@ -213,8 +218,8 @@ class Marks:
             return "," if of_file == "," else "."
         if list(self.either) == [","] and (of_file == "." or (of_file is None and self.long is None)):
             return "."  # three digits behind every comma
-        if list(self.either) == ["."] and of_file == ",":
-            return ","
+        if list(self.either) == ["."] and (of_file == "," or (of_file == "." and self.is_marked)):
+            return of_file  # as 3.700 V, where other columns have decimal points
         text = next(iter(self.either.values()))
         raise UserError(
             f"{self.name} holds {text!r}, in which {next(iter(self.either))!r} may stand before decimals or thousands: "

@@ -89,9 +89,7 @@ class TableReader:
             above, before = above + len(chunk), share
         for name, texts in self.unknown.items():
             few, rows = listed([repr(text) for text in texts], 5), texts.total()
-            notice(
-                f"{name}: the run knows no {few} ({rows} row{'s' * (rows > 1)}): of no category that the net knows."
-            )
+            notice(f"{name}: the run knows no {few} ({rows} row{'s' * (rows > 1)}): of no category that the net knows.")
 
     def _with_our_numbers(self, chunk: pd.DataFrame, values: np.ndarray) -> pd.DataFrame:
         """The rows with amounts such as $1,234 as numbers, written as the predictions beside them are."""

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Literal
 
-from src.console.messages import UserError, listed
+from src.console.messages import UserError, in_quotes, listed
 from src.datasets.tables.file import TableFile, check_names
 
 
@@ -50,7 +50,7 @@ class Roles:
         if unnamed:
             raise UserError(
                 f"{table.name}: column {table.columns.index(unnamed[0]) + 1} has no name. "
-                f"Name it, or leave it out: {dropping([unnamed[0]])}."
+                f"Name it, or leave it out: {dropping([*self.drop, *unnamed])}."
             )
         if not names:
             raise UserError(f"{table.name} has no column but the target.")
@@ -69,7 +69,7 @@ def listing(option: str, texts: Sequence[str]) -> str:
     quoted = ",".join(
         "'" + re.sub(r"(\\*)('|$)", lambda run: 2 * run[1] + ("\\'" if run[2] else ""), text) + "'" for text in texts
     )
-    return '"' + re.sub(r'([\\"$`])', r"\\\1", f"{option}=[{quoted}]") + '"'
+    return in_quotes(f"{option}=[{quoted}]")
 
 
 def check_same_columns(train: TableFile, other: TableFile, drop: list[str]) -> None:

@@ -21,7 +21,8 @@ def signature(
     missing value (None: none may be missing). Besides:
 
     - number: `remove`, a regular expression of what is no part of the number, such as $ and the marks of thousands, and
-      `decimal`, the mark in front of the decimals. Its feature is the number.
+      `decimal`, the mark in front of the decimals. Its feature is the number. Where `times` is h:mm:ss or m:ss, these
+      are written so, and the feature is the seconds.
     - boolean: its feature is 1 for true, 0 for false.
     - category: `categories`; its features are 1 for the own one, else 0, and all 0 for any other text.
     - date: `date_format` (as in strptime, or ISO8601), `epoch` and `periods`, in days. Its features are the days since
@@ -49,7 +50,7 @@ def _columns(columns: list[Column], text: TextFormat, date_format: str | None) -
         own: dict[str, Any] = {}
         if column.kind == "number":
             form = column.number_format or NumberFormat("", "", "", text.mark)
-            own = {"remove": form.beside, "decimal": form.decimal}
+            own = {"remove": form.beside, "decimal": form.decimal} | ({"times": form.times} if form.times else {})
         elif column.kind == "category":
             categories = list(column.codes)
             own, fill = {"categories": categories}, categories[int(fill)] if fill is not None and categories else None
