@@ -76,7 +76,6 @@ CASES = {
     "weights=none.pt": "weights: none.pt is not a file.",
     "graph=maybe": "graph='maybe': true or false is needed.",
     "animate=true": "animate=true draws data with one x and one y, such as data=parabola.",
-    "importance=true": "importance=true is of the columns of a table, of which there are none, or one, here.",
     "net._target_=null": "net._target_=null: name a function or class, such as my_module.my_net.",
     "net=cnn net.channels=[8,8,8,8]": "8 x 8 cannot be halved 4 times",
     "net._target_=torch.nn.Linear ~net.hidden ~net.activation ~net.dropout": "net: torch.nn.Linear: missing a required",

@@ -68,6 +68,11 @@ def test_a_net_that_does_not_fit_into_memory_says_how_large_it_is(call, capsys):
     assert "Traceback" not in error
 
 
+def test_importances_of_no_columns_are_none(train, capsys):
+    train("net.hidden=[8]", "trainer.max_epochs=1", "importance=true")
+    assert "importance=true draws nothing here" in capsys.readouterr().err
+
+
 def test_without_a_terminal_there_is_a_line_now_and_then(train, capsys, monkeypatch):
     monkeypatch.setattr("src.console.lines.EVERY", 0.0)
     monkeypatch.setattr("src.callbacks.progress.RunProgress._is_due", lambda self: self.bar is not None)

@@ -7,8 +7,7 @@ import torch
 from matplotlib.figure import Figure
 from torch import Tensor
 
-from src.console.messages import UserError
-from src.console.screen import is_taken
+from src.console.screen import is_taken, notice
 from src.datamodule import DataModule
 from src.learning.importance import MOST, permutation_importances
 from src.module import SupervisedModule
@@ -33,7 +32,7 @@ class Importance(Picture):
 
     def on_fit_start(self, trainer: L.Trainer, pl_module: L.LightningModule) -> None:
         if self.is_asked_for and not (isinstance(pl_module, SupervisedModule) and self.suits(pl_module)):
-            raise UserError("importance=true is of the columns of a table, of which there are none, or one, here.")
+            notice("importance=true draws nothing here: it is of the columns of a table, of two at least.")
 
     def suits(self, module: SupervisedModule) -> bool:
         return self.enabled and module.data is not None and len(module.data.columns or ()) > 1
