@@ -10,6 +10,7 @@ from hydra.errors import OverrideParseException
 
 PLAIN = re.compile(r"[A-Za-z0-9_./:+@-]*=?[A-Za-z0-9_./:+,-]*")  # needs no quotes
 PAIR = re.compile(r"([+~]{0,2}[A-Za-z0-9_./@-]+)=(.+)", re.DOTALL)
+MULTIRUN = ("-m", "--multirun")
 NOT_CHOSEN = ("experiment=null", "debug=null")  # as they stand in conf/train.yaml: a group that Hydra takes no null for
 MADE_OF_PARTS = re.compile(r"""[\[{'"]|[a-z_]+\(|.*\$\{""", re.DOTALL)  # a list, a dict, a text in quotes, range(3)
 
@@ -20,7 +21,7 @@ def quoted(words: Sequence[str]) -> list[str]:
     In a sweep a comma parts two values.
     """
     words = [word for word in words if word not in NOT_CHOSEN]
-    parts_values = not {"-m", "--multirun"}.isdisjoint(words)
+    parts_values = not set(MULTIRUN).isdisjoint(words)
     return [word if PLAIN.fullmatch(word) or _is_read(word) else _with_quotes(word, parts_values) for word in words]
 
 

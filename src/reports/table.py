@@ -12,6 +12,7 @@ from typing import Any
 
 from rich.cells import cell_len
 
+from src.config.quoting import MULTIRUN
 from src.console.numbers import shown
 from src.files.atomic import written_whole
 from src.reports.compare import Comparison, Group
@@ -66,7 +67,7 @@ def command(record: Record) -> str:
     except ValueError:
         words = []
     is_ours = words[:2] == ["python", "-m"] and words[2:3] in (["src.train"], ["src.repeat"])
-    if is_ours and not {"-m", "--multirun"} & set(words[3:]):
+    if is_ours and set(MULTIRUN).isdisjoint(words[3:]):
         return text(shlex.join(words))
     flags = [word for pair in pairwise(words) if pair[0] in ("--config-dir", "-cd") for word in pair]
     own = [override for override in record.typed if not is_of_the_sweep(override.partition("=")[0])]
