@@ -8,6 +8,8 @@ from collections.abc import Sequence
 from hydra.core.override_parser.overrides_parser import OverridesParser
 from hydra.errors import OverrideParseException
 
+from src.console.quotes import for_hydra, for_shell
+
 PLAIN = re.compile(r"[A-Za-z0-9_./:+@-]*=?[A-Za-z0-9_./:+,-]*")  # needs no quotes
 PAIR = re.compile(r"([+~]{0,2}[A-Za-z0-9_./@-]+)=(.+)", re.DOTALL)
 MULTIRUN = ("-m", "--multirun")
@@ -28,10 +30,7 @@ def quoted(words: Sequence[str]) -> list[str]:
 def as_text(pair: str) -> str | None:
     """KEY='VALUE', as it is typed in a shell; None if there is no KEY=VALUE in it."""
     found = PAIR.fullmatch(pair)
-    if found is None:
-        return None
-    typed = f"{found[1]}={_quote(found[2])}"
-    return '"' + re.sub(r'([\\"$`])', r"\\\1", typed) + '"'
+    return for_shell(f"{found[1]}={for_hydra(found[2])}") if found else None
 
 
 def _is_read(word: str) -> bool:
@@ -47,9 +46,4 @@ def _with_quotes(word: str, parts_values: bool) -> str:
     if found is None or MADE_OF_PARTS.match(found[2]):
         return word
     values = found[2].split(",") if parts_values else [found[2]]
-    return f"{found[1]}={','.join(map(_quote, values))}"
-
-
-def _quote(text: str) -> str:
-    """In single quotes, as Hydra reads them: a backslash is one, but before a quote."""
-    return "'" + re.sub(r"(\\*)('|$)", lambda run: 2 * run[1] + ("\\'" if run[2] else ""), text) + "'"
+    return f"{found[1]}={','.join(map(for_hydra, values))}"
