@@ -13,6 +13,7 @@ from hydra.utils import instantiate
 from omegaconf import OmegaConf
 
 from src.config.compose import HYDRA_1_4
+from src.config.quoting import as_typed
 from src.config.trust import check_name, check_object, check_texts, is_trusted
 from src.console.messages import UserError, first_line, in_words, nearest
 from src.console.screen import in_keys
@@ -148,10 +149,8 @@ def _imported(path: str, target: str) -> Any:
 
 
 def shown(value: Any) -> str:
-    """A value as the user would type it."""
-    if value is None or isinstance(value, bool):
-        return {None: "null", True: "true", False: "false"}[value]
-    return f"'{value}'" if isinstance(value, str) else str(value)
+    """A value of a config, `as_typed`; a text in quotes, to be told from a number."""
+    return f"'{value}'" if isinstance(value, str) else as_typed(value)
 
 
 def _allowed(spec: Any) -> set[str]:

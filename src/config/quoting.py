@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from typing import Any
 
 from hydra.core.override_parser.overrides_parser import OverridesParser
 from hydra.errors import OverrideParseException
@@ -25,6 +26,15 @@ def quoted(words: Sequence[str]) -> list[str]:
     words = [word for word in words if word not in NOT_CHOSEN]
     parts_values = not set(MULTIRUN).isdisjoint(words)
     return [word if PLAIN.fullmatch(word) or _is_read(word) else _with_quotes(word, parts_values) for word in words]
+
+
+def as_typed(value: Any) -> str:
+    """A value of a config: true, null, [8,8], {a:1}."""
+    if isinstance(value, Mapping):
+        return f"{{{','.join(f'{as_typed(key)}:{as_typed(inner)}' for key, inner in value.items())}}}"
+    if isinstance(value, Sequence) and not isinstance(value, (str, bytes)):
+        return f"[{','.join(map(as_typed, value))}]"
+    return "null" if value is None else str(value).lower() if isinstance(value, bool) else str(value)
 
 
 def as_text(pair: str) -> str | None:

@@ -18,6 +18,7 @@ from src.files.atomic import written_whole
 from src.reports.compare import Comparison, Group
 from src.reports.records import Record, text
 from src.run.config import is_of_the_sweep, shortest
+from src.run.scores import telling
 
 GAP = "  "
 SHORTEST_FOLDER = 16  # columns; a longer name is cut where there is no room, as it often says what the settings do
@@ -43,10 +44,9 @@ def lines(comparison: Comparison, width: int | None) -> list[str]:
 
 
 def main_metrics(comparison: Comparison) -> list[str]:
-    """The one that sorts, and the telling one of each kind of task: the first of the test behind the loss."""
-    of_test = [[name for name in r.results if name.startswith("test/")] for r in comparison.records]
-    telling = [next((name for name in names if name != "test/loss"), names[0]) for names in of_test if names]
-    return [metric for metric in dict.fromkeys([comparison.score, *telling]) if metric in comparison.metrics]
+    """The one that sorts, and the telling one of each kind of task."""
+    metrics = [comparison.score, *(telling(record.results) for record in comparison.records)]
+    return [metric for metric in dict.fromkeys(metrics) if metric in comparison.metrics]
 
 
 def inside(folders: list[Path]) -> list[str]:
