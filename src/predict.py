@@ -53,7 +53,7 @@ def predict(run: Run, path: str, output: str, overrides: list[str] | None = None
     import torch
     from lightning.fabric import Fabric
 
-    from src.config.build import named
+    from src.config.build import in_terms_of
     from src.config.preflight import check_devices
     from src.console.quiet import quiet
     from src.formats.predictions import predictions_written_whole
@@ -77,7 +77,7 @@ def predict(run: Run, path: str, output: str, overrides: list[str] | None = None
         count = 0
         startup.end()
         keys = {name: f"data.{name}" for name in LIMITS}
-        with torch.inference_mode(), progress("predicting", total=1) as done, named("", keys):
+        with torch.inference_mode(), progress("predicting", total=1) as done, in_terms_of("", keys):
             for rows, x, share in _read(reader, path, batch_size, cfg.data.num_workers):
                 if not output.endswith(".csv"):  # there a number need not be a text
                     rows = _typed(rows, getattr(reader, "numbers", []))

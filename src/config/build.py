@@ -52,7 +52,7 @@ def build(spec: Any, path: str, *args: Any, **kwargs: Any) -> Any:
     # Hydra 1.4 has to know what may be called: what the config names (never Hydra's list of dangerous targets).
     allowed = {"_execution_whitelist_": sorted(_allowed(spec))} if HYDRA_1_4 else {}
     names = [name for name in {*takes, *spec} if name not in kwargs and name not in HYDRAS_OWN]
-    with named(path, {name: key_of(path, name, node) for name in names}, is_library=_is_library(function)):
+    with in_terms_of(path, {name: key_of(path, name, node) for name in names}, is_library=_is_library(function)):
         try:
             prepared = instantiate({**spec, "_partial_": True, "_convert_": "all"}, **allowed)
         except InstantiationException as error:  # of a nested spec
@@ -61,7 +61,7 @@ def build(spec: Any, path: str, *args: Any, **kwargs: Any) -> Any:
 
 
 @contextmanager
-def named(path: str, keys: Mapping[str, str], is_library: bool = False) -> Iterator[None]:
+def in_terms_of(path: str, keys: Mapping[str, str], is_library: bool = False) -> Iterator[None]:
     """Inside it a part speaks of its own parameters; its UserErrors leave with the keys that the user types for them.
 
     Args:
