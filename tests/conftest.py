@@ -85,22 +85,17 @@ def blank_pictures(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPat
 def yaml_is_parsed_once() -> Iterator[None]:
     """The text of a config file, in all runs of these tests: each run would parse some 40."""
     import yaml
-    from omegaconf._utils import get_yaml_loader
 
-    parse = yaml.load
-
-    @functools.lru_cache(maxsize=500)
-    def parsed(text: str) -> Any:
-        return parse(text, get_yaml_loader())
+    parse, parsed = yaml.load, dict[str, Any]()
 
     def load(stream: Any, Loader: Any) -> Any:
         if Loader.__name__ != "OmegaConfLoader" or not hasattr(stream, "read"):
             return parse(stream, Loader)
-        try:
-            return parsed(stream.read())
-        except yaml.YAMLError:  # which is to name the file
-            stream.seek(0)
-            return parse(stream, Loader)
+        text = stream.read()
+        if text not in parsed:
+            stream.seek(0)  # an error is to name the file
+            parsed[text] = parse(stream, Loader)
+        return parsed[text]
 
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(yaml, "load", load)

@@ -60,8 +60,8 @@ class Watched(Dataset):
 def test_only_a_dataset_that_says_so_is_taken_as_two_tensors(in_memory, train, capsys):
     own = ("data=own", "data.dataset._target_=tests.test_prepared.Watched", f"+data.in_memory={in_memory}")
     train(*own, "net=linear", "trainer.max_epochs=3", "callbacks.early_stopping=null")
-    # Once to learn the scales; then val to calibrate, val and test; else each batch of each epoch too.
-    assert (capsys.readouterr().out.count("fetched") <= 4) == in_memory
+    # Once to learn the scales; then val, and test; else each batch of each epoch too.
+    assert (capsys.readouterr().out.count("fetched") <= 3) == in_memory
 
 
 def loader(size: int, batch: int, **options: Any) -> PreparedLoader:

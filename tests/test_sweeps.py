@@ -17,11 +17,15 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from hydra._internal.config_loader_impl import ConfigLoaderImpl
+from hydra._internal.utils import create_automatic_config_search_path
 from hydra.core.plugins import Plugins
-from omegaconf import OmegaConf
+from hydra.types import RunMode
+from omegaconf import DictConfig, OmegaConf
 
-from src.config.compose import flat
+from src.config.compose import CONF, flat
 from src.files.checkpoints import load_checkpoint
+from src.sweeps.configs import JobConfigs
 from src.sweeps.job import Job
 from src.sweeps.names import LONGEST, job_name, values_of
 from tests.conftest import killed_often
@@ -127,6 +131,34 @@ def test_a_job_that_was_done_with_other_files_of_the_config_is_refused(call, cap
         os.utime(conf / "mine.yaml", (time.time() + 60, time.time() + 60))
         assert call("train", "-m", *arguments) == (0 if rate == 0.1 else 1)
     assert "optimizer.lr=0.1 (now 0.2)" in capsys.readouterr().err
+
+
+def composed(loader: ConfigLoaderImpl, master: DictConfig, words: list[str]) -> str:
+    try:
+        cfg = loader.load_sweep_config(master, words)
+    except Exception as error:
+        return f"{type(error).__name__}: {error} {error.__cause__}"
+    flags = [OmegaConf.is_struct(cfg), OmegaConf.is_struct(cfg.data), OmegaConf.is_readonly(cfg.hydra)]
+    return f"{flags} {OmegaConf.to_yaml(cfg)}"
+
+
+@pytest.mark.quick
+def test_a_job_has_the_config_that_its_files_give_it_though_they_are_read_once():
+    where = create_automatic_config_search_path(None, None, str(CONF))
+    hydras, ours = ConfigLoaderImpl(where), JobConfigs(where)
+    master = hydras.load_configuration("train", ["hydra.mode=MULTIRUN", "seed=0,1"], RunMode.MULTIRUN)
+    for overrides in (
+        ["seed=3", "optimizer.lr=0.5", "net.hidden=[8]", "name='a, b'"],
+        ["net=cnn", "data=digits", "seed=3", "~scheduler", "callbacks.early_stopping=null"],
+        ["hydra.run.dir=here", "+data.size=5", "++metrics.own={a: 1}", "experiment=parabola", "data={batch_size: 7}"],
+        ["seed=4", "optimizer.lr=0.1"],
+        ["trainer.max_epoch=1"],
+        ["net=resmet"],
+        ["+seed=1"],
+        ["~seed=7"],
+    ):
+        assert composed(ours, master, overrides) == composed(hydras, master, overrides)
+    assert len(ours.of_files) == 3
 
 
 # --- bad jobs ---------------------------------------------------------------------------------------------------------

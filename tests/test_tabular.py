@@ -11,6 +11,7 @@ import pandas as pd
 import pytest
 import torch
 from torch import Tensor, nn
+from torchmetrics.functional.classification import multiclass_auroc
 
 from src.datasets.loading import Loading
 from src.learning.calibration import calibration_error, fitted_temperature
@@ -205,6 +206,17 @@ def test_a_run_is_calibrated_once_it_is_trained_and_nothing_else_changes(train, 
     logits = {name: torch.logit(module(x)[:, 1].double()) for name, module in modules.items()}
     assert torch.allclose(logits["plain"] / ours["temperature"], logits["ours"], atol=1e-3)
     assert call("evaluate", "outputs/ours", "--resamples", "0") == 0  # its best.ckpt is the one that was tested
+
+
+def test_what_is_scored_on_val_are_the_calibrated_probabilities(train):
+    results = train("data=wine", "net.hidden=[8]", "trainer.max_epochs=2", "trainer=cpu", "data.batch_size=4")
+    run = Run(results["run"])
+    data, module = run.data(), run.load()
+    data.setup("validate")
+    x, y = (torch.cat(parts) for parts in zip(*data.loader("val"), strict=True))
+    probabilities = module(x)
+    assert results["val/auroc"] == pytest.approx(multiclass_auroc(probabilities, y, 3).item())
+    assert results["ece"] == pytest.approx(calibration_error(probabilities, y))
 
 
 def test_a_checkpoint_from_before_there_was_a_temperature_predicts_as_ever(train):

@@ -21,7 +21,7 @@ from omegaconf import DictConfig
 from src.cli import help
 from src.cli.arguments import refuse_flags
 from src.cli.errors import FULL_ERROR, ExplainedError, explain, words
-from src.config.compose import CONF, VERSION
+from src.config.compose import CONF, HYDRA_1_4, VERSION
 from src.config.quoting import MULTIRUN, quoted
 from src.console import startup
 from src.console.messages import UserError
@@ -47,7 +47,8 @@ def entry_point(task: Callable[[DictConfig], Any]) -> Callable[[], None]:
                 refuse_flags()
                 # Hydra takes no overrides on both sides of it.
                 sys.argv[1:] = quoted(sorted(sys.argv[1:], key=lambda word: word not in MULTIRUN))
-                Hydra.get_mode = _mode
+                if not HYDRA_1_4:
+                    Hydra.get_mode = _mode
                 hydra.main(config_path=str(CONF), config_name="train", **VERSION)(explained(task))()
             except OSError as error:
                 if isinstance(error, (HydraException, BrokenPipeError)):  # some of Hydra's are OSErrors

@@ -26,7 +26,7 @@ from omegaconf.errors import (
 from src.cli.arguments import groups
 from src.config.compose import CONF, flat
 from src.config.quoting import as_text
-from src.console.messages import in_words, nearest
+from src.console.messages import has_lost_a_peer, in_words, nearest
 from src.console.screen import is_first_process
 
 # As the user has set it: src.cli.command sets it too, also for processes on other devices.
@@ -45,7 +45,8 @@ def words(error: BaseException) -> str | None:
 def explain(error: BaseException) -> None:
     """Tell the user on stderr what went wrong."""
     said = words(error)
-    if said is not None and not is_first_process() and _first_says_it():
+    can_be_the_firsts = not has_lost_a_peer(error)  # which may have been the first, killed without a word
+    if said is not None and not is_first_process() and can_be_the_firsts and _first_says_it():
         return
     if said is None or FULL_ERROR:
         traceback.print_exception(error)

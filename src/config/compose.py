@@ -69,7 +69,7 @@ def leaves(node: Any, path: str = "") -> Iterator[tuple[str, Any]]:
         yield path, node
 
 
-def run_folder(name: str | None) -> str:
+def run_folder(name: Any) -> str:
     """`outputs/name`, or a new folder named by the time, made here so that no two runs can share it."""
     if name is None:
         return _in_use or new_folder()

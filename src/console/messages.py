@@ -80,7 +80,7 @@ def in_words(error: BaseException) -> str | None:
         return _out_of_memory(error)
     if type(error).__name__ == "MisconfigurationException":  # Lightning's, of what cannot be configured
         return str(error)
-    if type(error) is RuntimeError and "gloo" in str(error) and PEER_ENDED.search(str(error)):
+    if has_lost_a_peer(error):
         return (
             "Another of the processes that train together has ended. Its error stands above; the system ends one "
             "without a word where memory is short. The run goes on where it was if its command is repeated."
@@ -91,6 +91,11 @@ def in_words(error: BaseException) -> str | None:
             f"Install it anew, or remove it: pip uninstall {package}"
         )
     return None
+
+
+def has_lost_a_peer(error: BaseException) -> bool:
+    """Whether it only tells that another of the processes that train together has ended."""
+    return type(error) is RuntimeError and "gloo" in str(error) and bool(PEER_ENDED.search(str(error)))
 
 
 def is_out_of_memory(error: BaseException) -> bool:

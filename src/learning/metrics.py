@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from typing import Any, Literal
 
@@ -96,7 +96,8 @@ class EpochMetrics(nn.Module):
         self.names = [f"{split}/{name}" for name in ("loss", *metrics)]
         self.predictions, self.truth = task.predictions, task.truth  # not the task, which is a part of another module
         self.waiting: list[tuple[Tensor, Tensor, Tensor]] = []
-        self.kept: list[tuple[Tensor, Tensor]] | None = None
+        self.look: Callable[[list[tuple[Tensor, Tensor]]], None] | None = None
+        self.kept: list[tuple[Tensor, Tensor]] = []
 
     def update(self, loss: Tensor, outputs: Tensor, y: Tensor) -> None:
         """Take in a batch, without gradients. Raises FloatingPointError if its loss is nan or infinite; on a GPU, which
@@ -115,6 +116,11 @@ class EpochMetrics(nn.Module):
             FloatingPointError: the loss is nan or infinite.
         """
         self._count()
+        if self.look is not None:
+            self.look(self.kept)
+            for outputs, y in self.kept:
+                self._count_predictions(outputs.to(self.loss.total.device), y.to(self.loss.total.device))
+            self.kept = []
         metrics = (self.loss, *self.metrics.values())
         values = [metric.compute() for metric in metrics]
         for metric in metrics:
@@ -131,13 +137,13 @@ class EpochMetrics(nn.Module):
                 metric.reset()
 
     @contextmanager
-    def keeping(self) -> Iterator[list[tuple[Tensor, Tensor]]]:
-        """Inside it the list that it gives takes in outputs and y of what is counted, on the CPU."""
-        self.kept = []
+    def before_counting(self, look: Callable[[list[tuple[Tensor, Tensor]]], None]) -> Iterator[None]:
+        """Inside it `look` is given outputs and y of the epoch, on the CPU, before they become predictions."""
+        self.look = look
         try:
-            yield self.kept
+            yield
         finally:
-            self.kept = None
+            self.look, self.kept = None, []
 
     def mode(self, name: str) -> Mode | None:
         """Whether a smaller or a larger value of `name` is better; None if its metric does not say."""
@@ -154,9 +160,13 @@ class EpochMetrics(nn.Module):
         self.waiting = []
         self.loss.update(torch.stack(losses), torch.tensor([len(y) for y in ys], device=losses[0].device))
         all_outputs, y = torch.cat(outputs).float(), torch.cat(ys)
-        if self.kept is not None:
+        if self.look is not None:
             self.kept.append((all_outputs.cpu(), y.cpu()))
-        predictions, truth = self.predictions(all_outputs), self.truth(y)
+        else:
+            self._count_predictions(all_outputs, y)
+
+    def _count_predictions(self, outputs: Tensor, y: Tensor) -> None:
+        predictions, truth = self.predictions(outputs), self.truth(y)
         for metric in self.metrics.values():
             metric.update(predictions, truth)
 

@@ -6,7 +6,7 @@ import logging
 import shlex
 import sys
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager, nullcontext, suppress
 from multiprocessing import parent_process
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, cast
@@ -27,7 +27,7 @@ from src.files.origin import keep_uncommitted, made_with
 from src.files.results import write_results
 from src.run import Run
 from src.run.config import LENGTH, length_of
-from src.training.calibration import calibrate
+from src.training.calibration import calibrating
 from src.training.claim import Claim
 from src.training.interruption import command_to_go_on, say_stopped, stopped_by
 from src.training.trainer import build_trainer, scored, tell_time
@@ -171,15 +171,15 @@ class Training:
         self.run.trust = is_trusted() and trainer.ckpt_path is None
         trainer.ckpt_path = None
         status = "pruned" if is_pruned(trainer) else "finished"
-        calibrated = calibrate(trainer, self.run.best) if self.cfg.get("calibrate") else {}
-        metrics = calibrated | scored(trainer, self.run.best, tests=status == "finished")
+        with calibrating(trainer, self.run.best) if self.cfg.get("calibrate") else nullcontext({}) as calibrated:
+            metrics = scored(trainer, self.run.best, tests=status == "finished")
         if not is_first_process():
             return
         tell_time(trainer)
         rows = read_history(history_of(self.run.folder))
         best = best_of(trainer)
         row = next((row for row in rows if row["epoch"] == best.best_epoch), {})  # none if the history was damaged
-        metrics = {name: value for name, value in row.items() if name.startswith("train/")} | metrics
+        metrics = {name: value for name, value in row.items() if name.startswith("train/")} | calibrated | metrics
         self.run.previous.unlink(missing_ok=True)
         seconds = rows[-1]["seconds"] if rows else None
         ended = {"epochs": trainer.current_epoch, "seconds": seconds, "checkpoint": file_digest(self.run.best)}

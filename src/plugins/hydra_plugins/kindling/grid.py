@@ -5,16 +5,19 @@ from __future__ import annotations
 from collections.abc import Sequence
 from contextlib import closing
 from itertools import takewhile
+from typing import Any
 
 from hydra._internal.core_plugins.basic_sweeper import BasicSweeper
 from hydra.core.config_store import ConfigStore
 from hydra.core.override_parser.overrides_parser import OverridesParser
 from hydra.core.override_parser.types import Override
+from hydra.types import HydraContext, TaskFunction
 from hydra_plugins.kindling.launching import launched
-from omegaconf import OmegaConf
+from omegaconf import DictConfig, OmegaConf
 
 from src.cli.errors import ExplainedError
 from src.console.messages import UserError
+from src.sweeps.configs import JobConfigs
 from src.sweeps.job import Job
 from src.sweeps.sweep import Sweep
 
@@ -28,6 +31,11 @@ class Grid(BasicSweeper):
 
     def __init__(self, params: dict[str, str] | None) -> None:
         super().__init__(max_batch_size=None, params=params)
+
+    def setup(self, *, hydra_context: HydraContext, task_function: TaskFunction, config: DictConfig) -> None:
+        loader: Any = hydra_context.config_loader
+        hydra_context.config_loader = JobConfigs(loader.get_search_path())
+        super().setup(hydra_context=hydra_context, task_function=task_function, config=config)
 
     def sweep(self, arguments: list[str]) -> None:
         assert self.config is not None
