@@ -24,7 +24,7 @@ from src.learning.devices import of_all_devices
 from src.learning.loss import build_loss, is_balanced, loss_of_members
 from src.learning.metrics import EpochMetrics, Mode, build_metrics, check_measured, known_mode
 from src.learning.optimization import as_long_as_the_run, build_optimizer, build_schedule, freeze, is_plateau
-from src.learning.some_examples import SomeExamples
+from src.learning.subsample import Subsample
 from src.learning.timing import ends
 from src.learning.weights import load_weights
 from src.nets.standardize import Standardize
@@ -287,7 +287,7 @@ class SupervisedModule(L.LightningModule):
         scale_y = self.task.target_scale if self.hparams.standardize else None
         balanced = is_balanced(self.hparams.loss)
         learn_inputs = getattr(self.net, "learn_inputs", None)
-        some, truths = SomeExamples(len(data.splits["train"])), list[Tensor]()
+        some, truths = Subsample(len(data.splits["train"])), list[Tensor]()
         for scale in filter(None, (scale_x, scale_y)):
             scale.forget()
         for x, y in data.training_batches() if scale_x or scale_y or balanced or learn_inputs else ():

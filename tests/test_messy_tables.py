@@ -19,7 +19,7 @@ from torch import Tensor
 
 from src.console.messages import UserError
 from src.datasets.tables import TableReader
-from src.datasets.tables.looking import header_line
+from src.datasets.tables.sniffing import header_line
 from src.datasets.tables.table import Table
 from tests.conftest import PROJECT
 from tests.sources import source

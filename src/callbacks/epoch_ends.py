@@ -49,8 +49,8 @@ def _may_pass_over(trainer: L.Trainer, module: SupervisedModule) -> bool:
 
 def _every(trainer: L.Trainer, module: SupervisedModule) -> int:
     steps = trainer.num_training_batches
-    learnt = 3e-9 * module.flops * data_of(trainer).loading.batch_size  # billions; backward takes twice as many
-    seconds = EPOCH + steps * (STEP + GIGA * learnt)
+    billions = 3e-9 * module.flops * data_of(trainer).loading.batch_size  # backward takes twice as many as forward
+    seconds = EPOCH + steps * (STEP + GIGA * billions)
     stopping = trainer.early_stopping_callback
     most = [(trainer.max_epochs or 0) // LEAST, *([stopping.patience] if stopping else [])]
     return max(1, min(math.ceil(END / seconds * (1 / SHARE - 1)), *most))

@@ -6,7 +6,7 @@ import torch
 from matplotlib.figure import Figure
 from torch import Tensor
 
-from src.console.screen import is_taken
+from src.console.screen import in_sweep
 from src.datamodule import DataModule
 from src.learning.importance import MOST, permutation_importances
 from src.module import SupervisedModule
@@ -25,7 +25,7 @@ class Importance(Picture):
     name = "importance"
 
     def __init__(self, enabled: bool | None) -> None:
-        self.enabled = not is_taken() if enabled is None else enabled
+        self.enabled = not in_sweep() if enabled is None else enabled
         self.examples: list[tuple[Tensor, Tensor]] = []
 
     def suits(self, module: SupervisedModule) -> bool:

@@ -77,7 +77,7 @@ class Claim:
         keys = [key for key in {**old, **new} if not is_of_the_sweep(key) and key != "steps_per_execution"]
         differing = [key for key in keys if old.get(key, "") != new.get(key, "")]
         if differing and set(differing) <= {f"trainer.{name}" for name in LENGTH}:
-            from src.training.more import check_more  # which needs Lightning
+            from src.training.more_epochs import check_more  # which needs Lightning
 
             if not self.run.has_come_to(length_of(self.cfg)):
                 check_more(self.run, self.cfg)

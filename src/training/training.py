@@ -21,7 +21,7 @@ from src.config.preflight import check_run
 from src.config.trust import is_trusted
 from src.console import startup
 from src.console.messages import FULL, UserError, in_words
-from src.console.screen import is_first_process, is_taken, notice
+from src.console.screen import in_sweep, is_first_process, notice
 from src.console.signals import wait_for_safe_points
 from src.files.origin import keep_uncommitted, made_with
 from src.files.results import write_results
@@ -92,7 +92,7 @@ class Training:
             self.claim.release()
 
     @property
-    def goes_on_beyond(self) -> bool:
+    def is_given_more(self) -> bool:
         """Whether it is a finished run that was given more epochs. Its results stay until they are done."""
         return self.run.is_finished and self.run.has_begun and not self.run.has_come_to(length_of(self.cfg))
 
@@ -142,14 +142,14 @@ class Training:
 
         callbacks = [build(spec, f"callbacks.{name}") for name, spec in self.cfg.callbacks.items() if spec]
         callbacks.append(MadeWith(self.made_with))
-        if self.goes_on_beyond:
-            from src.training.more import GoesOn
+        if self.is_given_more:
+            from src.training.more_epochs import NewLength
 
-            callbacks.append(GoesOn(self.run, self.cfg))
+            callbacks.append(NewLength(self.run, self.cfg))
         if self.cfg.trainer.check_val_every_n_epoch == "auto":
             callbacks.append(EpochEnds())
         trainer = build_trainer(self.cfg, callbacks=callbacks, default_root_dir=self.run.folder)
-        if is_taken() and trainer.world_size > 1:
+        if in_sweep() and trainer.world_size > 1:
             self._be_alone(trainer.world_size)
         steps = self.cfg.steps_per_execution
         trainer.fit_loop.epoch_loop = Executions(trainer, None if steps == "auto" else steps)
@@ -223,7 +223,7 @@ class Training:
         if not self.run.has_come_to(length_of(self.cfg)):
             self.made_with |= {"command": shlex.join(["python", "-m", *self.command]), "seed": self.cfg.seed}
             self.made_with |= made_with(PROJECT)
-            if self.goes_on_beyond:
+            if self.is_given_more:
                 before = self.run.results
                 stage = {name: before[name] for name in LENGTH}
                 self.made_with["went_on_from"] = [*before.get("went_on_from", []), stage]

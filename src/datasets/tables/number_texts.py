@@ -80,7 +80,7 @@ class NumberFormat:
         return np.where(fits, values, np.nan)
 
 
-def learnt(
+def number_format_of(
     texts: Sequence[str], name: str, decimal: str | None, of_file: str | None, tell: Callable[[str], object]
 ) -> NumberFormat | None:
     """How a column of such texts writes its numbers; None if most are none, or have units that differ.
