@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import math
 import random
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -15,6 +16,7 @@ from torch import Tensor
 
 from src.console.messages import UserError
 from src.console.screen import notice
+from src.datasets.classes import numbered
 from src.datasets.contract import HasColumns, HasFingerprint, LearnsFromTraining, Offer, TargetKind
 
 LOOKED_AT = 256  # examples of a Dataset that has no fingerprint of its own
@@ -56,6 +58,13 @@ class DataDescription:
         shapes: dict[str, Any] = {name: tuple(plain[name]) for name in ("input_shape", "target_shape")}
         return cls(**{**plain, **shapes})
 
+    @property
+    def target_kind(self) -> TargetKind | None:
+        """As what y was read, where the data were to say it; None: as it is, such as a class for each pixel."""
+        if self.target_is_float:
+            return "values"
+        return "class" if self.classes is not None and math.prod(self.target_shape) == 1 else None
+
     def plain(self) -> dict[str, Any]:
         """As lists, texts and numbers."""
         values = {f.name: getattr(self, f.name) for f in fields(self)}
@@ -81,8 +90,7 @@ def describe(dataset: Any, offer: Offer, kind: TargetKind | None) -> DataDescrip
         notice("y of each example is one 1 among 0s. If that says its class, let y be the class number: y.argmax().")
     classes = offer.classes
     if classes is None and not y.is_floating_point() and y.numel() == 1 and kind in ("class", None):
-        classes = _numbered(class_numbers(dataset, offer))
-    numbered = [f"{offer.target}[{i}]" for i in range(y.numel())] if y.numel() > 1 else [offer.target]
+        classes = _number_names(class_numbers(dataset, offer))
     reader = dataset.reader if isinstance(dataset, LearnsFromTraining) else None
     is_index = x.dtype == torch.int64
     return DataDescription(
@@ -92,7 +100,7 @@ def describe(dataset: Any, offer: Offer, kind: TargetKind | None) -> DataDescrip
         target_is_float=y.is_floating_point(),
         classes=classes,
         target=offer.target,
-        targets=offer.targets or numbered,
+        targets=offer.targets or numbered(offer.target, max(1, y.numel())),
         reader=reader or {"_target_": "src.datasets.arrays.ArrayReader", "shape": list(x.shape), "indices": is_index},
         fingerprint=dataset.fingerprint() if isinstance(dataset, HasFingerprint) else _fingerprint(dataset),
         columns=dataset.columns if isinstance(dataset, HasColumns) else None,
@@ -106,7 +114,7 @@ def class_numbers(dataset: Any, offer: Offer) -> Tensor:
     return torch.stack([_example(dataset, i)[1].reshape(()) for i in range(len(dataset))])
 
 
-def _numbered(labels: Tensor) -> list[str]:
+def _number_names(labels: Tensor) -> list[str]:
     """Names of classes that have none: the numbers up to the largest."""
     least, most = (int(number) for number in labels.aminmax())
     if least < 0:
