@@ -26,7 +26,7 @@ def calibrating(trainer: L.Trainer, best: Path) -> Iterator[dict[str, float]]:
 
     from src.files.checkpoints import AtomicCheckpointIO, load_checkpoint
     from src.learning.calibration import calibration_error, fitted_temperature
-    from src.learning.devices import of_all_devices
+    from src.learning.devices import joined
     from src.module import SupervisedModule
 
     module, found = trainer.lightning_module, dict[str, float]()
@@ -35,8 +35,7 @@ def calibrating(trainer: L.Trainer, best: Path) -> Iterator[dict[str, float]]:
         return
 
     def learn(kept: list[tuple[Tensor, Tensor]]) -> None:
-        batches = [batch for of_device in of_all_devices(kept) for batch in of_device]
-        outputs, y = (torch.cat(parts) for parts in zip(*batches, strict=True))
+        outputs, y = joined(kept)
         task = copy.deepcopy(module.task).cpu()
         temperatures = [1.0, fitted_temperature(task, outputs, task.target(y))]
         errors = list[float]()
