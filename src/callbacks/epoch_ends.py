@@ -35,7 +35,7 @@ class EpochEnds(Callback):
                 )
 
 
-def has_end(trainer: L.Trainer, module: L.LightningModule) -> bool:
+def has_end(module: L.LightningModule) -> bool:
     """Whether the epoch that ends here is one of them."""
     return not isinstance(module, SupervisedModule) or module.is_measured
 
