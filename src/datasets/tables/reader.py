@@ -49,11 +49,8 @@ class TableReader:
     ) -> None:
         self.columns, self.other_columns = [Column(**spec) for spec in columns], other_columns
         self.encode = RowEncoder(self.columns, self.columns, shape, "the run's table")
-        self.text, self.date_format = (
-            TextFormat(separator, decimal, encoding, max_line, missing_values, seen_decimal or "."),
-            date_format,
-        )
-        self.query = query
+        self.text = TextFormat(separator, decimal, encoding, max_line, missing_values, seen_decimal or ".")
+        self.date_format, self.query = date_format, query
         self.numbers = [column.name for column in self.columns if column.kind == "number"]
         self.targets = [column for column in (Column(**spec) for spec in targets) if column.number_format]
         self.texts = [column.name for column in self.columns if column.is_text]
