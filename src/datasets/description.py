@@ -4,9 +4,6 @@ from __future__ import annotations
 
 import hashlib
 import math
-import random
-from collections.abc import Iterator
-from contextlib import contextmanager
 from dataclasses import dataclass, field, fields
 from typing import Any
 
@@ -18,6 +15,7 @@ from src.console.messages import UserError
 from src.console.screen import notice
 from src.datasets.classes import numbered
 from src.datasets.contract import HasColumns, HasFingerprint, LearnsFromTraining, Offer, TargetKind
+from src.datasets.sampling import random_numbers_kept
 
 LOOKED_AT = 256  # examples of a Dataset that has no fingerprint of its own
 TWICE = 16  # of these are fetched again, to see whether they are the same each time
@@ -130,26 +128,11 @@ def _fingerprint(dataset: Any) -> str:
     """
     size = len(dataset)
     places = np.linspace(0, size - 1, min(size, LOOKED_AT)).round().astype(int).tolist()
-    with _same_random_numbers():
+    with random_numbers_kept(seed=0):
         first = [_bytes(dataset[i]) for i in places]
-    with _same_random_numbers():
+    with random_numbers_kept(seed=0):
         again = [_bytes(dataset[i]) for i in places[:TWICE]]
     return hashlib.sha256(b"|".join([str(size).encode(), *(first if first[:TWICE] == again else [])])).hexdigest()
-
-
-@contextmanager
-def _same_random_numbers() -> Iterator[None]:
-    """Inside it they are the same each time; afterwards they go on as if nothing had been drawn."""
-    before = random.getstate(), np.random.get_state(), torch.get_rng_state()
-    random.seed(0)
-    np.random.seed(0)
-    torch.default_generator.manual_seed(0)
-    try:
-        yield
-    finally:
-        random.setstate(before[0])
-        np.random.set_state(before[1])
-        torch.set_rng_state(before[2])
 
 
 def _bytes(example: Any) -> bytes:
@@ -167,7 +150,7 @@ def _example(dataset: Any, index: int) -> tuple[Tensor, Tensor]:
 
 def _holds_one_hot(dataset: Any) -> bool:
     """Whether y of each of the first examples is so; to look at them draws no random number of the run's."""
-    with _same_random_numbers():
+    with random_numbers_kept(seed=0):
         return all(_is_one_hot(_example(dataset, i)[1]) for i in range(min(len(dataset), TWICE)))
 
 
