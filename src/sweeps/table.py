@@ -58,8 +58,8 @@ def print_groups(jobs: Sequence[Job], monitor: str | None, mode: str | None, bes
         return
     groups = ranked(jobs, monitor, mode)
     rows = [["", *metrics, "jobs"]]
-    shown = list(groups.items())[:MOST]
-    rows += [[name, *(_spread(scores(group, m)) for m in metrics), str(len(group))] for name, group in shown]
+    for name, group in list(groups.items())[:MOST]:
+        rows.append([name, *(_spread(scores(group, metric)) for metric in metrics), str(len(group))])
     print_rows(rows)
     if len(groups) > MOST:
         print(f"and {len(groups) - MOST} more")

@@ -44,7 +44,7 @@ class Claim:
             raise UserError(f"{run} is being trained by another process. Choose another name=.") from error
         self.is_new = not run.config_file.exists()
         if run.is_finished or run.has_begun:  # in this order: damaged results are told before it is claimed
-            self._compare()
+            self._check_same_config()
         else:
             write_config(run.folder, self.cfg)
         self.is_held = True
@@ -68,7 +68,7 @@ class Claim:
         if self.lock:
             self.lock.close()
 
-    def _compare(self) -> None:
+    def _check_same_config(self) -> None:
         """Raise UserError if the folder's run has another config, by which it would come to something else.
 
         A larger length alone is no other: a run that has come to its end goes on to that.
