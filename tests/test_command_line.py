@@ -49,6 +49,12 @@ def test_help_teaches(call, capsys):
     assert "python -m src.evaluate" in out
 
 
+@pytest.mark.parametrize("verb", ["evaluate", "export", "repeat"])
+def test_no_more_is_asked_for_than_is_needed(call, capsys, verb):
+    assert call(verb) == 2
+    assert capsys.readouterr().err.endswith("error: the following arguments are required: run\n")
+
+
 def test_help_can_be_piped_into_head(folder):
     command = f"{shlex.quote(sys.executable)} -m src.train --help | head -n 1"
     env = {"PYTHONPATH": str(Path(__file__).parent.parent), "PATH": "/usr/bin:/bin"}
