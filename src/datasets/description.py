@@ -82,6 +82,8 @@ def describe(dataset: Any, offer: Offer, kind: TargetKind | None) -> DataDescrip
     classes = offer.classes
     if classes is None and not y.is_floating_point() and y.numel() == 1 and kind in ("class", None):
         classes = _numbered(class_numbers(dataset, offer))
+    elif classes is not None and y.numel() == 1 and kind in ("class", None) and not isinstance(dataset, HasFingerprint):
+        _check_numbers(dataset, classes)
     numbered = [f"{offer.target}[{i}]" for i in range(y.numel())] if y.numel() > 1 else [offer.target]
     reader = dataset.reader if isinstance(dataset, LearnsFromTraining) else None
     is_index = x.dtype == torch.int64
@@ -114,6 +116,20 @@ def _numbered(labels: Tensor) -> list[str]:
     return list(map(str, range(most + 1)))
 
 
+def _check_numbers(dataset: Any, classes: list[str]) -> None:
+    """Raise UserError if y of an example looked at is the number of no class."""
+    with _same_random_numbers():
+        for index in _places(len(dataset)):
+            if not 0 <= (number := _example(dataset, index)[1].item()) < len(classes):
+                names = f"the Dataset's `classes` are {len(classes)}, numbered from 0 to {len(classes) - 1}"
+                raise UserError(f"data: y of example {index} is {number:g}, but {names}.")
+
+
+def _places(size: int) -> list[int]:
+    """Of the examples that are looked at, evenly from the first to the last."""
+    return np.linspace(0, size - 1, min(size, LOOKED_AT)).round().astype(int).tolist()
+
+
 def _fingerprint(dataset: Any) -> str:
     """Of how many examples there are, and of 256 of them, evenly from the first to the last (all, if they are fewer).
 
@@ -121,7 +137,7 @@ def _fingerprint(dataset: Any) -> str:
     ones, from the same random numbers.
     """
     size = len(dataset)
-    places = np.linspace(0, size - 1, min(size, LOOKED_AT)).round().astype(int).tolist()
+    places = _places(size)
     with _same_random_numbers():
         first = [_bytes(dataset[i]) for i in places]
     with _same_random_numbers():
