@@ -13,7 +13,7 @@ from lightning.pytorch.trainer.states import TrainerFn
 from torch import Tensor
 from torch.utils.data import DataLoader
 
-from src.config.build import build, locate, named
+from src.config.build import build, in_terms_of, locate
 from src.config.check import check_parameters
 from src.console.messages import UserError
 from src.console.signals import leave_signals_to_parent
@@ -91,7 +91,7 @@ class DataModule(L.LightningDataModule):
     def setup(self, stage: str) -> None:
         if self.splits:  # for fit, validate and test alike
             return
-        with named("", {key: f"data.{key}" for key in (*self.spec, "fractions", "folds", "fold", "stratify")}):
+        with in_terms_of("", {key: f"data.{key}" for key in (*self.spec, "fractions", "folds", "fold", "stratify")}):
             self.dataset = self._dataset()
             self.offer = offer_of(self.dataset)
             indices = self._indices()

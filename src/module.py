@@ -12,7 +12,7 @@ from lightning.pytorch.trainer.states import TrainerFn
 from torch import Tensor, nn
 from torch.utils.flop_counter import FlopCounterMode
 
-from src.config.build import build, named, parameters_of
+from src.config.build import build, in_terms_of, parameters_of
 from src.config.trust import trusted
 from src.console.messages import UserError
 from src.datamodule import DataModule, datamodule_of, description_in
@@ -212,7 +212,7 @@ class SupervisedModule(L.LightningModule):
             self.build_for(data.description)
             self._check(*data.examples())
             if self.hparams.weights is not None and self.trainer.ckpt_path is None:  # else it goes on with other ones
-                with named("weights", {}):
+                with in_terms_of("weights", {}):
                     load_weights(self.net, self.hparams.weights)
         else:
             self.data.check_same(data.description)
@@ -230,7 +230,7 @@ class SupervisedModule(L.LightningModule):
         self.task = build(h.task, "task", data=data)
         if not isinstance(self.task, Task):
             raise UserError(f"task: {h.task['_target_']} is no {Task.__module__}.Task.")
-        with named("net", {"input_shape": "data.shape"}):
+        with in_terms_of("net", {"input_shape": "data.shape"}):
             takes, _ = parameters_of("net", h.net.get("_target_"))
             of_table = {"columns": data.columns} if "columns" in takes else {}
             self.net = build(h.net, "net", input_shape=data.input_shape, output_size=self.task.output_size, **of_table)

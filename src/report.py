@@ -9,14 +9,13 @@ python -m src.report outputs/study --csv runs.csv --html runs.html
 from __future__ import annotations
 
 import argparse
-import os
 from pathlib import Path
 
 from src.cli.command import command
 from src.console import startup
-from src.console.messages import UserError
 from src.console.numbers import shown
 from src.console.screen import notice
+from src.files.place import check_place
 from src.reports import table
 from src.reports.compare import Comparison, chosen
 from src.reports.importances import importances
@@ -50,19 +49,6 @@ def report(comparison: Comparison) -> None:
     print("\n".join(map(text, said)))
 
 
-def check_writable(option: str, path: Path | None, ending: str) -> None:
-    """Raise UserError if `path`, which `option` names, is no place for a file with that ending."""
-    if path is None:
-        return
-    if path.suffix != ending:
-        raise UserError(f"{option} {path}: it must end in {ending}.")
-    if path.is_dir() or not path.parent.is_dir():
-        reason = "it is a folder" if path.is_dir() else f"the folder {path.parent} does not exist"
-        raise UserError(f"{option} {path}: {reason}. Name a file in a folder that exists.")
-    if not os.access(path.parent, os.W_OK):
-        raise UserError(f"{option} {path}: the folder {path.parent} cannot be written to.")
-
-
 def _arguments() -> argparse.Namespace:
     parser = argparse.ArgumentParser(prog="python -m src.report", description=__doc__.partition("\n")[0])
     parser.add_argument("folder", nargs="+", help="a run, a sweep, or any folder above them, such as outputs")
@@ -81,9 +67,10 @@ def _arguments() -> argparse.Namespace:
 def main() -> None:
     arguments = _arguments()
     with command():
-        check_writable("--csv", arguments.csv, ".csv")
-        check_writable("--html", arguments.html, ".html")
+        if arguments.csv:
+            check_place(f"--csv {arguments.csv}", arguments.csv, ".csv")
         if arguments.html:
+            check_place(f"--html {arguments.html}", arguments.html, ".html")
             check_installed(f"--html {arguments.html}")
         records = read_records(arguments.folder)
         startup.end()

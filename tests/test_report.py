@@ -25,10 +25,11 @@ from omegaconf import OmegaConf
 from PIL import Image
 
 from src.config.compose import compose
-from src.reports.compare import Comparison, is_larger_better
+from src.reports.compare import Comparison
 from src.reports.history import bars, history
 from src.reports.records import read_records
 from src.reports.table import lines
+from src.run.scores import is_larger_better
 from tests.conftest import PROJECT
 
 
@@ -235,7 +236,8 @@ def test_smaller_or_larger_is_better_as_the_metric_is_named_or_the_run_says():
     names = ("val/loss", "test/rmse", "test/mae", "val/accuracy", "test/r2", "val/f1", "val/auroc", "test/kappa")
     assert [is_larger_better(name, []) for name in names] == [False] * 3 + [True] * 5
     made("outputs/a", "monitor=val/own", "mode=min", val_own=1.0)
-    assert not is_larger_better("val/own", read_records(["outputs"]))
+    runs = Comparison(read_records(["outputs"]), sort=None, each=True, reverse=False)
+    assert not runs.is_larger_better("val/own")
 
 
 def test_what_a_finished_run_says_of_its_metric_goes_before_its_config_and_its_name(call, capsys):

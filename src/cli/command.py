@@ -22,7 +22,7 @@ from src.cli import help
 from src.cli.arguments import refuse_flags
 from src.cli.errors import FULL_ERROR, ExplainedError, explain, words
 from src.config.compose import CONF, HYDRA_1_4, VERSION
-from src.config.quoting import quoted
+from src.config.quoting import MULTIRUN, quoted
 from src.console import startup
 from src.console.messages import UserError
 from src.console.screen import is_others
@@ -31,7 +31,6 @@ from src.files.atomic import naming
 from src.sweeps.job import note_failure
 from src.training.interruption import stopped_by
 
-MULTIRUN = ("-m", "--multirun")  # Hydra takes no overrides on both sides of it
 PIPE_CLOSED = 128 + 13  # as SIGPIPE would end it, which Windows does not know
 
 
@@ -46,6 +45,7 @@ def entry_point(task: Callable[[DictConfig], Any]) -> Callable[[], None]:
                 return
             try:
                 refuse_flags()
+                # Hydra takes no overrides on both sides of it.
                 sys.argv[1:] = quoted(sorted(sys.argv[1:], key=lambda word: word not in MULTIRUN))
                 if not HYDRA_1_4:
                     Hydra.get_mode = _mode

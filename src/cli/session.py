@@ -12,10 +12,10 @@ from contextlib import contextmanager, nullcontext
 from pathlib import Path
 
 from hydra.core.hydra_config import HydraConfig
-from omegaconf import DictConfig, OmegaConf, open_dict, read_write
+from omegaconf import DictConfig, open_dict, read_write
 
 from src.cli.errors import config_error
-from src.config.compose import compose, new_folder
+from src.config.compose import compose, new_folder, without_hydra
 from src.console.messages import UserError
 from src.console.signals import stop_code, stoppable
 
@@ -39,7 +39,7 @@ def composed(*overrides: str) -> Iterator[DictConfig]:
     in_main_thread = threading.current_thread() is threading.main_thread()
     with _process_restored(), stoppable() if in_main_thread else nullcontext(), job(cfg, cfg.hydra.run.dir):
         try:
-            yield OmegaConf.masked_copy(cfg, [key for key in cfg if key != "hydra"])
+            yield without_hydra(cfg)
         except SystemExit:
             if stop_code() is None:
                 raise

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 import statistics
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
@@ -12,11 +11,10 @@ from hydra.core.override_parser.overrides_parser import OverridesParser
 
 from src.console.messages import UserError, listed, nearest
 from src.reports.records import Record, text
-from src.run.config import OF_THE_SWEEP, REPEATS
+from src.run.config import OF_THE_SWEEP, WHOLE
+from src.run.scores import REPEATS, is_larger_better
 
 NO_SETTINGS = {*OF_THE_SWEEP, "data.seed"}  # a run is the same whatever they are, or follow from another
-WHOLE = ("experiment", "debug")  # groups that may set any key
-SMALLER_IS_BETTER = re.compile(r"(loss|error|mae|mse|rmse|mape|perplexity|distance|deviance|\ber)$", re.IGNORECASE)
 
 
 @dataclass(frozen=True)
@@ -63,6 +61,7 @@ class Comparison:
     """
 
     def __init__(self, records: list[Record], sort: str | None, each: bool, reverse: bool) -> None:
+        self.records = records
         self.metrics = _union(record.metrics for record in records)
         self.differing = differing(records)
         monitor = _monitor(records, self.metrics)
@@ -72,7 +71,7 @@ class Comparison:
             known = [*self.metrics, *self.differing]
             hint = nearest(sort, [*known, *_union(r.settings for r in records)])
             raise UserError(f"--sort {sort}: no run has it.{hint or f' There are {listed(list(map(text, known)))}.'}")
-        self.larger_first = is_larger_better(self.sort, records) != reverse if self.sort in self.metrics else reverse
+        self.larger_first = self.is_larger_better(self.sort) != reverse if self.sort in self.metrics else reverse
         self.repeats = [] if each else [key for key in REPEATS if key in self.differing]
         self.settings = [key for key in self.differing if key not in self.repeats]
         self.records = self._sorted(records, [record.value(self.sort) for record in records])
@@ -87,10 +86,14 @@ class Comparison:
         if self.repeats and self.sort in self.metrics:
             self.groups = self._sorted(self.groups, [group.mean(self.sort) for group in self.groups])
 
+    def is_larger_better(self, metric: str) -> bool:
+        """As the runs say of it, in their results or else in their configs."""
+        return is_larger_better(metric, (said for record in self.records for said in (record.results, record.settings)))
+
     @property
     def best(self) -> Record | None:
         """By `score`, the best run of the best group, none of them pruned; None if none has a score."""
-        best = max if is_larger_better(self.score, self.records) else min
+        best = max if self.is_larger_better(self.score) else min
         whole = [group for group in self.groups if not group.is_pruned]
         scored = [(mean, group) for group in whole if (mean := group.mean(self.score)) is not None]
         if not scored:
@@ -145,15 +148,6 @@ def differing(records: list[Record]) -> list[str]:
 
     shown = [key for key in varying if is_shown(key)]
     return sorted(shown, key=lambda key: (key in REPEATS, "." in key))
-
-
-def is_larger_better(metric: str, records: Iterable[Record]) -> bool:
-    """As a run says of its monitor, in its results or else in its config; else by the name: nobody has said it."""
-    said = [of for record in records for of in (record.results, record.settings) if of.get("monitor") == metric]
-    for mode in (of.get("mode") for of in said):
-        if mode in ("min", "max"):
-            return mode == "max"
-    return not SMALLER_IS_BETTER.search(metric)
 
 
 def sort_key(value: Any) -> tuple[bool, Any]:

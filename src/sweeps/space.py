@@ -11,6 +11,7 @@ from omegaconf import DictConfig
 from optuna.distributions import BaseDistribution, CategoricalDistribution, FloatDistribution, IntDistribution
 
 from src.config.check import check
+from src.config.quoting import as_typed
 from src.console.messages import UserError
 from src.run.config import is_of_the_sweep
 
@@ -115,15 +116,9 @@ def _text(key: str, value: Any) -> str:
         interval = f"int({interval})" if whole else interval
         return f"tag(log,{interval})" if value.get("log") else interval
     if isinstance(value, Sequence) and not isinstance(value, str):
-        elements = ",".join(map(_element, value))
+        elements = ",".join(map(as_typed, value))
         return elements if len(value) > 1 else f"choice({elements})"
     return str(value)
-
-
-def _element(value: Any) -> str:
-    if isinstance(value, Sequence) and not isinstance(value, str):
-        return f"[{','.join(_element(element) for element in value)}]"
-    return "null" if value is None else str(value).lower() if isinstance(value, bool) else str(value)
 
 
 def _distribution(override: Override) -> BaseDistribution:

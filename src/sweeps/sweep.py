@@ -13,6 +13,7 @@ from src.config.check import is_whole
 from src.console.messages import UserError
 from src.console.screen import taken
 from src.files.lock import lock
+from src.run.scores import is_larger_better
 from src.sweeps.best import write_best
 from src.sweeps.job import Ended, Job
 from src.sweeps.table import differing, label, print_failures, print_groups, print_saving
@@ -152,8 +153,7 @@ class Sweep:
     @property
     def mode(self) -> str:
         """min or max: of the monitor, as the finished runs that it guided say."""
-        said = (job.results.get("mode") for job in self.jobs if job.results.get("monitor") == self.monitor)
-        return next(filter(None, said), "min" if str(self.monitor).endswith("loss") else "max")
+        return "max" if is_larger_better(str(self.monitor), (job.results for job in self.jobs)) else "min"
 
     def _compare(self, job: Job) -> bool:
         """Whether it is the best so far, and not the first."""

@@ -10,6 +10,7 @@ from hydra_plugins.kindling.launching import launched
 from omegaconf import DictConfig, OmegaConf
 
 from src.cli.errors import ExplainedError
+from src.config.compose import without_hydra
 from src.console.extras import need
 
 NODE = {"_target_": "hydra_plugins.kindling.search.Optuna", "params": None}  # params: overrides that stand in a YAML
@@ -47,5 +48,4 @@ class Optuna(Grid):
     def _composed(self, overrides: list[str]) -> DictConfig:
         assert self.config is not None
         assert self.hydra_context is not None
-        cfg = self.hydra_context.config_loader.load_sweep_config(self.config, overrides)
-        return OmegaConf.masked_copy(cfg, [key for key in cfg if key != "hydra"])
+        return without_hydra(self.hydra_context.config_loader.load_sweep_config(self.config, overrides))
