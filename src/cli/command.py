@@ -69,7 +69,10 @@ def explained(task: Callable[[DictConfig], Any]) -> Callable[[DictConfig], Any]:
         try:
             return task(cfg)
         except BrokenPipeError:
-            raise
+            if HydraConfig.get().mode == RunMode.MULTIRUN:
+                raise
+            _leave_stdout()
+            sys.exit(PIPE_CLOSED)  # of an error Hydra would say that it was one
         except (Exception, SystemExit) as error:  # a net that calls sys.exit(0) has not done what was asked for
             if stopped_by(error) is not None:
                 raise
