@@ -67,7 +67,7 @@ def test_help_can_be_piped_into_head(folder):
 def test_a_run_whose_screen_is_gone_ends_without_a_word_and_goes_on_later(call, finished, capsys, monkeypatch):
     reader, writer = os.pipe()
     os.close(reader)
-    with open(writer, "w") as pipe, monkeypatch.context() as patch:
+    with os.fdopen(writer, "w") as pipe, monkeypatch.context() as patch:
         patch.setattr(sys, "stdout", pipe)
         assert call("train", "data=wine", "net.hidden=[8]", "trainer.max_epochs=1", "name=piped") == 141
         assert not capsys.readouterr().err
