@@ -45,6 +45,8 @@ CASES = {
     "+data.columns=3": "data.columns: src.datasets.tables.read_table has no such parameter.",
     "monitor=val/acc": "Error: monitor=val/acc is not measured. Did you mean 'val/accuracy'?",
     "callbacks.early_stopping.monitor=val/acc": "Error: callbacks.early_stopping.monitor=val/acc is not measured.",
+    "data.target=12": """text or a list of texts is needed. A number that is a text: "data.target='12'".""",
+    "data.drop=[2019,x]": """a list of texts is needed. A number that is a text: "data.drop=['2019','x']".""",
     "mode=mni": "mode='mni': min or max or null is needed.",
     "data.fractions=[0.5,0.1,0.1]": "data.fractions=[0.5, 0.1, 0.1]: the shares of train, val and test must be three",
     "data=wine data.fractions=[0.9,0.099,0.001]": "data.fractions=[0.9, 0.099, 0.001] of 178 examples leave none for",
