@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import resource
 import sqlite3
 import subprocess
 import sys
@@ -713,6 +714,20 @@ def test_many_columns_are_not_many_lines(capsys):
     table_of(rows(40, **{f"x{i}": [f"${v}" for v in COUNTS] for i in range(50)}), target="y")
     said = capsys.readouterr().err.splitlines()
     assert (len(said), said[-1]) == (21, "... and 30 more lines of this kind.")
+
+
+def test_a_look_that_finds_no_room_leaves_the_picture_before_it(call, capsys):
+    Path("t.csv").write_text(rows(40))
+    Path("outputs").mkdir()
+    Path("outputs/data.png").write_text("before")
+    limits = resource.getrlimit(resource.RLIMIT_FSIZE)
+    try:
+        resource.setrlimit(resource.RLIMIT_FSIZE, (10, limits[1]))
+        assert call("train", "data=table", "data.path=t.csv", "data.target=y", "data.describe=true") == 1
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, limits)
+    assert "outputs/data.png cannot be written: File too large." in capsys.readouterr().err
+    assert [path.read_text() for path in Path("outputs").iterdir()] == ["before"]
 
 
 def test_a_header_that_comes_again_is_told_once():
