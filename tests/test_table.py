@@ -273,6 +273,11 @@ def test_a_category_of_val_alone_is_told(capsys):
     assert "city: no training row has Rome." in capsys.readouterr().err
 
 
+def test_a_split_that_is_the_training_file_again_is_told(capsys):
+    table_of(ROWS, target="y", test_path="./t.csv")
+    assert "test_path=./t.csv is the file of path= too" in capsys.readouterr().err
+
+
 def test_files_of_their_own_and_a_column_make_the_splits():
     Path("test.csv").write_text(MIXED.splitlines()[0] + "\n" + MIXED.splitlines()[3] + "\n")
     table, splits = split_table(MIXED, test_path="test.csv")

@@ -50,6 +50,7 @@ class RowReader:
         self.known = [column.unfitted().spec() for column in known]
         self.columns = {column.name: column.unfitted() for column in known}
         self.ends = [0] * len(tables)
+        self.empty = set(self.feature_names)  # of these no value has been seen
         self.left_out, self.read = 0, 0
         self.problems: dict[str, str] = {}  # column -> what is wrong with it
         self.settled: dict[str, list[str]] = {}  # column of numbers -> texts in the rows that have settled its format
@@ -89,7 +90,7 @@ class RowReader:
                 tell_totals(chunk.iloc[-1], table.name)
             if not self.ends[i]:
                 lack = f" in which no value is missing, of {above}: missing=impute" if above else ""
-                raise UserError(f"{table.name} has no rows{lack}.")
+                raise UserError(f"{table.name} has no rows{lack}.{self._leave_out_empty()}")
             if i + 1 < len(self.tables):
                 self.ends[i + 1] = self.ends[i]
 
@@ -157,7 +158,8 @@ class RowReader:
         for name in () if self.known else self.feature_names:
             with self._noting(name):
                 refuse_names([self.columns[name]], rows, table.name)
-        told, names = [*self.problems.values()], [name for name in self.feature_names if name in self.problems]
+        told = list(dict.fromkeys(self.problems.values()))  # of a second header all columns say the same
+        names = [name for name in self.feature_names if name in self.problems] if len(told) > 1 else []
         if len(told) > MOST_TOLD:
             told[MOST_TOLD:] = [f"... and {len(told) - MOST_TOLD} more columns."]
         if len(names) > 1:
@@ -181,15 +183,21 @@ class RowReader:
     def _complete(self, features: np.ndarray, non_features: np.ndarray, table: TableFile, read: int) -> np.ndarray:
         """Which rows have all that they need, (B,)."""
         missing = np.hstack([np.isnan(features), np.isnan(non_features)])
+        self.empty -= {self.names[j] for j in np.flatnonzero(~missing.all(axis=0))}
         if self.roles.missing is None and missing.any():
             counts = listed([f"{n} ({c})" for n, c in zip(self.names, missing.sum(axis=0), strict=True) if c])
             rows = f" of rows {read - len(features) + 1} to {read}" if read > len(features) else ""
             self.problems[" missing"] = (
                 f"{table.name} has missing values in: {counts}{rows}. "
-                "Say missing=drop to leave those rows out, or missing=impute to fill them in."
+                f"Say missing=drop to leave those rows out, or missing=impute to fill them in.{self._leave_out_empty()}"
             )
         needed = missing if self.roles.missing == "drop" else missing[:, features.shape[1] :]
         return np.logical_not(needed.any(axis=1))
+
+    def _leave_out_empty(self) -> str:
+        """What to type first of all, if there are features without any value."""
+        names = [name for name in self.feature_names if name in self.empty]
+        return f" {listed(names)}: there is no value at all; leave out: {dropping(names)}." if names else ""
 
 
 def refuse_names(columns: Sequence[Column], rows: int, where: str, most: float | None = None) -> None:

@@ -34,7 +34,7 @@ def tell_suspects(
         training: those of training alone.
         y: of these, (N, K) values or labels, or (N,) class numbers.
     """
-    if len(training) < LEAST or len(columns) > WIDE:
+    if len(training) < LEAST or len(columns) > WIDE or (is_class and not np.ptp(y)):
         return
     for column, every, values in zip(columns, rows.T, training.T, strict=True):
         if column.kind == "number" and _is_id(column.name, every):
