@@ -6,7 +6,7 @@ import copy
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from src.config.build import locate
 from src.console.messages import UserError
@@ -23,8 +23,9 @@ def check_calibrated(target: str, typed: Sequence[str]) -> None:
     """
     from src.module import SupervisedModule
 
+    module_class: Any = locate("module", target)
     for override in typed:
-        if override.partition("=")[0] == "calibrate" and not issubclass(locate("module", target), SupervisedModule):
+        if override.partition("=")[0] == "calibrate" and not issubclass(module_class, SupervisedModule):
             raise UserError(f"{override}: {target} takes no calibrate.")
 
 

@@ -159,8 +159,9 @@ class RowReader:
         for name in () if self.known else self.feature_names:
             with self._noting(name):
                 refuse_names([self.columns[name]], rows, table.name, self.roles.drop)
-        told = list(dict.fromkeys(self.problems.values()))  # of a second header all columns say the same
-        names = [name for name in self.feature_names if name in self.problems] if len(told) > 1 else []
+        told, names = list(dict.fromkeys(self.problems.values())), [n for n in self.feature_names if n in self.problems]
+        if len(told) < len(self.problems):  # all columns say the same of a second header, which is no reason to go
+            names = []
         if len(told) > MOST_TOLD:
             told[MOST_TOLD:] = [f"... and {len(told) - MOST_TOLD} more columns."]
         if len(names) > 1 or (names and self.roles.drop):
