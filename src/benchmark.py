@@ -114,7 +114,7 @@ def main() -> None:
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     parser.add_argument(
-        "words", nargs="*", metavar="KEY=VALUE", help="as for python -m src.train; out= rounds= epochs="
+        "words", nargs="*", default=[], metavar="KEY=VALUE", help="as for python -m src.train; out= rounds= epochs="
     )
     typed = parser.parse_intermixed_args().words
     with command():

@@ -107,7 +107,9 @@ def _data(run: Run, cfg: DictConfig) -> DataModule:
 def main() -> None:
     parser = argparse.ArgumentParser(prog="python -m src.evaluate", description=__doc__.partition("\n")[0])
     parser.add_argument("run", help="the run's folder, such as outputs/my_run")
-    parser.add_argument("changes", nargs="*", metavar="KEY=VALUE", help="changes to the config of the run; trust=true")
+    parser.add_argument(
+        "changes", nargs="*", default=[], metavar="KEY=VALUE", help="changes to the config of the run; trust=true"
+    )
     parser.add_argument("--split", choices=["train", "val", "test"], help="what to score it on; default: test")
     resamples = "draws for the confidence intervals; default: 1000; 0: none"
     parser.add_argument("--resamples", type=int, metavar="N", help=resamples)

@@ -131,6 +131,7 @@ def main() -> None:
     parser.add_argument(
         "changes",
         nargs="*",
+        default=[],
         metavar="KEY=VALUE",
         help="data.batch_size, data.num_workers, trainer; explain=true; trust=true",
     )

@@ -156,7 +156,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(prog="python -m src.repeat", description=__doc__.partition("\n")[0])
     parser.add_argument("run", help="the run's folder, such as outputs/my_run")
     parser.add_argument(
-        "changes", nargs="*", metavar="trust=true", help="build whatever it names: you trust its author"
+        "changes", nargs="*", default=[], metavar="trust=true", help="build whatever it names: you trust its author"
     )
     parser.add_argument(
         "-o", "--output", metavar="FOLDER", help="where it is trained; default: that of the run, _repeated"

@@ -72,6 +72,11 @@ def started(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(startup, "startup", lambda overrides, done: START)
 
 
+def test_lightning_trains_an_ensemble_in_one_net_too():
+    overrides = (*WINE[:1], "net=tabular", "net.hidden=[4]", *SMALL[1:])
+    assert lightning(run_of(*overrides).job, compose(*overrides)) > 0
+
+
 @pytest.mark.parametrize("job", JOBS)
 def test_the_bare_loop_comes_to_the_same_weights_as_kindling(job):
     run = run_of(*JOBS[job])

@@ -65,7 +65,7 @@ def test_a_metric_that_it_does_not_log_is_refused(call, capsys):
     assert "Error: monitor=val/told_appart is not measured. Did you mean 'val/told_apart'?" in capsys.readouterr().err
 
 
-@pytest.mark.parametrize("part", ["net=cnn", "loss=huber", "standardize=false"])
+@pytest.mark.parametrize("part", ["net=cnn", "loss=huber", "standardize=false", "calibrate=true"])
 def test_a_part_that_it_does_not_take_is_refused(call, capsys, part):
     assert call("train", *EXAMPLE, part) == 1
     assert capsys.readouterr().err == f"Error: {part}: examples.gan.gan.GAN takes no {part.partition('=')[0]}.\n"

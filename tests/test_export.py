@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import re
+import resource
 import subprocess
 import sys
 from collections.abc import Callable
@@ -447,16 +448,18 @@ def test_a_file_that_answers_otherwise_is_not_kept(finished, call, capsys, monke
     assert Path("old.pt2").read_bytes() == old
 
 
-def test_a_full_disk_leaves_nothing(finished, call, monkeypatch):
+@pytest.mark.parametrize("name", ["pt2", "state_dict", "safetensors"])
+def test_a_full_disk_is_told_and_leaves_nothing(finished, call, capsys, name):
     finished("data=wine", *SHORT, "name=r")
     before = files("outputs")
-
-    def fails(program: object, path: Path) -> None:
-        path.write_text("half")
-        raise OSError(28, "No space left on device", str(path))
-
-    monkeypatch.setattr(torch.export, "save", fails)
-    assert call("export", "outputs/r") == 1
+    limits = resource.getrlimit(resource.RLIMIT_FSIZE)
+    try:
+        resource.setrlimit(resource.RLIMIT_FSIZE, (1000, limits[1]))
+        assert call("export", "outputs/r", f"format={name}") == 1
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, limits)
+    said = capsys.readouterr().err
+    assert re.fullmatch(r"Error: outputs/r/export/\S+ cannot be written: File too large\. Make room .*\n", said), said
     assert files("outputs") == before
 
 

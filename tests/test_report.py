@@ -131,6 +131,16 @@ def test_a_choice_of_a_group_is_one_column_and_what_nobody_typed_none(call, caps
     assert rows(capsys.readouterr().out)[1] == ["mlp", "[8,4]", "0.1000", "a"]
 
 
+def test_a_part_that_some_runs_do_without_is_one_column(call, capsys):
+    made("outputs/a", "net=mlp", val_loss=0.2)
+    made("outputs/b", "net=mlp", "callbacks.early_stopping=null", "monitor=null", val_loss=0.1)
+    made("outputs/c", "net=mlp", "callbacks.early_stopping.patience=3", val_loss=0.3)
+    assert call("report", "outputs") == 0
+    header = capsys.readouterr().out.splitlines()[0].split()
+    part = "callbacks.early_stopping"
+    assert header == ["monitor", f"{part}._target_", f"{part}.patience", "val/loss", "folder"]
+
+
 def test_a_default_that_has_changed_between_two_runs_is_a_column(call, capsys):
     made("outputs/a", val_loss=0.1)
     config = made("outputs/b", val_loss=0.2) / ".hydra" / "config.yaml"

@@ -89,6 +89,8 @@ def describe(dataset: Any, offer: Offer, kind: TargetKind | None) -> DataDescrip
     classes = offer.classes
     if classes is None and not y.is_floating_point() and y.numel() == 1 and kind in ("class", None):
         classes = _number_names(class_numbers(dataset, offer))
+    elif classes is not None and y.numel() == 1 and kind in ("class", None) and not isinstance(dataset, HasFingerprint):
+        _check_numbers(dataset, classes)
     reader = dataset.reader if isinstance(dataset, LearnsFromTraining) else None
     is_index = x.dtype == torch.int64
     return DataDescription(
@@ -120,6 +122,20 @@ def _number_names(labels: Tensor) -> list[str]:
     return list(map(str, range(most + 1)))
 
 
+def _check_numbers(dataset: Any, classes: list[str]) -> None:
+    """Raise UserError if y of an example looked at is the number of no class."""
+    with random_numbers_kept(seed=0):
+        for index in _places(len(dataset)):
+            if not 0 <= (number := _example(dataset, index)[1].item()) < len(classes):
+                names = f"the Dataset's `classes` are {len(classes)}, numbered from 0 to {len(classes) - 1}"
+                raise UserError(f"data: y of example {index} is {number:g}, but {names}.")
+
+
+def _places(size: int) -> list[int]:
+    """Of the examples that are looked at, evenly from the first to the last."""
+    return np.linspace(0, size - 1, min(size, LOOKED_AT)).round().astype(int).tolist()
+
+
 def _fingerprint(dataset: Any) -> str:
     """Of how many examples there are, and of 256 of them, evenly from the first to the last (all, if they are fewer).
 
@@ -127,7 +143,7 @@ def _fingerprint(dataset: Any) -> str:
     ones, from the same random numbers.
     """
     size = len(dataset)
-    places = np.linspace(0, size - 1, min(size, LOOKED_AT)).round().astype(int).tolist()
+    places = _places(size)
     with random_numbers_kept(seed=0):
         first = [_bytes(dataset[i]) for i in places]
     with random_numbers_kept(seed=0):

@@ -137,7 +137,7 @@ def chosen(records: list[Record], status: str | None, where: Sequence[str]) -> l
 def differing(records: list[Record]) -> list[str]:
     """The keys in which runs differ; of those that nobody has typed none that follow from another choice of a group."""
     settings = [k for k in _union(r.settings for r in records) if not {k, k.partition(".")[0]} & NO_SETTINGS]
-    varying = [key for key in settings if varies(records, key)]
+    varying = [key for key in settings if varies(records, key) and not _is_of_a_part_left_out(records, key)]
     typed = {key for record in records for key in record.typed_keys}
     whole = [key for key in WHOLE if key in varying]
 
@@ -161,6 +161,15 @@ def varies(records: list[Record], key: str) -> bool:
     first = records[0].settings.get(key)
     others = [value for record in records if (value := record.settings.get(key)) is not first and value != first]
     return any(text(value) != text(first) for value in others)
+
+
+def _is_of_a_part_left_out(records: list[Record], key: str) -> bool:
+    """Whether it differs only since the part that it is of is null in some runs, which its `_target_` says too."""
+    part, _, inner = key.rpartition(".")
+    if inner == "_target_" or not any(part in record.settings for record in records):
+        return False
+    having = [record for record in records if key in record.settings]
+    return any(f"{part}._target_" in record.settings for record in having) and not varies(having, key)
 
 
 def _is_same(one: str, other: str) -> bool:

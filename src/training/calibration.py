@@ -3,16 +3,30 @@
 from __future__ import annotations
 
 import copy
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
+from src.config.build import locate
+from src.console.messages import UserError
 from src.console.screen import is_first_process
 
 if TYPE_CHECKING:
     import lightning as L
     from torch import Tensor
+
+
+def check_calibrated(target: str, typed: Sequence[str]) -> None:
+    """Raise UserError if `calibrate` is among the overrides that were `typed`, and the module `target` is no child of
+    ours: nothing is known of its probabilities.
+    """
+    from src.module import SupervisedModule
+
+    module_class: Any = locate("module", target)
+    for override in typed:
+        if override.partition("=")[0] == "calibrate" and not issubclass(module_class, SupervisedModule):
+            raise UserError(f"{override}: {target} takes no calibrate.")
 
 
 @contextmanager

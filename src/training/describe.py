@@ -14,7 +14,7 @@ from src.config.trust import trusted
 from src.console import startup
 from src.console.messages import UserError
 from src.console.screen import in_sweep
-from src.files.atomic import naming
+from src.files.atomic import written_whole
 from src.run import Run
 from src.run.config import shortest
 from src.training.claim import Claim
@@ -47,8 +47,8 @@ def _draw(data: Any, path: Path) -> None:
     from src.plots.sheet import save
     from src.plots.table_columns import draw_columns
 
-    with naming(path):
-        save(draw_columns(data), path)
+    with written_whole(path) as partial:
+        save(draw_columns(data), partial)
     print(f"{shortest(path)} shows what they tell about {data.dataset.target}.")
 
 

@@ -26,7 +26,7 @@ from src.files.origin import keep_uncommitted, made_with
 from src.files.results import write_results
 from src.run import Run
 from src.run.config import LENGTH, length_of
-from src.training.calibration import calibrating
+from src.training.calibration import calibrating, check_calibrated
 from src.training.claim import Claim
 from src.training.interruption import command_to_go_on, say_stopped, stopped_by
 from src.training.job_of_sweep import run_alone
@@ -63,7 +63,8 @@ class Training:
         try:
             check(self.cfg)
             check_run(self.cfg)
-            check_module(self.cfg.module["_target_"], HydraConfig.get().overrides.task)
+            for check_of_module in (check_module, check_calibrated):
+                check_of_module(self.cfg.module["_target_"], HydraConfig.get().overrides.task)
             if is_first_process():
                 self.claim.take()
                 self._gather_what_it_is_made_with()

@@ -139,6 +139,8 @@ def numbers(
     written = as_text(series.iloc[row])
     if too_large[row]:
         reason = "infinite, or too large for 32 bits."
+    elif grow and written == column.name:
+        raise UserError(f"{where}, row {above + row + 1}: the names of the columns come again. Remove that row.")
     else:
         reason = f"not a {column.kind}, as others there.{_what_to_type(written, column) if grow else ''}"
     raise UserError(f"{where}, row {above + row + 1}: {column.name} is {written!r}, which is {reason}")

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import os
 from typing import Literal
 
 from src.console.messages import UserError
+from src.console.screen import notice
 from src.datasets.tables.file import TextFormat, as_text
 from src.datasets.tables.open import open_table
 from src.datasets.tables.roles import Roles
@@ -72,6 +74,9 @@ def read_table(
     markers = None if missing_values is None else list(map(as_text, missing_values))
     text = TextFormat(separator, decimal, encoding, max_line, markers)
     paths = {"train": ("path", path), "val": ("val_path", val_path), "test": ("test_path", test_path)}
+    for key, place in (paths["val"], paths["test"]):
+        if place is not None and os.path.realpath(place) == os.path.realpath(path):
+            notice(f"{key}={place} is the file of path= too: a score on rows that were learnt says nothing of others.")
     tables = {
         split: open_table(place, text, key, cache, query) for split, (key, place) in paths.items() if place is not None
     }
