@@ -79,6 +79,7 @@ CASES = {
     "weights=none.pt": "weights: none.pt is not a file.",
     "graph=maybe": "graph='maybe': true or false is needed.",
     "animate=true": "animate=true draws data with one x and one y, such as data=parabola.",
+    "net._target_=null": "net._target_=null: name a function or class, such as my_module.my_net.",
     "net=cnn net.channels=[8,8,8,8]": "8 x 8 cannot be halved 4 times",
     "net._target_=torch.nn.Linear ~net.hidden ~net.activation ~net.dropout": "net: torch.nn.Linear: missing a required",
     "data.batch_size=9999 data.drop_last=true": "leaves nothing of 1257 training examples",

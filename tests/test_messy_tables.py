@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import resource
+import shlex
 import sqlite3
 import subprocess
 import sys
@@ -20,7 +21,7 @@ from torch import Tensor
 
 from src.console.messages import UserError
 from src.datasets.tables import TableReader
-from src.datasets.tables.looking import header_line
+from src.datasets.tables.sniffing import header_line
 from src.datasets.tables.table import Table
 from tests.conftest import PROJECT
 from tests.sources import source
@@ -55,6 +56,12 @@ WRITTEN: dict[str, tuple[Callable[[Any], str], list[Any], str]] = {
     "a unit": (lambda v: f"{v} km", COUNTS, "x: numbers with km (40 of 40)"),
     "decimal commas": (lambda v: f"{v:.2f}".replace(".", ","), AMOUNTS, "x: numbers with a decimal comma (40 of 40)"),
     "brackets": (lambda v: f"({-v:,})" if v < 0 else f"{v:,}", [-v for v in COUNTS], "x: numbers with thousands"),
+    "times": (
+        lambda v: f"{v // 3600}:{v // 60 % 60:02}:{v % 60:02}", COUNTS, "x: times as h:mm:ss, in seconds (40 of 40)"
+    ),
+    "short times": (lambda v: f"{v // 60}:{v % 60:02}", COUNTS, "x: times as m:ss, in seconds (or h:mm, in minutes)"),
+    "a pace": (lambda v: f"{v // 60}:{v % 60:02} min/km", COUNTS, "x: times as m:ss, in seconds (or h:mm, in minutes)"),
+    "time deltas": (lambda v: str(pd.Timedelta(v, "s")), COUNTS, "x: times as h:mm:ss, in seconds (40 of 40)"),
     "another minus": (lambda v: f"\u2212{-v:,}", [-v for v in COUNTS], "x: numbers with thousands (40 of 40)"),
 }  # fmt: skip
 
@@ -89,12 +96,14 @@ def test_a_target_of_few_percents_is_a_regression():
         ["5 km", "500 m", "2 km", "800 m"],
         ["1.2.3", "1.10", "1.2.3", "2.0"],
         ["10:30", "11:45", "10:30", "09:15"],
+        ["2:1", "0:3", "1:1", "4:2"],
+        ["1:30 PM", "2:45 PM", "3:15 PM", "4:30 PM", "9:00 AM", "9:15 AM", "10:20 AM", "11:05 AM"],
         ["A", "B", "A", "1"],
     ],
     ids=str,
 )
 def test_what_is_no_number_stays_a_category(texts):
-    table = table_of(rows(40, x=texts * 10), target="y")
+    table = table_of(rows(10 * len(texts), x=texts * 10), target="y")
     assert len(table[0][0]) == 1 + len(set(texts))
 
 
@@ -366,6 +375,8 @@ def test_separator_decimal_mark_and_encoding_are_found_by_looking(how, train, ca
         assert call("predict", "outputs/r", "new.csv", "-o", "answers.csv") == 0
         answers = pd.read_csv("answers.csv")
         assert answers["Größe"].tolist() == AMOUNTS[:2]
+        assert answers["Stück"].tolist() == COUNTS[:2]
+        assert answers.y.tolist() == [0.0, 1.0]
         assert answers.predicted_y.dtype == float
         assert call("evaluate", "outputs/r", "data.path=clean.csv", "data.decimal='.'", "--resamples", "0") == 0
 
@@ -385,6 +396,15 @@ def test_three_decimals_behind_commas_are_asked_for_where_semicolons_part_the_fi
     Path("t.csv").write_text("x;z;y\n" + "".join(f"{i + 1},{i:03};{i},5;{i * i % 37}\n" for i in range(40)))
     assert call("train", "data=table", "data.path=t.csv", "data.target=y") == 1
     assert "t.csv: x holds '1,000', in which ',' may stand before decimals or thousands" in capsys.readouterr().err
+
+
+def test_three_decimals_are_decimals_where_other_columns_have_decimal_points(capsys):
+    columns = {"v": [f"3.{700 - i} V" for i in range(40)], "z": [f"{i}.5" for i in range(40)]}
+    clean = columns | {"v": [f"3.{700 - i}" for i in range(40)]}
+    assert torch.equal(x_of(table_of(rows(40, **columns), target="y")), x_of(table_of(rows(40, **clean), target="y")))
+    assert "v: numbers with V (40 of 40)" in capsys.readouterr().err
+    with pytest.raises(UserError, match=r"v holds '1\.234 €', in which '\.' may stand before decimals or thousands"):
+        table_of(rows(40, **columns | {"v": ["1.234 €", "950 €"] * 20}), target="y")
 
 
 def test_where_other_columns_have_decimal_commas_points_part_thousands():
@@ -431,6 +451,26 @@ def test_the_advice_for_names_works_as_it_is_printed(call, capsys):
     assert done.returncode == 0, done.stderr
 
 
+def test_the_advice_to_leave_a_column_out_keeps_those_that_are_left_out(call, capsys):
+    """Typed in the place of what was typed before, as it is printed."""
+    columns = {
+        "who": [f"p{i}" for i in range(60)],
+        "size": ["1,5", "2.5"] * 30,
+        "n": range(60),
+        "full name": ["a"] * 60,
+    }
+    Path("t.csv").write_text(rows(60, **{name: list(values) for name, values in columns.items()}))
+    command = ["data=table", "data.path=t.csv", "data.target=y", "trainer.max_epochs=1", "net.hidden=[4]"]
+    for dropped, says in {
+        "['full name']": """To leave these columns out: "data.drop=['full name','who','size']".""",
+        "[who]": "To leave it out: data.drop=[who,size].",
+        "[size]": "Leave it out: data.drop=[size,who].",
+        "[who,size]": "If it is one, leave it out: data.drop=[who,size,n]",
+    }.items():
+        assert call("train", *command, f"data.drop={dropped}") == (dropped != "[who,size]")
+        assert says in capsys.readouterr().err
+
+
 def test_a_target_of_names_is_not_to_be_left_out(call, capsys):
     Path("t.csv").write_text(rows(40, who=[f"p{i}" for i in range(40)]))
     assert call("train", "data=table", "data.path=t.csv", "data.target=who") == 1
@@ -447,6 +487,11 @@ SUSPECTS: dict[str, tuple[dict[str, Any], str, list[str]]] = {
     "its logarithm": ({"z": "exp(y)"}, "y", ["z: y follows from it alone."]),
     "a code of the class": ({"k": ["u", "v"] * 30, "c": ["no", "yes"] * 30}, "c", ["k: c follows from it alone."]),
     "a number of the class": ({"k": [i % 2 + i / 999 for i in range(60)], "c": ["a", "b"] * 30}, "c", ["k: c follows"]),
+    "two at once": (
+        {"n": range(60), "z": "y * 2.54 + 1"},
+        "y",
+        ["n: another", "z: y follows", "To leave all of these out: drop=[n,z]"],
+    ),
     "counts": ({"k": [i * i % 23 for i in range(60)]}, "y", []),
     "amounts": ({"k": [i * 7919 % 60013 for i in range(1, 61)]}, "y", []),
     "a town of a country": ({"k": ["u", "v", "w"] * 20, "c": ["no", "yes"] * 30}, "c", []),
@@ -565,7 +610,7 @@ def test_a_category_that_the_run_does_not_know_is_none_of_its_own(shop, call, ca
     """As in `src.evaluate`: the other rows have their answers, these have those of no category."""
     Path("new.csv").write_text("a,town,y\n1,Oslo,1\n2,Oslö,3\n3,Rome,2\n4,Rome,1\n")
     assert call("predict", "outputs/shop", "new.csv", "-o", "answers.csv") == 0
-    assert "town: the run knows no 'Oslö', 'Rome' (3 rows): they are of no category" in capsys.readouterr().err
+    assert "town: the run knows no 'Oslö', 'Rome' (3 rows): of no category" in capsys.readouterr().err
     answers = pd.read_csv("answers.csv")
     assert len(answers) == 4
     assert call("evaluate", "outputs/shop", "data.path=new.csv", "--resamples", "0") == 0
@@ -606,10 +651,9 @@ def test_a_table_can_be_looked_at_without_training(call, capsys):
         "day date as %d/%m/%Y 5 35 2023-01-14 to 2023-12-22 2023-01-14, 2023-01-23, 2023-02-01 5 features"
         in lines["day"]
     )
-    assert (
-        "town category 10 2 Oslo, Bergen 2 features, one for each category; Oslo where it is missing" in lines["town"]
-    )
-    assert "sold boolean 0 2 True, False 1 feature" in lines["sold"]
+    town = "2 features, one for each category; with missing=impute Oslo where it is missing"
+    assert lines["town"] == f"town category 10 2 Oslo, Bergen {town}"
+    assert lines["sold"] == "sold boolean 0 2 True, False 1 feature"
     assert lines["note"] == "note left out: drop="
     assert "target: numbers" in lines["y"]
     assert "outputs/data.png shows what they tell about y." in said
@@ -692,6 +736,18 @@ def test_rows_of_a_database_are_those_of_the_csv(houses, train, call, capsys):
         assert says in capsys.readouterr().err
     with closing(sqlite3.connect("x.db")) as connection:
         assert connection.execute("select count(*) from houses").fetchone() == (40,)
+
+
+def test_the_query_for_a_table_with_an_odd_name_works_as_it_is_printed(call, capsys):
+    with closing(sqlite3.connect("x.db")) as connection:
+        assert call("train", *HOUSES, "data.path=sqlite:///x.db") == 1
+        assert "it has no tables. Say which rows, as in" in capsys.readouterr().err
+        pd.DataFrame({"a": range(40), "y": np.sqrt(np.arange(40))}).to_sql("house prices", connection, index=False)
+    command = ["data=table", "data.target=y", "trainer.max_epochs=1", "net.hidden=[4]", "data.path=sqlite:///x.db"]
+    assert call("train", *command) == 1
+    typed = capsys.readouterr().err.partition("as in ")[2].strip().rstrip(".")
+    assert typed == r'''"data.query=select * from \"house prices\""'''
+    assert call("train", *command, *shlex.split(typed)) == 0
 
 
 def test_units_that_differ_are_pointed_out(capsys):

@@ -68,6 +68,11 @@ def test_a_net_that_does_not_fit_into_memory_says_how_large_it_is(call, capsys):
     assert "Traceback" not in error
 
 
+def test_importances_of_no_columns_are_none(train, capsys):
+    train("net.hidden=[8]", "trainer.max_epochs=1", "importance=true")
+    assert "importance=true draws nothing here" in capsys.readouterr().err
+
+
 def test_without_a_terminal_there_is_a_line_now_and_then(train, capsys, monkeypatch):
     monkeypatch.setattr("src.console.lines.EVERY", 0.0)
     monkeypatch.setattr("src.callbacks.progress.RunProgress._is_due", lambda self: self.bar is not None)
@@ -75,6 +80,14 @@ def test_without_a_terminal_there_is_a_line_now_and_then(train, capsys, monkeypa
     lines = [line for line in capsys.readouterr().err.splitlines() if line.startswith("epoch ")]
     assert lines[0] == "epoch 1/3  0:00:00 gone  0:00:00 left"
     assert re.fullmatch(r"epoch 3/3  val/loss \S+  val/accuracy \S+  0:00:0\d gone  0:00:00 left", lines[-1])
+
+
+def test_the_bar_moves_while_epochs_are_short(train, capsys, monkeypatch):
+    """The end of an epoch is no drawing, after which the next one would not be due yet."""
+    monkeypatch.setattr("src.console.lines.EVERY", 0.0)
+    train("data=wine", "net.hidden=[4]", "trainer.max_epochs=100", "callbacks.early_stopping=null")
+    epochs = re.findall(r"^epoch (\d+)/100 ", capsys.readouterr().err, re.MULTILINE)
+    assert len(set(epochs)) > 2
 
 
 def test_what_is_short_says_nothing_without_a_terminal(train, capsys):

@@ -49,6 +49,12 @@ def test_what_hydra_reads_stays_as_it_is():
     assert quoted(["a=[1,2", "b=range(1", "trainer"]) == ["a=[1,2", "b=range(1", "trainer"]
 
 
+def test_what_is_printed_as_a_default_may_be_typed_and_a_sweep_be_asked_for_anywhere(call):
+    words = ["data=wine", "experiment=null", "debug=null", "trainer.max_epochs=1", "net.hidden=[4]", "name=s"]
+    assert call("train", *words, "-m", "+loss.weight=[1,2,1]") == 0
+    assert len([*Path("outputs/s").glob("*/results.json")]) == 1
+
+
 def test_commas_part_values_in_a_sweep_only():
     assert quoted(["-m", "data.target=größe,breite"])[1] == "data.target='größe','breite'"
     assert quoted(["data.target=größe,breite"]) == ["data.target='größe,breite'"]

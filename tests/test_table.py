@@ -253,7 +253,7 @@ def test_what_is_learnt_is_learnt_from_all_blocks_of_rows(monkeypatch):
 def test_rows_without_a_target_are_left_out_whatever_becomes_of_the_others(capsys):
     table = table_of("a,y\n1,0.5\n2,\n,3.5\n4,6.5\n6,1.5\n", missing="impute", target="y")
     assert table.y[:, 0].tolist() == [0.5, 3.5, 6.5, 1.5]
-    assert "missing=impute: 1 of 5 rows were left out." in capsys.readouterr().err
+    assert "missing=impute: 1 of 5 rows were left out, where y is missing." in capsys.readouterr().err
 
 
 def test_a_row_of_another_file_is_counted_in_that_file():
@@ -270,7 +270,7 @@ def test_rows_with_missing_values_can_be_left_out(capsys):
 
 def test_a_category_of_val_alone_is_told(capsys):
     table_of(MIXED.replace("3,Bergen,true,8,2002", "3,Rome,true,8,2002"))
-    assert "city: no training row has Rome." in capsys.readouterr().err
+    assert "city: no training row has 'Rome'." in capsys.readouterr().err
 
 
 def test_a_split_that_is_the_training_file_again_is_told(capsys):
@@ -415,6 +415,16 @@ WRONG: dict[str, tuple[str | bytes | None, list[str], str]] = {
     ),
     "two of a name": ("a,a,y\n1,2,3\n", [], "data.path=t.csv: two columns are named a."),
     "no name": (",a,y\n0,1,3\n1,2,5\n", [], "t.csv: column 1 has no name."),
+    "no names": (
+        "a,,y,\n0,1,3,2\n1,2,5,2\n",
+        ["data.drop=[a]"],
+        "column 2 has no name. Name it, or leave it out: \"data.drop=['a','Unnamed: 1','Unnamed: 3']\".",
+    ),
+    "nothing to fill in with": (
+        "a,b c,d,y\n" + "".join(f",,{i},{i}.5\n" for i in range(20)),
+        ["data.missing=impute", "data.drop=[d]"],
+        "a, b c without a value in the training rows. Say \"data.drop=['d','a','b c']\".",
+    ),
     "ragged": (ROWS + "1,2,3,4\n", [], "row 21 has 4 fields, but the header has 2 names."),
     "ragged at once": ("a,y\n1,2,3\n", [], "data.path=t.csv: row 1 has more fields than the header has names."),
     "latin-1": (

@@ -64,7 +64,7 @@ class EarlyStopping(LightningEarlyStopping):
         return self._generate_state_key(monitor=self.monitor)
 
     def _should_skip_check(self, trainer: L.Trainer) -> bool:
-        return super()._should_skip_check(trainer) or not has_end(trainer, trainer.lightning_module)
+        return super()._should_skip_check(trainer) or not has_end(trainer.lightning_module)
 
     def _run_early_stopping_check(self, trainer: L.Trainer) -> None:
         if self.monitor in trainer.callback_metrics:  # Lightning counts validations

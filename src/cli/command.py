@@ -26,7 +26,7 @@ from src.config.compose import CONF, HYDRA_1_4, VERSION
 from src.config.quoting import MULTIRUN, quoted
 from src.console import startup
 from src.console.messages import UserError
-from src.console.screen import is_others, notice
+from src.console.screen import is_sweep_elsewhere, notice
 from src.console.signals import stop_code, stoppable
 from src.files.atomic import naming
 from src.sweeps.job import note_failure
@@ -104,7 +104,7 @@ def fails_in_sweep(cfg: DictConfig, error: BaseException) -> NoReturn:
     """The sweep goes on, and says in a line what its user did wrong; a bug has its traceback here."""
     said = words(error) or repr(error)
     is_new = note_failure(cfg, said)
-    if (words(error) is None or FULL_ERROR) and (is_new or not is_others()):  # else it is in the job's log
+    if (words(error) is None or FULL_ERROR) and (is_new or not is_sweep_elsewhere()):  # else it is in the job's log
         explain(error)
     raise ExplainedError(said) from error
 

@@ -119,7 +119,8 @@ def locate(path: str, target: Any) -> Callable[..., Any]:
         UserError: it cannot be imported, is not there, or may not be built (src/config/trust.py).
     """
     if not isinstance(target, str):
-        raise UserError(f"{path}._target_={shown(target)}: name a function or class, such as my_module.my_dataset.")
+        example = f"my_module.my_{path.rpartition('.')[2]}"
+        raise UserError(f"{path}._target_={shown(target)}: name a function or class, such as {example}.")
     check_name(path, target)
     found = _imported(path, target)
     check_object(path, target, found)

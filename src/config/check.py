@@ -109,10 +109,8 @@ def _fits(value: Any, hint: Any) -> bool:
 def _as_text(key: str, value: Any, hint: Any) -> str:
     """How numbers are typed that are texts, such as the names of columns; nothing if texts would not do either."""
     is_list = OmegaConf.is_list(value) or isinstance(value, list)
-    texts = [
-        str(v) if isinstance(v, (int, float)) and not isinstance(v, bool) else v
-        for v in (value if is_list else [value])
-    ]
+    values: list[Any] = list(value) if is_list else [value]
+    texts: list[Any] = [str(v) if isinstance(v, (int, float)) and not isinstance(v, bool) else v for v in values]
     if not _fits(texts if is_list else texts[0], hint):
         return ""
     written = ",".join(map(for_hydra, texts))

@@ -6,6 +6,7 @@ one in which every piece has its share of each class, or one that keeps groups t
 
 from __future__ import annotations
 
+import hashlib
 import math
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -76,6 +77,14 @@ class Splitting:
             _check_shares(labels, offer.classes)
         fold = None if self.fold is None or self.folds is None else (self.fold, self.folds)
         return random_split(len(dataset), self.fractions, self.split_seed, labels, offer.groups, fold, offer.splits)
+
+
+def split_digest(indices: Mapping[str, Tensor]) -> str:
+    """The same for the same examples in the same splits."""
+    digest = hashlib.sha256()
+    for split in SPLITS:
+        digest.update(indices[split].to(torch.int64).numpy().tobytes() + b"|")
+    return digest.hexdigest()
 
 
 def _check_shares(labels: Tensor, classes: list[str] | None) -> None:

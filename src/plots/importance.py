@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import lightning as L
 import torch
 from matplotlib.figure import Figure
 from torch import Tensor
 
-from src.console.screen import is_taken
+from src.console.screen import in_sweep, notice
 from src.datamodule import DataModule
 from src.learning.importance import MOST, permutation_importances
 from src.module import SupervisedModule
@@ -25,8 +26,13 @@ class Importance(Picture):
     name = "importance"
 
     def __init__(self, enabled: bool | None) -> None:
-        self.enabled = not is_taken() if enabled is None else enabled
+        self.is_asked_for = bool(enabled)
+        self.enabled = not in_sweep() if enabled is None else enabled
         self.examples: list[tuple[Tensor, Tensor]] = []
+
+    def on_fit_start(self, trainer: L.Trainer, pl_module: L.LightningModule) -> None:
+        if self.is_asked_for and not (isinstance(pl_module, SupervisedModule) and self.suits(pl_module)):
+            notice("importance=true draws nothing here: it is of the columns of a table, of two at least.")
 
     def suits(self, module: SupervisedModule) -> bool:
         return self.enabled and module.data is not None and len(module.data.columns or ()) > 1

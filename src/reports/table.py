@@ -18,7 +18,7 @@ from src.files.atomic import written_whole
 from src.reports.compare import Comparison, Group
 from src.reports.records import Record, text
 from src.run.config import is_of_the_sweep, shortest
-from src.run.scores import telling
+from src.run.scores import telling_metric
 
 GAP = "  "
 SHORTEST_FOLDER = 16  # columns; a longer name is cut where there is no room, as it often says what the settings do
@@ -45,7 +45,7 @@ def lines(comparison: Comparison, width: int | None) -> list[str]:
 
 def main_metrics(comparison: Comparison) -> list[str]:
     """The one that sorts, and the telling one of each kind of task."""
-    metrics = [comparison.score, *(telling(record.results) for record in comparison.records)]
+    metrics = [comparison.score, *(telling_metric(record.results) for record in comparison.records)]
     return [metric for metric in dict.fromkeys(metrics) if metric in comparison.metrics]
 
 

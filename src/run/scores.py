@@ -18,7 +18,7 @@ def is_larger_better(metric: str, said: Iterable[Mapping[str, Any]]) -> bool:
     return not SMALLER_IS_BETTER.search(metric)
 
 
-def telling(names: Iterable[str]) -> str | None:
+def telling_metric(names: Iterable[str]) -> str | None:
     """Of the metrics of a run the task's first one of the test; the loss if that has no other, None if it has none."""
     of_test = [name for name in names if name.startswith("test/")]
     return next((name for name in of_test if name != "test/loss"), next(iter(of_test), None))

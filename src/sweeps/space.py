@@ -20,7 +20,7 @@ DIGITS = 6  # of a number between two others: names stay short
 OF_INTERVAL = {"low", "high", "log"}  # what a YAML says of one
 
 
-def typed(space: Any) -> list[str]:
+def overrides_of(space: Any) -> list[str]:
     """`search.space` of a YAML as overrides. Raises UserError for what is none of a list, an interval and a text."""
     if not isinstance(space, Mapping):
         raise UserError(f"search.space={space}: keys are needed, each with what to search for it.")
@@ -74,7 +74,7 @@ def check_whole(cfg: DictConfig, space: Space) -> None:
     except UserError as error:  # any other is a bad trial's
         for key, distribution in space.items():
             if str(error).startswith(f"{key}=") and "whole number" in str(error):
-                whole = said(distribution).replace("interval", "int(interval")
+                whole = as_override(distribution).replace("interval", "int(interval")
                 raise UserError(f"{error} For those: {key}={whole}).") from error
 
 
@@ -94,7 +94,7 @@ def values_to_try(key: str, distribution: BaseDistribution) -> list[Any]:
     return [rounded(distribution.low + i * distribution.step, distribution) for i in range(count + 1)]
 
 
-def said(distribution: BaseDistribution) -> str:
+def as_override(distribution: BaseDistribution) -> str:
     """As it is typed."""
     if isinstance(distribution, CategoricalDistribution):
         return ",".join(map(str, distribution.choices))

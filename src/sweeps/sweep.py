@@ -11,7 +11,7 @@ from omegaconf import DictConfig
 from src.config.build import shown
 from src.config.check import is_whole
 from src.console.messages import UserError
-from src.console.screen import taken
+from src.console.screen import screen_of_sweep
 from src.files.lock import lock
 from src.run.scores import is_larger_better
 from src.sweeps.best import write_best
@@ -104,7 +104,7 @@ class Sweep:
     @contextmanager
     def shown(self) -> Iterator[None]:
         """Inside it the screen is the sweep's: a bar over its jobs, and a line for each."""
-        with taken() as self.bar:
+        with screen_of_sweep() as self.bar:
             if self.bar is not None:
                 self.task = self.bar.add_task("", total=self.total, completed=self.ended, metrics="")
             self._draw()

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from src.console.numbers import shown
 from src.run.config import shortest
-from src.run.scores import REPEATS, telling
+from src.run.scores import REPEATS, telling_metric
 from src.sweeps.job import Job
 
 if TYPE_CHECKING:
@@ -53,13 +53,13 @@ def scores(jobs: Sequence[Job], metric: str | None) -> list[float]:
 def print_groups(jobs: Sequence[Job], monitor: str | None, mode: str | None, best: Job | None) -> None:
     """One line for the finished jobs of each group, the best first; none where there is no job to compare with."""
     done = [job for job in jobs if job.state == "done"]
-    metrics = [metric for metric in (monitor, telling(name for job in done for name in job.results)) if metric]
+    metrics = [metric for metric in (monitor, telling_metric(name for job in done for name in job.results)) if metric]
     if len(done) < 2 or not metrics:
         return
     groups = ranked(jobs, monitor, mode)
     rows = [["", *metrics, "jobs"]]
-    shown = list(groups.items())[:MOST]
-    rows += [[name, *(_spread(scores(group, m)) for m in metrics), str(len(group))] for name, group in shown]
+    for name, group in list(groups.items())[:MOST]:
+        rows.append([name, *(_spread(scores(group, metric)) for metric in metrics), str(len(group))])
     print_rows(rows)
     if len(groups) > MOST:
         print(f"and {len(groups) - MOST} more")

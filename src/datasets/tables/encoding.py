@@ -3,24 +3,28 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 
 import numpy as np
 import torch
 from torch import Tensor
 
-from src.console.messages import UserError
+from src.console.messages import UserError, listed
 from src.console.screen import notice
 from src.datasets.tables.columns import Column
+from src.datasets.tables.roles import dropping
 
 PERIODS = (365.2425, 7.0, 1.0)  # days of a year, a week and a day
 
 
-def fit_columns(columns: list[Column], blocks: Iterable[np.ndarray], impute: bool) -> list[Column]:
+def fit_columns(
+    columns: list[Column], blocks: Iterable[np.ndarray], impute: bool, drop: Sequence[str] = ()
+) -> list[Column]:
     """Columns with the categories that the training rows have, in order, and, if `impute`, with fills.
 
     Args:
         blocks: all training rows, (B, columns) each.
+        drop: columns that are left out already.
 
     Raises:
         UserError: no training row has a value of a column, so that there is nothing to fill in.
@@ -39,8 +43,10 @@ def fit_columns(columns: list[Column], blocks: Iterable[np.ndarray], impute: boo
                 values = block[:, j]
                 frequencies[j] += np.bincount(values[~np.isnan(values)].astype(int), minlength=len(frequencies[j]))
     if impute and not counts.all():
-        name = columns[int(np.argmin(counts))].name
-        raise UserError(f"missing=impute: {name} has no value in the training rows. Say drop=[{name}].")
+        names = [column.name for column, count in zip(columns, counts, strict=True) if not count]
+        raise UserError(
+            f"missing=impute: {listed(names)} without a value in the training rows. Say {dropping([*drop, *names])}."
+        )
     means = sums / np.maximum(1, counts)
     return [_fitted(column, frequencies[j], means[j], bool(clock[j]), impute) for j, column in enumerate(columns)]
 
@@ -140,5 +146,5 @@ class RowEncoder:
 def _tell_new_categories(own: Column, fitted: Column) -> None:
     new = [category for category in own.codes if category not in fitted.codes] if fitted.kind == "category" else []
     if new:
-        first = ", ".join(new[:5]) + (", ..." if len(new) > 5 else "")
-        notice(f"{own.name}: no training row has {first}. Such rows are of no category that the net knows.")
+        few = listed([repr(text) for text in new], 5)
+        notice(f"{own.name}: no training row has {few}. Such rows are of no category that the net knows.")

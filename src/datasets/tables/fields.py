@@ -13,7 +13,7 @@ from src.console.messages import UserError, listed
 from src.datasets.tables import dates
 from src.datasets.tables.columns import Column
 from src.datasets.tables.file import TextFormat, as_text
-from src.datasets.tables.number_texts import NumberFormat, learnt, sample
+from src.datasets.tables.number_texts import NumberFormat, number_format_of, sample
 from src.datasets.tables.roles import dropping, listing
 
 LARGEST = float(np.finfo("float32").max)  # nets compute in 32 bits
@@ -92,7 +92,7 @@ def _number_column(
     values = numbers_in(texts, text.mark)
     if not np.isnan(values).any() and not (text.seen_decimal and text.mark_of(name) is None):
         return Column(name, "number"), values
-    found = learnt(sample(texts), name, text.mark_of(name), of_file, tell)
+    found = number_format_of(sample(texts), name, text.mark_of(name), of_file, tell)
     if found is None or found == NumberFormat("", "", "", text.mark):
         return Column(name, "number"), values
     return Column(name, "number", number_format=found), found.read(texts)
@@ -103,7 +103,7 @@ def _date_column(name: str, texts: pd.Series, date_format: str | None) -> tuple[
     read: dict[str | None, np.ndarray] = {None: dates.days(texts, date_format)}
     if date_format and np.isnan(read[None]).mean() > 0.1:
         read[dates.ISO] = dates.days(texts, dates.ISO)
-    if all(np.isnan(values).mean() > 0.1 for values in read.values()) and (found := dates.learnt(texts, name)):
+    if all(np.isnan(values).mean() > 0.1 for values in read.values()) and (found := dates.format_of(texts, name)):
         read[found] = dates.days(texts, found)
     best = min(read, key=lambda other: np.isnan(read[other]).sum())
     return Column(name, "date", date_format=best), read[best]

@@ -28,7 +28,11 @@ NUMBER = re.compile(
     rf"(?P<bracket>\()?[+{MINUS}]?[{SPACES}]*(?P<before>{BEFORE})?[{SPACES}]*[+{MINUS}]?"
     rf"(?P<digits>(?:{GROUPS}|\d+)(?:[.,]\d*)?|[.,]\d+)(?:[eE][-+]?\d+)?[{SPACES}]*(?P<behind>{BEHIND})?(?(bracket)\))"
 )
-FEW = 5  # different numbers with a unit of letters, such as 3G, 4G and 5G, are categories
+TIME = re.compile(  # 3:25, 1:02:03.5, 5:21 min/km; but no 3:25 PM
+    rf"([+{MINUS}]?)(?:(\d+) days?,? )?(?:(\d+):)?(\d+):([0-5]\d(?:[.,]\d+)?)"
+    rf"(?:[{SPACES}]*(?![AaPp]\.?[Mm])(?:{BEHIND}))?"
+)
+FEW = 5  # different numbers with a unit of letters, such as 3G, 4G and 5G, or times, are categories
 LOOKED_AT = 20_000  # different texts of a column, at most
 
 
@@ -40,14 +44,18 @@ class NumberFormat:
         before, behind: what stands beside the digits, such as "$" or "km"; it may be absent.
         thousands: marks between groups of digits; "": none.
         decimal: the mark in front of the decimals.
+        times: h:mm:ss or m:ss, if that is how they are written; they are in seconds.
     """
 
     before: str
     behind: str
     thousands: str
     decimal: str
+    times: str = ""
 
     def __str__(self) -> str:
+        if self.times:
+            return f"times as {self.times}, in seconds{' (or h:mm, in minutes)' if self.times == 'm:ss' else ''}"
         kinds = [self.before, self.behind, "thousands" if self.thousands else ""]
         kinds.append("a decimal comma" if self.decimal == "," else "")
         return f"numbers with {' and '.join(filter(None, kinds))}"
@@ -66,6 +74,8 @@ class NumberFormat:
     def read(self, texts: pd.Series) -> np.ndarray:
         """Numbers, float64 (N,), of texts; nan for what is not written so."""
         texts = texts.str.strip()
+        if self.times:
+            return _seconds(texts)
         group = rf"[{re.escape(self.thousands)}]" if self.thousands else ""
         whole = rf"(?:\d{{1,3}}(?:{group}\d{{2,3}})*{group}\d{{3}}|\d+)" if group else r"\d+"
         decimal = re.escape(self.decimal)
@@ -80,7 +90,7 @@ class NumberFormat:
         return np.where(fits, values, np.nan)
 
 
-def learnt(
+def number_format_of(
     texts: Sequence[str], name: str, decimal: str | None, of_file: str | None, tell: Callable[[str], object]
 ) -> NumberFormat | None:
     """How a column of such texts writes its numbers; None if most are none, or have units that differ.
@@ -95,6 +105,9 @@ def learnt(
     Raises:
         UserError: a comma or point may be either mark, or is both; what to type.
     """
+    times = matched(texts, TIME)
+    if times:
+        return NumberFormat("", "", "", ".", _times(times)) if len(texts) > FEW else None
     found = matched(texts)
     if not found:
         return None
@@ -113,9 +126,9 @@ def learnt(
     return NumberFormat(before, behind, thousands, decimal)
 
 
-def matched(texts: Sequence[str]) -> list[re.Match[str]]:
+def matched(texts: Sequence[str], form: re.Pattern[str] = NUMBER) -> list[re.Match[str]]:
     """Those that are numbers, however written; nothing if most, or of a few nearly all, are none."""
-    found = [match for match in map(NUMBER.fullmatch, map(str.strip, texts)) if match]
+    found = [match for match in map(form.fullmatch, map(str.strip, texts)) if match]
     return found if len(found) >= (0.5 if len(texts) > 20 else 0.9) * len(texts) else []
 
 
@@ -128,6 +141,19 @@ def sample(texts: pd.Series) -> list[str]:
 def marking(name: str, mark: str) -> str:
     """What to type for a column's decimal mark; for a whole table, where the column's name would need quotes in it."""
     return f"\"decimal={{{name}:'{mark}'}}\"" if re.fullmatch(r"[A-Za-z_]\w*", name, re.ASCII) else f"decimal='{mark}'"
+
+
+def _times(found: Sequence[re.Match[str]]) -> str:
+    """How they are written: with hours, or without."""
+    return "h:mm:ss" if any(match[2] or match[3] for match in found) else "m:ss"
+
+
+def _seconds(texts: pd.Series) -> np.ndarray:
+    """Seconds, float64 (N,), of times as 3:25, 1:02:03 or 2 days 01:02:03; nan for what is none."""
+    parts = texts.where(texts.str.fullmatch(TIME).astype(bool)).str.extract(TIME)
+    numbers = parts[[1, 2, 3, 4]].apply(lambda part: pd.to_numeric(part.str.replace(",", ".", regex=False)))
+    values = numbers.fillna({1: 0, 2: 0, 3: 0}).to_numpy("float64") @ [86_400, 3600, 60, 1]
+    return np.where(parts[0].isin(list(MINUS)), -values, values)
 
 
 def _common(marks: Iterable[str | None]) -> str | None:
@@ -148,9 +174,11 @@ class Marks:
         self.groups: dict[str, str] = {}
         self.either: dict[str, str] = {}
         self.long: str | None = None  # a text of four digits or more, without a mark
+        self.is_marked = True  # every text has a comma or point
 
     def add(self, digits: str, text: str) -> None:
         """Take the digits of a number into account."""
+        self.is_marked &= not {",", "."}.isdisjoint(digits)
         inner = {c for c in digits if c in APOSTROPHES + SPACES}
         self.groups.update(dict.fromkeys(inner, text))
         there = [c for c in digits if c in ",."]
@@ -194,8 +222,8 @@ class Marks:
             return "," if of_file == "," else "."
         if list(self.either) == [","] and (of_file == "." or (of_file is None and self.long is None)):
             return "."  # three digits behind every comma
-        if list(self.either) == ["."] and of_file == ",":
-            return ","
+        if list(self.either) == ["."] and (of_file == "," or (of_file == "." and self.is_marked)):
+            return of_file  # as 3.700 V, where other columns have decimal points
         text = next(iter(self.either.values()))
         raise UserError(
             f"{self.name} holds {text!r}, in which {next(iter(self.either))!r} may stand before decimals or thousands: "

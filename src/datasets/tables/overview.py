@@ -34,7 +34,7 @@ def overview(table: NumericTable, fitted: list[Column], target: str) -> list[lis
         if name not in values:
             lines.append([name, "", "", "", "", "", uses[name]])
             continue
-        use = uses.get(name) or _use(by_name[name], roles.missing)
+        use = uses.get(name) or _use(by_name[name], bool(np.isnan(values[name]).any()))
         lines.append([name, *_facts(table.columns[name], values[name]), use])
     return [HEADER, *lines]
 
@@ -63,15 +63,12 @@ def _shown(column: Column, value: float) -> str:
     return str(bool(value)) if column.kind == "boolean" else as_text(round(value, 6))
 
 
-def _use(column: Column, missing: str | None) -> str:
+def _use(column: Column, has_missing: bool) -> str:
     count = feature_count(column)
     made = {
         "category": f"{count} feature{'s, one for each category' if count > 1 else ''}",
         "date": f"{count} features: days, year, week{', day' if column.clock else ''}",
     }.get(column.kind, "1 feature")
-    filled = (
-        f"; {_shown(column, column.fill)} where it is missing"
-        if missing == "impute" and column.fill is not None
-        else ""
-    )
-    return made + (filled if column.kind != "category" or column.codes else "")
+    if not has_missing or column.fill is None or (column.kind == "category" and not column.codes):
+        return made
+    return f"{made}; with missing=impute {_shown(column, column.fill)} where it is missing"

@@ -71,9 +71,8 @@ def read_table(
         raise UserError("target=[]: name a column.")
     if split_column and (val_path or test_path):
         raise UserError("split_column= and val_path= or test_path=: only one of them can say what is for what.")
-    text = TextFormat(
-        separator, decimal, encoding, max_line, None if missing_values is None else [*map(as_text, missing_values)]
-    )
+    markers = None if missing_values is None else list(map(as_text, missing_values))
+    text = TextFormat(separator, decimal, encoding, max_line, markers)
     paths = {"train": ("path", path), "val": ("val_path", val_path), "test": ("test_path", test_path)}
     for key, place in (paths["val"], paths["test"]):
         if place is not None and os.path.realpath(place) == os.path.realpath(path):
@@ -85,13 +84,6 @@ def read_table(
         in_memory = sum(table.bytes() for table in tables.values()) <= LARGE
     if not in_memory and "://" in path and not path.startswith("http"):
         raise UserError("in_memory=false: a query may find other rows each time, so they are held in memory.")
-    roles = Roles(
-        targets,
-        group_column,
-        split_column,
-        list(drop),
-        list(categorical),
-        date_format,
-        missing or ("impute" if describe else None),
-    )
+    missing = missing or ("impute" if describe else None)
+    roles = Roles(targets, group_column, split_column, list(drop), list(categorical), date_format, missing)
     return Table(tables, roles, query, shape, None if in_memory else cache_folder(cache))

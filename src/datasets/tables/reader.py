@@ -49,13 +49,10 @@ class TableReader:
     ) -> None:
         self.columns, self.other_columns = [Column(**spec) for spec in columns], other_columns
         self.encode = RowEncoder(self.columns, self.columns, shape, "the run's table")
-        self.text, self.date_format = (
-            TextFormat(separator, decimal, encoding, max_line, missing_values, seen_decimal or "."),
-            date_format,
-        )
-        self.query = query
+        self.text = TextFormat(separator, decimal, encoding, max_line, missing_values, seen_decimal or ".")
+        self.date_format, self.query = date_format, query
         self.numbers = [column.name for column in self.columns if column.kind == "number"]
-        self.targets = [column for column in (Column(**spec) for spec in targets) if column.number_format]
+        self.targets = [Column(**spec) for spec in targets]
         self.texts = [column.name for column in self.columns if column.is_text]
 
     @property
@@ -88,22 +85,20 @@ class TableReader:
                 yield chunk.iloc[start:end], x[start:end], before + (share - before) * end / len(chunk)
             above, before = above + len(chunk), share
         for name, texts in self.unknown.items():
-            few = listed([repr(text) for text in texts], 5)
-            notice(
-                f"{name}: the run knows no {few} ({texts.total()} rows): they are of no category that the net knows."
-            )
+            few, rows = listed([repr(text) for text in texts], 5), texts.total()
+            notice(f"{name}: the run knows no {few} ({rows} row{'s' * (rows > 1)}): of no category that the net knows.")
 
     def _with_our_numbers(self, chunk: pd.DataFrame, values: np.ndarray) -> pd.DataFrame:
         """The rows with amounts such as $1,234 as numbers, written as the predictions beside them are."""
-        places = [j for j, column in enumerate(self.columns) if column.number_format or self._has_comma(column)]
-        ours: dict[str, Any] = {self.columns[j].name: values[:, j] for j in places}
+        columns = dict(zip((column.name for column in self.columns), values.T, strict=True))
+        ours: dict[str, Any] = {c.name: columns[c.name] for c in self.columns if c.number_format}
         for column in self.targets:
             if column.number_format and column.name in chunk:
                 ours[column.name] = column.number_format.read(chunk[column.name].astype(str))
+        for column in [*self.columns, *self.targets] if self.text.mark == "," else ():
+            if column.kind == "number" and column.name in chunk and column.name not in ours:
+                ours[column.name] = chunk[column.name].str.replace(",", ".", regex=False)
         return chunk.assign(**ours)
-
-    def _has_comma(self, column: Column) -> bool:
-        return column.kind == "number" and self.text.mark == ","
 
     def _check_columns(self, table: TableFile) -> None:
         needed, there = {column.name: None for column in self.columns}, set(table.columns)

@@ -51,7 +51,7 @@ class Roles:
         if unnamed:
             raise UserError(
                 f"{table.name}: column {table.columns.index(unnamed[0]) + 1} has no name. "
-                f"Name it, or leave it out: {dropping([unnamed[0]])}."
+                f"Name it, or leave it out: {dropping([*self.drop, *unnamed])}."
             )
         if not names:
             raise UserError(f"{table.name} has no column but the target.")

@@ -97,7 +97,8 @@ class RowReader:
     def tell_left_out(self) -> None:
         """Tell the user how many rows were left out."""
         if self.left_out:
-            notice(f"missing={self.roles.missing}: {self.left_out} of {self.read} rows were left out.")
+            why = "" if self.roles.missing == "drop" else f", where {listed(self.roles.non_features)} is missing"
+            notice(f"missing={self.roles.missing}: {self.left_out} of {self.read} rows were left out{why}.")
 
     def _texts(self, table: TableFile) -> list[str] | None:
         """The columns to be read as they are written: 007 is no number, nor is a date of digits."""
@@ -157,13 +158,15 @@ class RowReader:
             return
         for name in () if self.known else self.feature_names:
             with self._noting(name):
-                refuse_names([self.columns[name]], rows, table.name)
-        told = list(dict.fromkeys(self.problems.values()))  # of a second header all columns say the same
-        names = [name for name in self.feature_names if name in self.problems] if len(told) > 1 else []
+                refuse_names([self.columns[name]], rows, table.name, self.roles.drop)
+        told, names = list(dict.fromkeys(self.problems.values())), [n for n in self.feature_names if n in self.problems]
+        if len(told) < len(self.problems):  # all columns say the same of a second header, which is no reason to go
+            names = []
         if len(told) > MOST_TOLD:
             told[MOST_TOLD:] = [f"... and {len(told) - MOST_TOLD} more columns."]
-        if len(names) > 1:
-            told.append(f"To leave these columns out: {dropping(names)}.")
+        if len(names) > 1 or (names and self.roles.drop):
+            these = "these columns" if len(names) > 1 else "it"
+            told.append(f"To leave {these} out: {dropping([*self.roles.drop, *names])}.")
         raise UserError("\n".join(told))
 
     def _numbers(self, chunk: pd.DataFrame, names: list[str], table: TableFile, above: int) -> np.ndarray:
@@ -179,13 +182,13 @@ class RowReader:
                     hints=not self.known,
                 )
                 if len(column.codes) > MOST_CATEGORIES and name != self.roles.group_column:
-                    refuse_names([column], above + len(chunk), table.name, MOST_CATEGORIES)
+                    refuse_names([column], above + len(chunk), table.name, self.roles.drop, MOST_CATEGORIES)
         return matrix
 
     def _complete(self, features: np.ndarray, non_features: np.ndarray, table: TableFile, read: int) -> np.ndarray:
         """Which rows have all that they need, (B,)."""
         missing = np.hstack([np.isnan(features), np.isnan(non_features)])
-        self.empty -= {name for name, is_empty in zip(self.names, missing.all(axis=0), strict=True) if not is_empty}
+        self.empty -= {self.names[j] for j in np.flatnonzero(~missing.all(axis=0))}
         if self.roles.missing is None and missing.any():
             counts = listed([f"{n} ({c})" for n, c in zip(self.names, missing.sum(axis=0), strict=True) if c])
             rows = f" of rows {read - len(features) + 1} to {read}" if read > len(features) else ""
@@ -202,10 +205,13 @@ class RowReader:
         return f" {listed(names)}: there is no value at all; leave out: {dropping(names)}." if names else ""
 
 
-def refuse_names(columns: Sequence[Column], rows: int, where: str, most: float | None = None) -> None:
+def refuse_names(
+    columns: Sequence[Column], rows: int, where: str, drop: Sequence[str], most: float | None = None
+) -> None:
     """Raise UserError for columns of texts, of which hardly any comes twice: names, or notes.
 
     Args:
+        drop: columns that are left out already.
         most: how many different ones are not too many; None: half as many as there are rows, or 20.
     """
     most = max(20, rows // 2) if most is None else most
@@ -219,5 +225,5 @@ def refuse_names(columns: Sequence[Column], rows: int, where: str, most: float |
     have = f"has {len(found[0].codes)}" if len(found) == 1 else f"have more than {most:.0f}"
     raise UserError(
         f"{where}: {listed(names)} {have} different texts in {rows} rows, too many to learn from. "
-        f"Leave {'it' if len(found) == 1 else 'them'} out: {dropping(names)}.{dated}"
+        f"Leave {'it' if len(found) == 1 else 'them'} out: {dropping([*drop, *names])}.{dated}"
     )

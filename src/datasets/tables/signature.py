@@ -51,7 +51,8 @@ def _columns(columns: list[Column], text: TextFormat, date_format: str | None) -
         count, fill = feature_count(column), column.fill
         own: dict[str, Any] = {"replace": {}, "categories": [], "date_format": None, "periods": []}
         if column.kind == "number":
-            own["replace"] = (column.number_format or NumberFormat("", "", "", text.mark)).replacements
+            form = column.number_format or NumberFormat("", "", "", text.mark)
+            own |= {"times": form.times} if form.times else {"replace": form.replacements}
         elif column.kind == "boolean":
             own["replace"] = {f"(?i)^{text}$": f"{value:g}" for text, value in BOOLEANS.items()}
         elif column.kind == "category":

@@ -10,6 +10,7 @@ import pandas as pd
 
 from src.console.extras import need
 from src.console.messages import UserError, first_line, listed
+from src.console.quotes import for_shell
 from src.datasets.tables.file import HeldTable, TextFormat, check_header
 
 READS = re.compile(r"\s*(select|with|values|table)\b", re.IGNORECASE)
@@ -63,7 +64,10 @@ class SqlTable(HeldTable):
     def _refuse(self, connection: Any, query: str | None) -> NoReturn:
         from sqlalchemy import inspect
 
-        tables = inspect(connection).get_table_names()
-        says = f"query={query} does not begin with select" if query else f"it has the tables {listed(tables)}"
-        table = tables[0] if tables else "houses"
-        raise UserError(f'{self.as_typed} is a database: {says}. Say which rows, as in "query=select * from {table}".')
+        found = inspect(connection)
+        tables = [*found.get_table_names(), *found.get_view_names()]
+        has = f"it has the tables {listed(tables)}" if tables else "it has no tables"
+        says = f"query={query} does not begin with select" if query else has
+        table = connection.dialect.identifier_preparer.quote(tables[0] if tables else "houses")
+        typed = for_shell(f"query=select * from {table}")
+        raise UserError(f"{self.as_typed} is a database: {says}. Say which rows, as in {typed}.")

@@ -11,7 +11,7 @@ import pandas as pd
 from src.console.screen import notice
 from src.datasets.tables.columns import Column
 from src.datasets.tables.fields import is_total
-from src.datasets.tables.roles import dropping
+from src.datasets.tables.roles import Roles, dropping
 
 LEAST, MOST = 30, 5000  # rows that are looked at
 WIDE = 2000  # columns: so many are not looked at
@@ -25,7 +25,7 @@ def tell_suspects(
     training: np.ndarray,
     y: np.ndarray,
     is_class: bool,
-    target: Sequence[str],
+    roles: Roles,
 ) -> None:
     """A notice for each column that looks like an ID, or from which y follows; nothing is left out.
 
@@ -36,27 +36,32 @@ def tell_suspects(
     """
     if len(training) < LEAST or len(columns) > WIDE or (is_class and not np.ptp(y)):
         return
+    found = list[str]()
     for column, every, values in zip(columns, rows.T, training.T, strict=True):
         if column.kind == "number" and _is_id(column.name, every):
+            found.append(column.name)
             notice(
                 f"{column.name}: another whole number in every row, as an ID has. If it is one, leave it out: "
-                f"{dropping([column.name])}"
+                f"{dropping([*roles.drop, column.name])}"
             )
         elif not np.isnan(values).any() and _gives_away(column, values, y, is_class):
+            found.append(column.name)
             notice(
-                f"{column.name}: {', '.join(target)} follows from it alone. If it would not be known beforehand, leave "
-                f"it out: {dropping([column.name])}"
+                f"{column.name}: {', '.join(roles.target)} follows from it alone. If it would not be known beforehand, "
+                f"leave it out: {dropping([*roles.drop, column.name])}"
             )
+    if len(found) > 1:
+        notice(f"To leave all of these out: {dropping([*roles.drop, *found])}")
 
 
-def tell_alike(name: str, categories: Sequence[str], are: str) -> None:
-    """A notice if texts that differ in capitals or blanks alone are different categories, or classes."""
+def tell_alike(name: str, texts: Sequence[str], kind: str) -> None:
+    """A notice if texts that differ in capitals or blanks alone are different categories, or classes: their `kind`."""
     alike: dict[str, list[str]] = {}
-    for category in categories:
-        alike.setdefault("".join(category.casefold().split()), []).append(category)
-    if found := next((texts for texts in alike.values() if len(texts) > 1), None):
+    for text in texts:
+        alike.setdefault("".join(text.casefold().split()), []).append(text)
+    if found := next((several for several in alike.values() if len(several) > 1), None):
         notice(
-            f"{name}: {' and '.join(map(repr, found[:3]))} are different {are}. If they mean the same, write them "
+            f"{name}: {' and '.join(map(repr, found[:3]))} are different {kind}. If they mean the same, write them "
             "alike in the file."
         )
 

@@ -102,12 +102,12 @@ class Table(Dataset):
             UserError: there is nothing to learn.
         """
         columns = self.numeric.feature_columns
-        refuse_names(columns, len(self), self.numeric.name)
+        refuse_names(columns, len(self), self.numeric.name, self.roles.drop)
         check_variety(self.numeric, self.y, self.classes)
         first = indices.sort().values[:MOST]
         rows, training = self.numeric.features[:MOST], self.numeric.features[first.numpy()]
-        tell_suspects(columns, rows, training, self.y[first].numpy(), self.classes is not None, self.targets)
-        fitted = fit_columns(columns, self.numeric.blocks(indices), self.roles.missing == "impute")
+        tell_suspects(columns, rows, training, self.y[first].numpy(), self.classes is not None, self.roles)
+        fitted = fit_columns(columns, self.numeric.blocks(indices), self.roles.missing == "impute", self.roles.drop)
         for column in fitted:
             tell_alike(column.name, list(column.codes), "categories")
         self._encode(fitted)

@@ -25,11 +25,11 @@ class Optuna(Grid):
         assert self.launcher is not None
         need("search=optuna", "optuna", "sweep")
         from src.sweeps.search import Search
-        from src.sweeps.space import space_of, typed
+        from src.sweeps.space import overrides_of, space_of
 
         overrides = self.parsed(arguments)
         typed_keys = {override.get_key_element().lstrip("+") for override in overrides}
-        in_yaml = self.parsed([*self._parse_config(), *typed(self.config.search.space)])
+        in_yaml = self.parsed([*self._parse_config(), *overrides_of(self.config.search.space)])
         in_yaml = [override for override in in_yaml if override.get_key_element().lstrip("+") not in typed_keys]
         fixed = [str(override.input_line) for override in (*in_yaml, *overrides) if not override.is_sweep_override()]
         sweep = Search(fixed, space_of([*in_yaml, *overrides]), self.config)

@@ -13,7 +13,7 @@ from src.config.check import check
 from src.config.trust import trusted
 from src.console import startup
 from src.console.messages import UserError
-from src.console.screen import is_taken
+from src.console.screen import in_sweep
 from src.files.atomic import written_whole
 from src.run import Run
 from src.run.config import shortest
@@ -30,7 +30,7 @@ def show_data(cfg: DictConfig) -> None:
     """
     run = Run(HydraConfig.get().runtime.output_dir)
     try:
-        if is_taken():
+        if in_sweep():
             raise UserError("data.describe=true: it says nothing of a sweep. Leave out -m.")
         check(cfg)
         with trusted():
