@@ -21,6 +21,7 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
+import torch
 from pandas.api.types import is_numeric_dtype
 from sklearn.compose import TransformedTargetRegressor
 from sklearn.ensemble import HistGradientBoostingClassifier, HistGradientBoostingRegressor
@@ -31,6 +32,7 @@ from sklearn.preprocessing import StandardScaler
 
 from benchmarks.sources import tables
 from src.console.screen import progress
+from src.learning.calibration import calibration_error
 from src.train import train
 
 SHARES = [0.7, 0.15, 0.15]
@@ -102,10 +104,6 @@ def line(scores: dict[str, Scores]) -> str:
 
 def kindling(*overrides: str) -> Callable[[pd.DataFrame, np.ndarray, int], Scores]:
     def method(table: pd.DataFrame, split: np.ndarray, seed: int) -> Scores:
-        import torch
-
-        from src.learning.calibration import calibration_error
-
         with tempfile.TemporaryDirectory() as folder, redirect_stdout(StringIO()), redirect_stderr(StringIO()):
             path = Path(folder) / "table.csv"
             table.assign(split=split).to_csv(path, index=False)

@@ -14,6 +14,7 @@ from typing import Any, NamedTuple
 
 from src.cli.command import command
 from src.console.messages import UserError
+from src.files.place import check_place
 
 HELP = """
 Words to the command: out=bench.json (its picture is bench.png), rounds=5, and
@@ -61,10 +62,8 @@ def asked_for(typed: Sequence[str]) -> Words:
     if "epochs" in words:
         overrides.append(f"trainer.max_epochs={words['epochs']}")
     out = Path(words["out"]) if "out" in words else None
-    if out and (out.suffix != ".json" or out.is_dir()):
-        raise UserError(f"out={out}: name a file that ends in .json.")
-    if out and not out.parent.is_dir():
-        raise UserError(f"out={out}: there is no folder {out.parent}.")
+    if out:
+        check_place(f"out={out}", out, ".json")
     return Words(out, int(words.get("rounds", "5")), [*overrides, "callbacks.early_stopping=null"])
 
 
@@ -115,7 +114,7 @@ def main() -> None:
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     parser.add_argument(
-        "words", nargs="*", metavar="KEY=VALUE", help="as for python -m src.train; out= rounds= epochs="
+        "words", nargs="*", default=[], metavar="KEY=VALUE", help="as for python -m src.train; out= rounds= epochs="
     )
     typed = parser.parse_intermixed_args().words
     with command():

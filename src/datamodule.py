@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
-import math
 from collections.abc import Callable, Mapping
 from typing import Any, Literal, cast
 
@@ -13,17 +11,17 @@ from lightning.pytorch.trainer.states import TrainerFn
 from torch import Tensor
 from torch.utils.data import DataLoader
 
-from src.config.build import build, locate, named
+from src.config.build import build, in_terms_of, locate
 from src.config.check import check_parameters
 from src.console.messages import UserError
-from src.console.signals import leave_signals_to_parent
 from src.datasets.contract import LearnsFromTraining, ReadsTarget, offer_of
 from src.datasets.description import DataDescription, describe
 from src.datasets.loader import Loader
 from src.datasets.loading import Loading, collate_of
 from src.datasets.prepared import Prepared, PreparedLoader, PreparedSplit, fits
+from src.datasets.random_split import SPLITS
 from src.datasets.sampling import EpochSampler, SplitSubset, TrainingSubset
-from src.datasets.splits import SPLITS, Splitting
+from src.datasets.splits import Splitting, split_digest
 
 
 class DataModule(L.LightningDataModule):
@@ -91,7 +89,7 @@ class DataModule(L.LightningDataModule):
     def setup(self, stage: str) -> None:
         if self.splits:  # for fit, validate and test alike
             return
-        with named("", {key: f"data.{key}" for key in (*self.spec, "fractions", "folds", "fold", "stratify")}):
+        with in_terms_of("", {key: f"data.{key}" for key in (*self.spec, "fractions", "folds", "fold", "stratify")}):
             self.dataset = self._dataset()
             self.offer = offer_of(self.dataset)
             indices = self._indices()
@@ -99,7 +97,7 @@ class DataModule(L.LightningDataModule):
                 self.dataset.fit(indices["train"])
             self.splits = {split: SplitSubset(self.dataset, indices[split]) for split in SPLITS}
             self.loading = self.loading.sized_for(len(indices["train"]) or len(indices["test"]))
-            self.split_digest = _digest(self.splits)
+            self.split_digest = split_digest(indices)
             self.description = describe(self.dataset, self.offer, self.target_kind)
         if self.trained_on is not None:
             self.trained_on.check_same(self.description)
@@ -113,21 +111,13 @@ class DataModule(L.LightningDataModule):
 
     def _dataset(self) -> Any:
         """The Dataset, its target read; x is prepared as a finished run does, if there is one."""
-        dataset, classes = build(self.spec, "data"), None
-        if self.trained_on is not None:
-            classes = self.trained_on.classes
-            if isinstance(dataset, LearnsFromTraining):
-                dataset.restore(self.trained_on.reader)
+        dataset, run = build(self.spec, "data"), self.trained_on
+        if run is not None and isinstance(dataset, LearnsFromTraining):
+            dataset.restore(run.reader)
         if isinstance(dataset, ReadsTarget):
-            dataset.read_target(self.target_kind or self._kind_of_run(), classes)
+            kind, classes = (None, None) if run is None else (run.target_kind, run.classes)
+            dataset.read_target(self.target_kind or kind, classes)
         return dataset
-
-    def _kind_of_run(self) -> Any:
-        """How a run that left it to the data has read its target; None: as it is, such as a class for each pixel."""
-        run = self.trained_on
-        if run is None or run.target_is_float:
-            return None if run is None else "values"
-        return "class" if run.classes is not None and math.prod(run.target_shape) == 1 else None
 
     def _indices(self) -> dict[str, Tensor]:
         if self.all_for_test:
@@ -204,13 +194,11 @@ class DataModule(L.LightningDataModule):
             size,
             sampler=sampler,
             drop_last=drop_last,
-            num_workers=workers,
-            timeout=loading.timeout_of(workers),
             collate_fn=collate_of(self.offer, one_by_one=augment),
             pin_memory=on_cuda if loading.pin_memory is None else loading.pin_memory,
             persistent_workers=workers > 0 if loading.persistent_workers is None else loading.persistent_workers,
             generator=torch.Generator().manual_seed(self.seed),  # or it would draw from the one that dropout uses
-            worker_init_fn=leave_signals_to_parent,
+            **loading.processes(self.offer),
         )
 
     def _prepared(self, split: str) -> PreparedSplit | None:
@@ -227,15 +215,7 @@ class DataModule(L.LightningDataModule):
         size = max(self.loading.batch_size, 1024) if self.offer.fetches_batches else self.loading.batch_size
         subset = self.splits["train"]
         ordered = SplitSubset(self.dataset, cast(Tensor, subset.indices).sort().values)  # files are read fastest so
-        workers = self.loading.workers(self.offer)
-        return Loader(
-            ordered,
-            size,
-            collate_fn=collate_of(self.offer),
-            num_workers=workers,
-            timeout=self.loading.timeout_of(workers),
-            worker_init_fn=leave_signals_to_parent,
-        )
+        return Loader(ordered, size, collate_fn=collate_of(self.offer), **self.loading.processes(self.offer))
 
     def examples(self, split: str = "train", count: int = 2) -> tuple[Tensor, Tensor]:
         """x (B, ...) and y (B, ...) of the first examples of a split; the last one is repeated up to two."""
@@ -259,11 +239,3 @@ def data_of(trainer: L.Trainer) -> DataModule:
 def description_in(checkpoint: Mapping[str, Any]) -> DataDescription:
     """What the data taught the run that has left this checkpoint."""
     return DataDescription.of(checkpoint[DataModule.__qualname__]["description"])
-
-
-def _digest(splits: Mapping[str, SplitSubset]) -> str:
-    """The same for the same examples in the same splits."""
-    digest = hashlib.sha256()
-    for subset in splits.values():
-        digest.update(cast(Tensor, subset.indices).to(torch.int64).numpy().tobytes() + b"|")
-    return digest.hexdigest()

@@ -17,6 +17,7 @@ from src.console import startup
 from src.console.messages import UserError
 from src.console.numbers import shown
 from src.console.screen import notice
+from src.files.results import print_metrics
 from src.run import Run, asked_for, require
 
 if TYPE_CHECKING:
@@ -30,6 +31,10 @@ class Estimate(NamedTuple):
 
     value: float
     interval: tuple[float, float] | None
+
+    def __str__(self) -> str:
+        between = f"   95 % between {shown(self.interval[0])} and {shown(self.interval[1])}" if self.interval else ""
+        return f"{shown(self.value)}{between}"
 
 
 def evaluate(run: Run, split: str | None, overrides: list[str], resamples: int | None = None) -> dict[str, Estimate]:
@@ -102,7 +107,9 @@ def _data(run: Run, cfg: DictConfig) -> DataModule:
 def main() -> None:
     parser = argparse.ArgumentParser(prog="python -m src.evaluate", description=__doc__.partition("\n")[0])
     parser.add_argument("run", help="the run's folder, such as outputs/my_run")
-    parser.add_argument("changes", nargs="*", metavar="KEY=VALUE", help="changes to the config of the run; trust=true")
+    parser.add_argument(
+        "changes", nargs="*", default=[], metavar="KEY=VALUE", help="changes to the config of the run; trust=true"
+    )
     parser.add_argument("--split", choices=["train", "val", "test"], help="what to score it on; default: test")
     resamples = "draws for the confidence intervals; default: 1000; 0: none"
     parser.add_argument("--resamples", type=int, metavar="N", help=resamples)
@@ -112,10 +119,7 @@ def main() -> None:
             raise UserError(f"--resamples {arguments.resamples}: at least 0.")
         run, changes = asked_for(arguments.run, arguments.changes)
         estimates = evaluate(run, arguments.split, changes, arguments.resamples)
-        width = max(16, *(len(name) + 2 for name in estimates))
-        for name, (value, interval) in estimates.items():
-            between = f"   95 % between {shown(interval[0])} and {shown(interval[1])}" if interval else ""
-            print(f"{name:<{width}}{shown(value)}{between}")
+        print_metrics({name: str(estimate) for name, estimate in estimates.items()})
 
 
 if __name__ == "__main__":

@@ -110,7 +110,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(prog="python -m src.export", description=__doc__.partition("\n")[0])
     parser.add_argument("run", help="the run's folder, such as outputs/my_run")
     choices = f"format={' | '.join(FORMATS)}; a key of data that has changed since; trust=true"
-    parser.add_argument("choices", nargs="*", metavar="KEY=VALUE", help=choices)
+    parser.add_argument("choices", nargs="*", default=[], metavar="KEY=VALUE", help=choices)
     parser.add_argument("-o", "--output", metavar="FILE", help="default: in the run's folder, export/")
     arguments = parser.parse_intermixed_args()
     with command():

@@ -9,24 +9,25 @@ from typing import Any, Literal, cast
 import lightning as L
 import torch
 from lightning.pytorch.trainer.states import TrainerFn
-from torch import Tensor, nn
+from torch import Tensor
 from torch.utils.flop_counter import FlopCounterMode
 
-from src.config.build import build, named, parameters_of
+from src.config.build import build, in_terms_of
 from src.config.trust import trusted
 from src.console.messages import UserError
 from src.datamodule import DataModule, datamodule_of, description_in
 from src.datasets.description import DataDescription
 from src.datasets.prepared import Prepared
 from src.files.checkpoints import built, load_checkpoint, restored
-from src.learning.check import check_loss, check_metrics, check_net, predicting, tell_probabilities
+from src.learning.check import check_loss, check_metrics, check_net, tell_probabilities
 from src.learning.devices import of_all_devices
 from src.learning.loss import build_loss, is_balanced, loss_of_members
 from src.learning.metrics import EpochMetrics, Mode, build_metrics, check_measured, known_mode
-from src.learning.optimization import as_long_as_the_run, build_optimizer, build_schedule, freeze, is_plateau
-from src.learning.some_examples import SomeExamples
+from src.learning.net import build_net, freeze, predicting
+from src.learning.optimization import as_long_as_the_run, build_optimizer, build_schedule, is_plateau
+from src.learning.subsample import Subsample
 from src.learning.timing import ends
-from src.learning.weights import load_weights
+from src.learning.weights import check_same_net, load_weights
 from src.nets.standardize import Standardize
 from src.tasks import Task
 
@@ -212,7 +213,7 @@ class SupervisedModule(L.LightningModule):
             self.build_for(data.description)
             self._check(*data.examples())
             if self.hparams.weights is not None and self.trainer.ckpt_path is None:  # else it goes on with other ones
-                with named("weights", {}):
+                with in_terms_of("weights", {}):
                     load_weights(self.net, self.hparams.weights)
         else:
             self.data.check_same(data.description)
@@ -230,15 +231,10 @@ class SupervisedModule(L.LightningModule):
         self.task = build(h.task, "task", data=data)
         if not isinstance(self.task, Task):
             raise UserError(f"task: {h.task['_target_']} is no {Task.__module__}.Task.")
-        with named("net", {"input_shape": "data.shape"}):
-            takes, _ = parameters_of("net", h.net.get("_target_"))
-            of_table = {"columns": data.columns} if "columns" in takes else {}
-            self.net = build(h.net, "net", input_shape=data.input_shape, output_size=self.task.output_size, **of_table)
-        if not isinstance(self.net, nn.Module):
-            raise UserError(f"net: {h.net['_target_']} is no torch.nn.Module.")
+        self.net = build_net(h.net, data, self.task.output_size)
         freeze(self.net, h.freeze)
         if h.channels_last:  # what reads the weights of a layer in this order passes its outputs on in it
-            cast(Any, self.net).to(memory_format=torch.channels_last)
+            self.net.to(memory_format=torch.channels_last)
         self.loss = build_loss(h.loss, self.task)
         self.input_scale = Standardize(data.input_shape)
         self.train_metrics, self.val_metrics, self.test_metrics = (
@@ -259,14 +255,14 @@ class SupervisedModule(L.LightningModule):
 
     def _check(self, x: Tensor, y: Tensor) -> None:
         """Try net, loss and metrics on two examples."""
-        h = self.hparams
+        net, own_loss = self.hparams.net["_target_"], (self.hparams.loss or {}).get("_target_")
         with predicting(self.net):
-            outputs = check_net(h.net["_target_"], lambda x: self.net(self.inputs(x)), self.task, x)
-            if not (h.loss and "_target_" in h.loss):
-                tell_probabilities(h.net["_target_"], self.net, self.task, outputs, self.inputs(x))
-        if h.loss and "_target_" in h.loss:
-            check_loss(h.loss["_target_"], self.loss, self.task, outputs, y)
-        check_metrics({name: self.val_metrics.metrics[name] for name in h.metrics}, self.task, outputs, y)
+            outputs = check_net(net, lambda x: self.net(self.inputs(x)), self.task, x)
+            if own_loss is None:
+                tell_probabilities(net, self.net, self.task, outputs, self.inputs(x))
+        if own_loss is not None:
+            check_loss(own_loss, self.loss, self.task, outputs, y)
+        check_metrics({name: self.val_metrics.metrics[name] for name in self.hparams.metrics}, self.task, outputs, y)
 
     def _flops(self, data: DataModule) -> float:
         """Floating-point operations of the net for one example, as far as torch counts them."""
@@ -287,7 +283,7 @@ class SupervisedModule(L.LightningModule):
         scale_y = self.task.target_scale if self.hparams.standardize else None
         balanced = is_balanced(self.hparams.loss)
         learn_inputs = getattr(self.net, "learn_inputs", None)
-        some, truths = SomeExamples(len(data.splits["train"])), list[Tensor]()
+        some, truths = Subsample(len(data.splits["train"])), list[Tensor]()
         for scale in filter(None, (scale_x, scale_y)):
             scale.forget()
         for x, y in data.training_batches() if scale_x or scale_y or balanced or learn_inputs else ():
@@ -331,9 +327,7 @@ class SupervisedModule(L.LightningModule):
 
     def on_save_checkpoint(self, checkpoint: dict[str, Any]) -> None:
         if not all(parameter.isfinite().all() for parameter in self.parameters()):
-            raise UserError(
-                "The weights are nan or infinite. Try a smaller optimizer.lr or trainer.gradient_clip_val=1."
-            )
+            raise UserError(f"The weights are nan or infinite. {REMEDY}")
         counted = of_all_devices(self.train_metrics.counted_so_far())
         checkpoint["epoch_begun"] = {"is_validated": self.is_validated, "counted": counted}
 
@@ -353,10 +347,4 @@ class SupervisedModule(L.LightningModule):
         mine, theirs = self.state_dict(), checkpoint["state_dict"]
         if "task.temperature" in mine:
             theirs.setdefault("task.temperature", torch.ones(()))  # older checkpoints do not know it
-        differing = sorted(
-            key
-            for key in {*mine, *theirs}
-            if key not in mine or key not in theirs or mine[key].shape != theirs[key].shape
-        )
-        if differing:
-            raise UserError(f"The checkpoint is of another net: it differs in {', '.join(differing[:4])}.")
+        check_same_net(mine, theirs)

@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from src.cli.command import command
+from src.config.check import is_whole
 from src.console import startup
 from src.console.messages import UserError, in_words
 from src.console.screen import progress
@@ -52,7 +53,7 @@ def predict(run: Run, path: str, output: str, overrides: list[str] | None = None
     import torch
     from lightning.fabric import Fabric
 
-    from src.config.build import named
+    from src.config.build import in_terms_of
     from src.config.preflight import check_devices
     from src.console.quiet import quiet
     from src.formats.predictions import predictions_written_whole
@@ -70,13 +71,13 @@ def predict(run: Run, path: str, output: str, overrides: list[str] | None = None
         reader = run.reader({name: cfg.data[name] for name in LIMITS if name in cfg.data})
         asked = cfg.data.batch_size != run.config().data.batch_size
         batch_size = cfg.data.batch_size if asked else _batch_size(run.description, MOST // 16 if explain else MOST)
-        if not isinstance(batch_size, int) or batch_size < 1:
+        if not is_whole(batch_size, least=1):
             raise UserError(f"data.batch_size={batch_size}: a whole number from 1 is needed.")
         explanation = Explanation(module, run.description, reader, explain) if explain else None
         count = 0
         startup.end()
         keys = {name: f"data.{name}" for name in LIMITS}
-        with torch.inference_mode(), progress("predicting", total=1) as done, named("", keys):
+        with torch.inference_mode(), progress("predicting", total=1) as done, in_terms_of("", keys):
             for rows, x, share in _read(reader, path, batch_size, cfg.data.num_workers):
                 if not output.endswith(".csv"):  # there a number need not be a text
                     rows = _typed(rows, getattr(reader, "numbers", []))
@@ -130,6 +131,7 @@ def main() -> None:
     parser.add_argument(
         "changes",
         nargs="*",
+        default=[],
         metavar="KEY=VALUE",
         help="data.batch_size, data.num_workers, trainer; explain=true; trust=true",
     )

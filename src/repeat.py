@@ -20,6 +20,7 @@ from src.config.check import is_whole
 from src.console.messages import UserError
 from src.console.numbers import shown
 from src.console.screen import is_first_process, notice
+from src.files.results import print_metrics
 from src.run import Run, asked_for
 from src.run.config import LENGTH, Length, length_of
 
@@ -105,13 +106,11 @@ def report(run: Run, again: Run) -> None:
     Raises:
         UserError: anything differs.
     """
-    before, now = _metrics(run), _metrics(again)
-    width = max([16, *(len(name) + 2 for name in now)])
-    for name, value in now.items():
+    before, said = _metrics(run), {}
+    for name, value in _metrics(again).items():
         is_same = value is not None and value == before.get(name)
-        print(
-            f"{name:<{width}}" + (f"{shown(value)}   as before" if is_same else f"{value}   it was {before.get(name)}")
-        )
+        said[name] = f"{shown(value)}   as before" if is_same else f"{value}   it was {before.get(name)}"
+    print_metrics(said)
     first = difference(run, again)
     if first:
         raise UserError(f"{again} is another run: {first}.\nThe likely reason: {'; '.join(reasons(run, again))}.")
@@ -157,7 +156,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(prog="python -m src.repeat", description=__doc__.partition("\n")[0])
     parser.add_argument("run", help="the run's folder, such as outputs/my_run")
     parser.add_argument(
-        "changes", nargs="*", metavar="trust=true", help="build whatever it names: you trust its author"
+        "changes", nargs="*", default=[], metavar="trust=true", help="build whatever it names: you trust its author"
     )
     parser.add_argument(
         "-o", "--output", metavar="FOLDER", help="where it is trained; default: that of the run, _repeated"

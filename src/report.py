@@ -9,14 +9,13 @@ python -m src.report outputs/study --csv runs.csv --html runs.html
 from __future__ import annotations
 
 import argparse
-import os
 from pathlib import Path
 
 from src.cli.command import command
 from src.console import startup
-from src.console.messages import UserError
 from src.console.numbers import shown
 from src.console.screen import notice
+from src.files.place import check_place
 from src.reports import table
 from src.reports.compare import Comparison, chosen
 from src.reports.importances import importances
@@ -42,25 +41,12 @@ def report(comparison: Comparison) -> None:
         said += ["", f"What decides {comparison.score}: {', '.join(parts)}"]
     if best:
         value = shown(best.metrics[comparison.score])
-        said += ["", f"The best {comparison.score}, {value}: {shortest(best.folder)}", table.command(best)]
+        said += ["", f"{comparison.best_in_words}, {value}: {shortest(best.folder)}", table.command(best)]
     failed = [record for record in comparison.records if record.status == "failed"]
     said += [""] if failed else []
     said += [f"Failed: {shortest(record.folder)}: {table.reason(record)}" for record in failed[:MOST_FAILURES]]
     said += [f"{len(failed) - MOST_FAILURES} more have failed."] if failed[MOST_FAILURES:] else []
     print("\n".join(map(text, said)))
-
-
-def check_writable(option: str, path: Path | None, ending: str) -> None:
-    """Raise UserError if `path`, which `option` names, is no place for a file with that ending."""
-    if path is None:
-        return
-    if path.suffix != ending:
-        raise UserError(f"{option} {path}: it must end in {ending}.")
-    if path.is_dir() or not path.parent.is_dir():
-        reason = "it is a folder" if path.is_dir() else f"the folder {path.parent} does not exist"
-        raise UserError(f"{option} {path}: {reason}. Name a file in a folder that exists.")
-    if not os.access(path.parent, os.W_OK):
-        raise UserError(f"{option} {path}: the folder {path.parent} cannot be written to.")
 
 
 def _arguments() -> argparse.Namespace:
@@ -81,9 +67,10 @@ def _arguments() -> argparse.Namespace:
 def main() -> None:
     arguments = _arguments()
     with command():
-        check_writable("--csv", arguments.csv, ".csv")
-        check_writable("--html", arguments.html, ".html")
+        if arguments.csv:
+            check_place(f"--csv {arguments.csv}", arguments.csv, ".csv")
         if arguments.html:
+            check_place(f"--html {arguments.html}", arguments.html, ".html")
             check_installed(f"--html {arguments.html}")
         records = read_records(arguments.folder)
         startup.end()

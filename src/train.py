@@ -15,11 +15,11 @@ from omegaconf import DictConfig, OmegaConf
 from src.cli.command import entry_point
 from src.cli.session import composed
 from src.config.trust import trusted
-from src.console.screen import is_taken
+from src.console.screen import in_sweep
 from src.run import Run
 from src.run.config import length_of
 from src.training import Training
-from src.training.looking import show_data
+from src.training.describe import show_data
 
 
 def fit(cfg: DictConfig, command: Sequence[str], trust: bool = True) -> Run:
@@ -33,7 +33,7 @@ def fit(cfg: DictConfig, command: Sequence[str], trust: bool = True) -> Run:
     training = Training(cfg, command)
     with trusted(trust), training.claimed() as run:
         if run.has_come_to(length_of(cfg)):
-            if not is_taken():
+            if not in_sweep():
                 print(f"{run} was finished before. Its metrics:")
             return run
         data, module, trainer = training.begin()
@@ -58,7 +58,7 @@ def main(cfg: DictConfig) -> float | None:
     if OmegaConf.select(cfg, "data.describe") is True:
         return show_data(cfg)
     run = fit(cfg, ["src.train", *sys.argv[1:]])
-    if not is_taken():
+    if not in_sweep():
         run.report()
     return run.results.get(cfg.monitor)
 

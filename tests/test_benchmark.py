@@ -72,6 +72,11 @@ def started(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(startup, "startup", lambda overrides, done: START)
 
 
+def test_lightning_trains_an_ensemble_in_one_net_too():
+    overrides = (*WINE[:1], "net=tabular", "net.hidden=[4]", *SMALL[1:])
+    assert lightning(run_of(*overrides).job, compose(*overrides)) > 0
+
+
 @pytest.mark.parametrize("job", JOBS)
 def test_the_bare_loop_comes_to_the_same_weights_as_kindling(job):
     run = run_of(*JOBS[job])
@@ -164,8 +169,8 @@ REFUSED = {
     "a key": (["net.hiden=[8]"], "'net.hiden' is not a key of the config. Did you mean 'net.hidden'?"),
     "no rounds": (["rounds=0"], "rounds=0: a whole number is needed, at least 1."),
     "epochs in words": (["epochs=two"], "epochs=two: a whole number is needed"),
-    "no json": (["out=bench.txt"], "out=bench.txt: name a file that ends in .json."),
-    "no folder": (["out=none/bench.json"], "out=none/bench.json: there is no folder none."),
+    "no json": (["out=bench.txt"], "out=bench.txt: it must end in .json."),
+    "no folder": (["out=none/bench.json"], "out=none/bench.json: the folder none does not exist."),
     "steps": (["trainer.max_steps=3"], "trainer.max_steps=3: a bare loop would not do the same."),
     "no end": (["trainer.max_epochs=-1"], "trainer.max_epochs=-1: how many epochs is a round?"),
     "another module": ([f"module._target_={MODULE}"], "in the place of a BoringModel is not known"),

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import os
 import re
 import shlex
 import subprocess
@@ -50,12 +51,28 @@ def test_help_teaches(call, capsys):
     assert "python -m src.evaluate" in out
 
 
+@pytest.mark.parametrize("verb", ["evaluate", "export", "repeat"])
+def test_no_more_is_asked_for_than_is_needed(call, capsys, verb):
+    assert call(verb) == 2
+    assert capsys.readouterr().err.endswith("error: the following arguments are required: run\n")
+
+
 def test_help_can_be_piped_into_head(folder):
     command = f"{shlex.quote(sys.executable)} -m src.train --help | head -n 1"
     env = {"PYTHONPATH": str(Path(__file__).parent.parent), "PATH": "/usr/bin:/bin"}
     done = subprocess.run(command, shell=True, capture_output=True, text=True, env=env)
     assert done.stdout == "Kindling: train a model, one command.\n"
     assert done.stderr == ""
+
+
+def test_a_run_whose_screen_is_gone_ends_without_a_word_and_goes_on_later(call, finished, capsys, monkeypatch):
+    reader, writer = os.pipe()
+    os.close(reader)
+    with os.fdopen(writer, "w") as pipe, monkeypatch.context() as patch:
+        patch.setattr(sys, "stdout", pipe)
+        assert call("train", "data=wine", "net.hidden=[8]", "trainer.max_epochs=1", "name=piped") == 141
+        assert not capsys.readouterr().err
+    assert finished("data=wine", "net.hidden=[8]", "trainer.max_epochs=1", "name=piped")["status"] == "finished"
 
 
 def test_the_first_screen_of_the_readme_has_two_commands():

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 import torch
 from sklearn import datasets
-from torch.utils.data import Dataset
+from torch.utils.data import DataLoader, Dataset
 
 from src.console.messages import UserError
 from src.datamodule import DataModule
@@ -207,7 +207,9 @@ class Odd(Dataset):
             "none later": lambda i: (torch.ones(3), i % 2) if i != 50 else None,
             "ragged": lambda i: (torch.ones(3 + i % 2), i % 2),
             "one hot": lambda i: (torch.ones(3), torch.eye(3)[i % 3]),
+            "from one": lambda i: (torch.ones(3), 1 + i % 2),
         }
+        self.classes = ["no", "yes"] if kind == "from one" else None
         self.example = examples[kind]
 
     def __len__(self) -> int:
@@ -225,6 +227,14 @@ class Endless(Dataset):
         return torch.ones(3), 0
 
 
+def loader(kind: str) -> Any:
+    return DataLoader(Odd(kind))
+
+
+def three(kind: str) -> Any:
+    return Odd(kind), Odd(kind), Odd(kind)
+
+
 @pytest.mark.parametrize(
     ("dataset", "kind", "says"),
     [
@@ -237,6 +247,17 @@ class Endless(Dataset):
             "Error: data: the examples of a batch differ in shape: stack expects each tensor to be equal",
         ),
         ("Endless", "", "Error: data: a Endless does not say how many examples it has, so they cannot be split"),
+        (
+            "Odd",
+            "from one",
+            "Error: data: y of example 1 is 2, but the Dataset's `classes` are 2, numbered from 0 to 1.",
+        ),
+        ("loader", "ragged", "Error: data: a DataLoader gives no example by its number: it needs __getitem__(index)."),
+        (
+            "three",
+            "ragged",
+            "Error: data: a tuple of 3 is no Dataset. Put the examples into one; its attribute `splits`",
+        ),
     ],
 )
 def test_an_odd_dataset_is_told(call, capsys, dataset, kind, says):

@@ -2,15 +2,13 @@
 
 from __future__ import annotations
 
-import os
 import signal
-import time
 from pathlib import Path
 
 import pytest
 
 from src.files.history import read_history
-from tests.test_killed import WINE, assert_same, left
+from tests.test_killed import WINE, assert_same, left, stopped_once_begun
 
 LINE = ("experiment=linear_regression", "trainer.max_epochs=200")
 EACH = "trainer.check_val_every_n_epoch=1"
@@ -79,12 +77,7 @@ def test_a_run_that_is_killed_goes_on_with_the_same_epochs(train, forked):
     train(*arguments, "name=whole")
     assert len(epochs("whole")) < 100
     for _ in range(2):
-        process = forked("train", *arguments, "name=cut")
-        while not Path("outputs/cut/checkpoints/last.ckpt").exists():
-            time.sleep(0.002)
-        time.sleep(0.2)
-        os.kill(process, signal.SIGKILL)
-        os.waitpid(process, 0)
+        stopped_once_begun(forked("train", *arguments, "name=cut"), 0.2, signal.SIGKILL)
     train(*arguments, "name=cut")
     assert_same(left("whole"), left("cut"))
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import csv
 from pathlib import Path
 from typing import Any
 
@@ -14,6 +13,7 @@ from torch import Tensor
 from examples.gan.gan import GAN, told_apart
 from src.run import Run
 from tests.conftest import PROJECT
+from tests.test_resume import epochs
 
 EXAMPLE = ["--config-dir", str(PROJECT / "examples/gan/conf"), "experiment=gan", "data.batch_size=64"]
 SHORT = ["module.hidden=32", "trainer.max_epochs=2"]
@@ -29,23 +29,15 @@ class WithForward(GAN):
         return self.generator(x)
 
 
-def rows(name: str) -> list[dict[str, str]]:
-    path = Path("outputs") / name / "logs" / "metrics.csv"
-    if not path.exists():
-        return []
-    with path.open() as file:
-        return list(csv.DictReader(file))
-
-
 @pytest.mark.usefixtures("real_pictures")
 def test_it_leaves_what_every_run_leaves(train, call, capsys):
     results = train(*EXAMPLE, "name=gan", "trainer.max_epochs=12")
     run = Run("outputs/gan")
     assert results["status"] == "finished"
     assert 0.5 < results["test/told_apart"] < 1
-    assert {"train/d_loss", "train/g_loss", "val/told_apart"} <= rows("gan")[0].keys()
+    assert {"train/d_loss", "train/g_loss", "val/told_apart"} <= epochs("gan")[0].keys()
     assert {path.name for path in (run.folder / "plots").iterdir()} == {"learning_curve.png", "samples.png"}
-    best = min(rows("gan"), key=lambda row: float(row["val/told_apart"]))
+    best = min(epochs("gan"), key=lambda row: float(row["val/told_apart"]))
     assert float(best["val/told_apart"]) == pytest.approx(results["val/told_apart"])
 
     capsys.readouterr()
@@ -65,7 +57,7 @@ def test_a_sweep_and_the_last_epoch(call):
     runs = sorted(Path("outputs/study").glob("*seed=*"), key=lambda run: "seed=1" in run.name)
     weights = [Run(run).load().generator[0].weight for run in runs]
     assert not torch.equal(*weights)
-    assert len(rows(f"study/{runs[1].name}")) == 2
+    assert len(epochs(f"study/{runs[1].name}")) == 2
 
 
 def test_a_metric_that_it_does_not_log_is_refused(call, capsys):

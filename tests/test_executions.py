@@ -2,10 +2,7 @@
 
 from __future__ import annotations
 
-import os
 import signal
-import time
-from pathlib import Path
 from typing import Any
 
 import lightning as L
@@ -14,7 +11,7 @@ import torch
 
 from src.module import SupervisedModule
 from tests.test_devices import on_two_devices
-from tests.test_killed import DIGITS, WINE, assert_same, left
+from tests.test_killed import DIGITS, WINE, assert_same, left, stopped_once_begun
 
 EPOCHS = "trainer.max_epochs=2"
 QUICK = ("dropout, a last smaller batch", "accumulation and a schedule by steps", "max_steps inside")
@@ -144,12 +141,7 @@ def test_a_run_goes_on_with_another_number_of_steps(train, forked):
     arguments = (*DIGITS, "trainer.max_epochs=30", "callbacks.early_stopping=null", "callbacks.last.every_minutes=0")
     train(*arguments, "name=whole", "steps_per_execution=1")
     for steps in (7, 32):
-        process = forked("train", *arguments, "name=cut", f"steps_per_execution={steps}")
-        while not Path("outputs/cut/checkpoints/last.ckpt").exists():
-            time.sleep(0.01)
-        time.sleep(0.3)
-        os.kill(process, signal.SIGTERM)
-        os.waitpid(process, 0)
+        stopped_once_begun(forked("train", *arguments, "name=cut", f"steps_per_execution={steps}"), 0.3, signal.SIGTERM)
     train(*arguments, "name=cut")
     assert_same(left("whole"), left("cut"))
 

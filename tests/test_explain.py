@@ -89,6 +89,7 @@ def test_of_several_values_one_is_named(house, train, call, capsys):
     refused = {
         "true": "explain=true: the run predicts several values for a row. Say which: explain=price or explain=tax.",
         "taxes": "explain=taxes: the run predicts no such thing. Did you mean 'tax'?",
+        "yes": "explain=yes: the run predicts no such thing. There are true, price, tax.",
     }
     for what, says in refused.items():
         assert call("predict", "outputs/two", "new.csv", "-o", "why.csv", f"explain={what}") == 1

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import re
+import resource
 import subprocess
 import sys
 from collections.abc import Callable
@@ -34,7 +35,7 @@ FILES = {
 }
 DATA = {"classes": "wine", "binary": "breast_cancer", "regression": "diabetes"}
 README = (Path(__file__).parent.parent / "README.md").read_text("utf-8")
-READER = next(code for code in re.findall(r"```python\n(.*?)```", README, re.DOTALL) if "custom_metadata_map" in code)
+READER = next(code for code in re.findall(r"```python\n(.*?)```", README, re.DOTALL) if "onnxruntime" in code)
 OWN_NET = ("net=linear", "~net.hidden", "~net.activation", "~net.dropout")
 SHORT = ("net.hidden=[8]", "trainer.max_epochs=1")
 
@@ -211,6 +212,7 @@ def messy(path: str, rows: int, seed: int) -> pd.DataFrame:
         {
             "rooms": random.integers(1, 9, rows).astype(str),
             "rent": [f"${rent // 1000},{rent % 1000:03d}.50" for rent in random.integers(1000, 9999, rows)],
+            "gain": [f"({gain} km)" if gain < 5 else f" {gain},5 km" for gain in random.integers(0, 9999, rows)],
             "garden": random.choice(["True", "False"], rows),
             "city": random.choice(["Bergen", "Oslo", "\u00c5, in Lofoten"], rows),
             "built": dates("%d/%m/%Y"),
@@ -218,7 +220,7 @@ def messy(path: str, rows: int, seed: int) -> pd.DataFrame:
         }
     )
     price = 1000.5 * table.rooms.astype(int) + 3000 * (table.city == "Oslo")
-    markers = {"rooms": "-", "rent": "", "garden": "?", "city": "n/a", "built": " ", "seen": "NaT"}
+    markers = {"rooms": "-", "rent": "", "gain": "n/a", "garden": "?", "city": "n/a", "built": " ", "seen": "NaT"}
     for name, marker in markers.items():
         table[name] = table[name].mask(random.random(rows) < 0.1, marker)
     table.assign(price=price).to_csv(path, index=False)
@@ -240,15 +242,17 @@ def test_a_table_can_be_read_without_this_project(train, call, capsys):
     assert names["predictions"][:, 0] == pytest.approx(answers.to_numpy(), rel=1e-4)
     signature, extra = names["signature"], {"kindling.json": ""}
     torch.export.load("outputs/house/export/model.pt2", extra_files=extra)
+    of_onnx = names["InferenceSession"]("outputs/house/export/model.onnx").get_modelmeta().custom_metadata_map
     beside = [Path("outputs/house/export", f"model.{ending}.json").read_text("utf-8") for ending in ("pt2", "onnx")]
-    assert [json.loads(text) for text in (extra["kindling.json"], *beside)] == [signature] * 3
+    texts = (extra["kindling.json"], of_onnx["kindling"], *beside)
+    assert [json.loads(text) for text in texts] == [signature] * 4
     assert signature["predictions"] == {"task": "regression", "target": "price", "names": ["price"]}
     assert [(c["name"], c["kind"], c["first"], c["count"]) for c in signature["columns"]] == [
-        ("rooms", "number", 0, 1), ("rent", "number", 1, 1), ("garden", "boolean", 2, 1), ("city", "category", 3, 3),
-        ("built", "date", 6, 5), ("seen", "date", 11, 7),
+        ("rooms", "number", 0, 1), ("rent", "number", 1, 1), ("gain", "number", 2, 1), ("garden", "boolean", 3, 1),
+        ("city", "category", 4, 3), ("built", "date", 7, 5), ("seen", "date", 12, 7),
     ]  # fmt: skip
     scale, x = Run("outputs/house").load().input_scale, signature["x"]
-    assert (x["shape"], x["dtype"], x["mean"], x["std"]) == ([18], "float32", scale.mean.tolist(), scale.std.tolist())
+    assert (x["shape"], x["dtype"], x["mean"], x["std"]) == ([19], "float32", scale.mean.tolist(), scale.std.tolist())
 
 
 def test_what_is_no_table_is_signed_too(train, call, photos):
@@ -444,16 +448,18 @@ def test_a_file_that_answers_otherwise_is_not_kept(finished, call, capsys, monke
     assert Path("old.pt2").read_bytes() == old
 
 
-def test_a_full_disk_leaves_nothing(finished, call, monkeypatch):
+@pytest.mark.parametrize("name", ["pt2", "state_dict", "safetensors"])
+def test_a_full_disk_is_told_and_leaves_nothing(finished, call, capsys, name):
     finished("data=wine", *SHORT, "name=r")
     before = files("outputs")
-
-    def fails(program: object, path: Path) -> None:
-        path.write_text("half")
-        raise OSError(28, "No space left on device", str(path))
-
-    monkeypatch.setattr(torch.export, "save", fails)
-    assert call("export", "outputs/r") == 1
+    limits = resource.getrlimit(resource.RLIMIT_FSIZE)
+    try:
+        resource.setrlimit(resource.RLIMIT_FSIZE, (1000, limits[1]))
+        assert call("export", "outputs/r", f"format={name}") == 1
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, limits)
+    said = capsys.readouterr().err
+    assert re.fullmatch(r"Error: outputs/r/export/\S+ cannot be written: File too large\. Make room .*\n", said), said
     assert files("outputs") == before
 
 

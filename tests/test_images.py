@@ -208,7 +208,7 @@ def test_what_is_transparent_is_white(folder):
 def test_grey_and_colour_together_need_a_word(photos):
     Image.new("L", (9, 9)).save(photos / "cat" / "grey.png")
     data = images(photos, size=8)
-    with pytest.raises(UserError, match=r"1 pictures are grey and 20 in colour: say channels=1 .* or channels=3"):
+    with pytest.raises(UserError, match=r"Of 21 pictures 1 is grey, .* say channels=1 .* or channels=3"):
         data.fit(torch.arange(21))
     for channels in (1, 3):
         data = images(photos, size=8, channels=channels)
@@ -359,6 +359,10 @@ def test_splits_that_do_not_fit_are_refused(photos):
         shutil.copytree(photos, photos.parent / "ready" / val)
     with pytest.raises(UserError, match="ready has test, train, val, valid: two folders for one split"):
         images("ready")
+    (photos.parent / "only").mkdir()
+    (photos.parent / "ready" / "train").rename(photos.parent / "only" / "train")
+    with pytest.raises(UserError, match=r"only has train/ alone\..* name it: path=only/train"):
+        images("only")
 
 
 def test_one_class_is_refused(photos, call, capsys):

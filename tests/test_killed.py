@@ -167,6 +167,15 @@ def test_it_ends_as_if_it_had_never_been(case, seed, train, forked, photos):
     assert not list(Path("outputs/cut").rglob("*partial*"))
 
 
+def stopped_once_begun(process: int, seconds: float, number: int) -> None:
+    """Send a signal to the run `cut` so long after it has saved a state, and wait for its end."""
+    while not Path("outputs/cut/checkpoints/last.ckpt").exists():
+        time.sleep(0.002)
+    time.sleep(seconds)
+    os.kill(process, number)
+    os.waitpid(process, 0)
+
+
 def killed_in_epoch(epoch: int, forked: Any, *arguments: str) -> None:
     """Start a run, and kill it once it has saved two states after this epoch began."""
     run = Path("outputs") / next(a for a in arguments if a.startswith("name=")).removeprefix("name=")

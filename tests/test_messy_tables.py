@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import resource
 import shlex
 import sqlite3
 import subprocess
@@ -20,7 +21,7 @@ from torch import Tensor
 
 from src.console.messages import UserError
 from src.datasets.tables import TableReader
-from src.datasets.tables.looking import header_line
+from src.datasets.tables.sniffing import header_line
 from src.datasets.tables.table import Table
 from tests.conftest import PROJECT
 from tests.sources import source
@@ -426,7 +427,7 @@ def test_all_bad_columns_are_told_at_once(call, capsys):
     assert len(said) == 6
     text = "\n".join(said)
     for sentence in (
-        "t.csv: size holds '2.5' and '1,5', in which the decimal mark is not the same.",
+        "t.csv: size holds '2.5' and '1,5', in which the decimal mark is not the same. Mend the file, or, if it is no",
         "t.csv: day holds '02/01/2020', in which day and month may stand either way round",
         "t.csv, row 7: built is 'soon', which is not a date",
         "t.csv has missing values in: hole (1). Say data.missing=drop",
@@ -527,6 +528,7 @@ def test_notices_say_what_is_typed(call, capsys):
 ABOVE = {
     "an account": ("Account;DE12\nFrom;2023\n\n", "a;b;c\n", ";", 4),
     "comments": ("# device 7\n", "a,b,c\n", ",", 2),
+    "a title and empty fields": ("Sales 2023;;\n;;\n", "a;b;c\n", ";", 3),
     "a title of two lines": ('"Sales\n2023",\n', "a,b,c\n", ",", 3),
 }
 
@@ -544,7 +546,14 @@ def test_lines_above_the_header_are_told(case, folder):
 
 @pytest.mark.parametrize(
     "text",
-    ["a,b\n1,2\n3,4\n5,6\n", "a,b\n1,x\n3,y\n5,x\n", "n\n1\n2\n3\n", "a,b,\n1,2\n3,4\n5,6\n", "a,b\n" + "1,x;y\n" * 5],
+    [
+        "a,b\n1,2\n3,4\n5,6\n",
+        "a,b\n1,x\n3,y\n5,x\n",
+        "n\n1\n2\n3\n",
+        "a,b,\n1,2\n3,4\n5,6\n",
+        "a,,\n1,x,y\n2,x,z\n",
+        "a,b\n" + "1,x;y\n" * 5,
+    ],
 )
 def test_a_table_from_its_first_line_on_is_told_so(text):
     assert header_line(text.splitlines(keepends=True)) == 1
@@ -764,3 +773,34 @@ def test_many_columns_are_not_many_lines(capsys):
     table_of(rows(40, **{f"x{i}": [f"${v}" for v in COUNTS] for i in range(50)}), target="y")
     said = capsys.readouterr().err.splitlines()
     assert (len(said), said[-1]) == (21, "... and 30 more lines of this kind.")
+
+
+def test_a_look_that_finds_no_room_leaves_the_picture_before_it(call, capsys):
+    Path("t.csv").write_text(rows(40))
+    Path("outputs").mkdir()
+    Path("outputs/data.png").write_text("before")
+    limits = resource.getrlimit(resource.RLIMIT_FSIZE)
+    try:
+        resource.setrlimit(resource.RLIMIT_FSIZE, (10, limits[1]))
+        assert call("train", "data=table", "data.path=t.csv", "data.target=y", "data.describe=true") == 1
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, limits)
+    assert "outputs/data.png cannot be written: File too large." in capsys.readouterr().err
+    assert [path.read_text() for path in Path("outputs").iterdir()] == ["before"]
+
+
+def test_a_header_that_comes_again_is_told_once():
+    lines = rows(40, x=[float(i % 7) for i in range(40)]).splitlines()
+    with pytest.raises(UserError, match=r"^t\.csv, row 21: the names of the columns come again\. Remove that row\.$"):
+        table_of("\n".join([*lines[:21], lines[0], *lines[21:]]) + "\n", target="y")
+
+
+@pytest.mark.parametrize("missing", [None, "drop"])
+def test_a_column_without_any_value_is_told_at_once(missing):
+    with pytest.raises(UserError, match=r"empty: there is no value at all; leave out: drop=\[empty\]\.$"):
+        table_of(rows(40, empty=[""] * 40), target="y", missing=missing)
+
+
+def test_of_a_single_class_no_column_is_said_to_give_it_away(capsys):
+    table_of(rows(60, c=["a"] * 60), target="c").fit(torch.arange(60))
+    assert "follows from it alone" not in capsys.readouterr().err

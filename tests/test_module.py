@@ -141,8 +141,7 @@ def test_nan_that_was_seen_later_is_told_by_its_batch():
 
 
 def learning_rates(name: str) -> list[float]:
-    with Path(f"outputs/{name}/logs/metrics.csv").open() as file:
-        return [float(row["lr"]) for row in csv.DictReader(file)]
+    return [row["lr"] for row in history(name)]
 
 
 def test_schedulers_know_the_length_of_the_run(train):

@@ -26,7 +26,8 @@ from src.plots.confusion import Confusion
 from src.plots.fit import Fit
 from src.plots.mistakes import Mistakes
 from src.plots.predictions import Predictions
-from src.plots.sheet import in_short, save, styled
+from src.plots.sheet import save, styled
+from src.plots.ticks import in_short
 from src.run import Run
 
 PROJECT = Path(__file__).resolve().parent.parent

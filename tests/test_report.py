@@ -25,10 +25,11 @@ from omegaconf import OmegaConf
 from PIL import Image
 
 from src.config.compose import compose
-from src.reports.compare import Comparison, is_larger_better
+from src.reports.compare import Comparison
 from src.reports.history import bars, history
 from src.reports.records import read_records
 from src.reports.table import lines
+from src.run.scores import is_larger_better
 from tests.conftest import PROJECT
 
 
@@ -80,7 +81,8 @@ def test_runs_that_differ_in_the_seed_are_one_row_with_mean_deviation_and_count(
         ["linear", "0.1500", "±", "0.0707", "0.6500", "±", "0.0707", "2"],
         ["mlp", "0.4000", "±", "0.1414", "0.8500", "±", "0.0707", "2"],
     ]
-    assert out.endswith("The best val/loss, 0.1000: outputs/study/3\npython -m src.train net=linear seed=1\n")
+    best = "The best val/loss of those with the best mean, 0.1000: outputs/study/3"
+    assert out.endswith(f"{best}\npython -m src.train net=linear seed=1\n")
 
 
 def test_each_shows_every_run_and_a_score_sorts_the_best_first(study, call, capsys):
@@ -128,6 +130,16 @@ def test_a_choice_of_a_group_is_one_column_and_what_nobody_typed_none(call, caps
     assert Comparison(records, None, False, False).differing == ["experiment", "net", "net.hidden", "optimizer.lr"]
     assert call("report", "outputs/a", "outputs/b") == 0
     assert rows(capsys.readouterr().out)[1] == ["mlp", "[8,4]", "0.1000", "a"]
+
+
+def test_a_part_that_some_runs_do_without_is_one_column(call, capsys):
+    made("outputs/a", "net=mlp", val_loss=0.2)
+    made("outputs/b", "net=mlp", "callbacks.early_stopping=null", "monitor=null", val_loss=0.1)
+    made("outputs/c", "net=mlp", "callbacks.early_stopping.patience=3", val_loss=0.3)
+    assert call("report", "outputs") == 0
+    header = capsys.readouterr().out.splitlines()[0].split()
+    part = "callbacks.early_stopping"
+    assert header == ["monitor", f"{part}._target_", f"{part}.patience", "val/loss", "folder"]
 
 
 def test_a_default_that_has_changed_between_two_runs_is_a_column(call, capsys):
@@ -225,7 +237,8 @@ def test_smaller_or_larger_is_better_as_the_metric_is_named_or_the_run_says():
     names = ("val/loss", "test/rmse", "test/mae", "val/accuracy", "test/r2", "val/f1", "val/auroc", "test/kappa")
     assert [is_larger_better(name, []) for name in names] == [False] * 3 + [True] * 5
     made("outputs/a", "monitor=val/own", "mode=min", val_own=1.0)
-    assert not is_larger_better("val/own", read_records(["outputs"]))
+    runs = Comparison(read_records(["outputs"]), sort=None, each=True, reverse=False)
+    assert not runs.is_larger_better("val/own")
 
 
 def test_what_a_finished_run_says_of_its_metric_goes_before_its_config_and_its_name(call, capsys):
@@ -234,7 +247,7 @@ def test_what_a_finished_run_says_of_its_metric_goes_before_its_config_and_its_n
         results = {"val/own_loss": loss, "monitor": "val/own_loss", "mode": "max"}
         write(made(f"outputs/{number}", "monitor=val/own_loss", f"seed={number}"), status="finished", **results)
     assert call("report", "outputs") == 0
-    assert "The best val/own_loss, 0.7000: outputs/1\n" in capsys.readouterr().out
+    assert "The best val/own_loss of those with the best mean, 0.7000: outputs/1\n" in capsys.readouterr().out
 
 
 def test_a_pruned_run_is_shown_but_compared_with_none(study, call, capsys):
@@ -245,7 +258,7 @@ def test_a_pruned_run_is_shown_but_compared_with_none(study, call, capsys):
     assert [row[0] for row in rows(out)] == ["net", "linear", "mlp", "cnn"]
     assert rows(out)[1][1:4] + rows(out)[1][-3:] == ["0.1500", "±", "0.0707", "2", "of", "3"]
     assert "\n6 runs: 4 finished, 2 pruned\n" in out
-    assert "The best val/loss, 0.1000: outputs/study/3\n" in out
+    assert "The best val/loss of those with the best mean, 0.1000: outputs/study/3\n" in out
     assert call("report", "outputs/study", "--status", "pruned", "--each") == 0
     out = capsys.readouterr().out
     assert [row[-1] for row in rows(out)[1:]] == ["4", "5"]

@@ -29,7 +29,7 @@ from src.config.compose import compose
 from src.console.messages import UserError
 from src.files.study import close_storage, open_storage
 from src.sweeps.samplers import Sampler
-from src.sweeps.space import rounded, said, space_of, typed
+from src.sweeps.space import as_override, overrides_of, rounded, space_of
 from src.sweeps.study import Study
 from src.training import Training
 from tests.conftest import killed_often
@@ -99,7 +99,7 @@ def test_what_is_typed_is_what_is_searched(override, distribution):
     ],
 )
 def test_a_yaml_says_the_same(value, as_typed):
-    overrides = [OverridesParser.create().parse_override(text) for text in (*typed({"a": value}), as_typed)]
+    overrides = [OverridesParser.create().parse_override(text) for text in (*overrides_of({"a": value}), as_typed)]
     if overrides[1].is_sweep_override():
         assert space_of(overrides[:1]) == space_of(overrides[1:])
     else:
@@ -120,7 +120,7 @@ def test_a_number_is_short_and_stays_in_its_interval():
 @pytest.mark.parametrize("line", ["interval(0,1)", "tag(log,interval(0.1,1))", "range(2,8)", "range(2,8,2)", "mlp,cnn"])
 def test_a_space_is_told_as_it_is_typed(line):
     [distribution] = space(f"a={line}").values()
-    assert said(distribution) == line
+    assert as_override(distribution) == line
 
 
 @pytest.mark.quick

@@ -484,3 +484,12 @@ def test_a_stopped_sweep_says_how_to_go_on_and_how_much_is_left(forked, call, ca
     assert "Traceback" not in said
     assert call("train", *arguments) == 0
     assert capsys.readouterr().out.splitlines()[0] == "1 done, 1 to continue, 1 to run"
+
+
+def test_what_is_of_sweeps_alone_is_told_in_a_run(call, finished, capsys):
+    finished("data=wine", "net.hidden=[8]", "trainer.max_epochs=1", "name=alone")
+    command = ("data=wine", "net.hidden=[8]", "trainer.max_epochs=1", "name=alone", "launcher=local")
+    assert call("train", *command, "launcher.n_jobs=2") == 0
+    assert "launcher=local launcher.n_jobs=2 changes nothing without -m: this is one run" in capsys.readouterr().err
+    assert call("train", *command[:-2], "-m", "name=swept", "launcher=basic") == 0
+    assert "without -m" not in capsys.readouterr().err

@@ -22,7 +22,7 @@ from torch import Tensor
 
 from src.console.messages import UserError
 from src.datasets.contract import LearnsFromTraining, ReadsTarget, TargetKind, offer_of
-from src.datasets.splits import random_split
+from src.datasets.random_split import random_split
 from src.datasets.tables.rows import RowReader
 from src.datasets.tables.table import Table
 from src.files.cache import locked
@@ -273,6 +273,11 @@ def test_a_category_of_val_alone_is_told(capsys):
     assert "city: no training row has 'Rome'." in capsys.readouterr().err
 
 
+def test_a_split_that_is_the_training_file_again_is_told(capsys):
+    table_of(ROWS, target="y", test_path="./t.csv")
+    assert "test_path=./t.csv is the file of path= too" in capsys.readouterr().err
+
+
 def test_files_of_their_own_and_a_column_make_the_splits():
     Path("test.csv").write_text(MIXED.splitlines()[0] + "\n" + MIXED.splitlines()[3] + "\n")
     table, splits = split_table(MIXED, test_path="test.csv")
@@ -516,6 +521,9 @@ def test_labels_that_the_run_does_not_know_are_not_scored(train, call, capsys):
     capsys.readouterr()
     assert call("evaluate", "outputs/r", "data.path=new.csv") == 1
     assert "new.csv: the run knows no city 'Rome'." in capsys.readouterr().err
+    Path("new.csv").write_text(text.replace("\n1,", "\nmany,"))
+    assert call("evaluate", "outputs/r", "data.path=new.csv") == 1  # how it is read was settled when it was trained
+    assert capsys.readouterr().err.endswith("rooms is 'many', which is not a number, as others there.\n")
 
 
 def damage(how: str) -> None:

@@ -17,7 +17,7 @@ from src.datasets.loading import Loading
 from src.learning.calibration import calibration_error, fitted_temperature
 from src.learning.importance import permutation_importances
 from src.learning.loss import loss_of_members
-from src.learning.some_examples import SomeExamples
+from src.learning.subsample import Subsample
 from src.nets import Tabular
 from src.run import Run
 from src.tasks import Classification, MultiLabel
@@ -139,7 +139,7 @@ def test_a_wrong_choice_is_a_line(call, capsys, choice, said):
 
 @pytest.mark.parametrize(("count", "size"), [(50, 10), (70_000, 10), (1000, 100_000)])
 def test_quantiles_are_learnt_from_examples_all_over_the_training_split(count, size):
-    some = SomeExamples(count)
+    some = Subsample(count)
     for rows in torch.arange(count).split(999):
         some.add(rows.float().unsqueeze(1).expand(-1, size))
     taken = some.all()[:, 0]

@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import torch
 from matplotlib.figure import Figure
 from torch import Tensor
 
 from src.datamodule import DataModule
-from src.learning.devices import of_all_devices
+from src.learning.devices import joined
 from src.module import SupervisedModule
 from src.plots.picture import Picture
 
@@ -33,8 +32,7 @@ class Reconstructions(Picture):
         split: str,
         metrics: dict[str, float],
     ) -> Figure:
-        batches = [batch for some in of_all_devices(self.batches) for batch in some]
-        originals, reconstructions = (torch.cat(part)[:SHOWN] for part in zip(*batches, strict=True))
+        originals, reconstructions = (part[:SHOWN] for part in joined(self.batches))
         self.batches = []
         figure = Figure(figsize=(SHOWN, 2.8), layout="constrained")
         figure.suptitle(f"{split} images above their reconstructions, R2 {metrics[f'{split}/r2']:.3f}")

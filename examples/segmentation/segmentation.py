@@ -24,7 +24,7 @@ from src.datasets.description import DataDescription
 from src.module import SupervisedModule
 from src.nets.shapes import check_image
 from src.plots.picture import Picture
-from src.tasks.task import Task, counted
+from src.tasks.task import Task, weight_of_classes
 
 COLOURS = ["#e8e8e8", "#0072b2", "#e69f00", "#009e73", "#cc79a7", "#56b4e9", "#d55e00", "#f0e442"]  # Okabe & Ito 2008
 SHOWN = 6  # pictures
@@ -76,8 +76,7 @@ class Segmentation(Task):
         image.save(path)
 
     def balanced_weight(self, truths: Iterable[Tensor]) -> Tensor:
-        counts = counted((truth.flatten() for truth in truths), len(self.classes))
-        return counts.sum() / (len(self.classes) * counts.clamp(min=1))
+        return weight_of_classes(truths, len(self.classes))
 
 
 class UNet(nn.Module):

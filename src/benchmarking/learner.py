@@ -9,8 +9,8 @@ from torch import Tensor
 from torch.nn.utils import clip_grad_norm_, clip_grad_value_
 
 from src.benchmarking.job import Job, Split
-from src.learning.check import predicting
 from src.learning.loss import loss_of_members
+from src.learning.net import predicting
 from src.learning.optimization import is_plateau
 
 

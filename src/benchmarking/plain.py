@@ -8,6 +8,7 @@ import lightning as L
 from torch import Tensor, nn
 from torchmetrics import Metric
 
+from src.learning.loss import loss_of_members
 from src.learning.optimization import is_plateau
 from src.module import SupervisedModule
 
@@ -29,11 +30,9 @@ class PlainModule(L.LightningModule):
 
     def training_step(self, batch: tuple[Tensor, Tensor, Tensor], batch_idx: int) -> Tensor:
         x, y, target = batch
-        outputs = self.net(x)
-        loss = self.loss(outputs[0] if isinstance(outputs, tuple) else outputs, target)
-        if isinstance(outputs, tuple):
-            loss = loss + sum(self.net.auxiliary_weight * self.loss(auxiliary, target) for auxiliary in outputs[1:])
-            outputs = outputs[0]
+        outputs, *auxiliary = outputs if isinstance(outputs := self.net(x), tuple) else (outputs,)
+        loss, outputs = loss_of_members(self.loss, outputs, target, self.task.output_shape)
+        loss = loss + sum(self.net.auxiliary_weight * self.loss(more, target) for more in auxiliary)
         self.train_metric(self.task.predictions(outputs.detach().float()), self.task.truth(y))
         self.log("train/loss", loss, prog_bar=True)
         self.log(self.train_name, self.train_metric, prog_bar=True)

@@ -9,7 +9,7 @@ from typing import Any, NamedTuple, cast
 
 import lightning as L
 from lightning.pytorch.callbacks import Callback
-from omegaconf import DictConfig, OmegaConf
+from omegaconf import DictConfig
 from torch import Tensor
 from torch.utils.data import DataLoader, TensorDataset
 
@@ -18,6 +18,7 @@ from src.benchmarking.job import Data, Job, synchronize
 from src.benchmarking.out_of_sight import out_of_sight
 from src.benchmarking.plain import PlainModule
 from src.cli.session import job as hydras_job
+from src.config.compose import without_hydra
 from src.config.trust import trusted
 from src.datamodule import data_of
 from src.training import Training
@@ -91,7 +92,7 @@ def kindling(cfg: DictConfig, prepared: Data | None) -> Kindling:
     """
     start = Start(prepared)
     with out_of_sight() as folder, hydras_job(cfg, folder):
-        cfg = OmegaConf.masked_copy(cfg, [key for key in cfg if key != "hydra"])
+        cfg = without_hydra(cfg)
         training = Training(cfg, ["src.benchmark"])
         with trusted(), training.claimed():
             check_config(cfg)

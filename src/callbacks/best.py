@@ -56,7 +56,7 @@ class BestCheckpoint(Checkpoint):
             self._judge(trainer)
 
     def on_train_epoch_end(self, trainer: L.Trainer, pl_module: L.LightningModule) -> None:
-        if not has_end(trainer, pl_module):
+        if not has_end(pl_module):
             return
         if self.monitor is None:
             if ends(trainer):

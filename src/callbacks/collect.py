@@ -4,11 +4,10 @@ from __future__ import annotations
 
 from typing import Any
 
-import torch
 from lightning.pytorch.callbacks import Callback
 from torch import Tensor
 
-from src.learning.devices import of_all_devices
+from src.learning.devices import joined
 from src.module import SupervisedModule
 
 
@@ -25,6 +24,5 @@ class Collect(Callback):
 
     def all(self) -> tuple[Tensor, Tensor]:
         """Predictions (N, K) or (N, C), and what is true, (N, K) or (N,)."""
-        batches = [batch for some in of_all_devices(self.batches) for batch in some]
-        predictions, truths = zip(*batches, strict=True)
-        return torch.cat(predictions), torch.cat(truths)
+        predictions, truths = joined(self.batches)
+        return predictions, truths

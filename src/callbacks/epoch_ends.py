@@ -35,7 +35,7 @@ class EpochEnds(Callback):
                 )
 
 
-def has_end(trainer: L.Trainer, module: L.LightningModule) -> bool:
+def has_end(module: L.LightningModule) -> bool:
     """Whether the epoch that ends here is one of them."""
     return not isinstance(module, SupervisedModule) or module.is_measured
 
@@ -49,8 +49,8 @@ def _may_pass_over(trainer: L.Trainer, module: SupervisedModule) -> bool:
 
 def _every(trainer: L.Trainer, module: SupervisedModule) -> int:
     steps = trainer.num_training_batches
-    learnt = 3e-9 * module.flops * data_of(trainer).loading.batch_size  # billions; backward takes twice as many
-    seconds = EPOCH + steps * (STEP + GIGA * learnt)
+    billions = 3e-9 * module.flops * data_of(trainer).loading.batch_size  # backward takes twice as many as forward
+    seconds = EPOCH + steps * (STEP + GIGA * billions)
     stopping = trainer.early_stopping_callback
     most = [(trainer.max_epochs or 0) // LEAST, *([stopping.patience] if stopping else [])]
     return max(1, min(math.ceil(END / seconds * (1 / SHARE - 1)), *most))

@@ -53,7 +53,7 @@ class History(Checkpoint):
         self.is_validated = trainer.state.fn == TrainerFn.FITTING and not trainer.sanity_checking
 
     def on_train_epoch_end(self, trainer: L.Trainer, pl_module: L.LightningModule) -> None:
-        if not trainer.is_global_zero or not has_end(trainer, pl_module):
+        if not trainer.is_global_zero or not has_end(pl_module):
             return
         row = {
             "epoch": trainer.current_epoch,

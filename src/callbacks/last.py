@@ -27,7 +27,7 @@ class LastCheckpoint(Checkpoint):
 
     Written at the end of the first epoch, of one when the last writing is `every_seconds` ago, and of the run; inside
     a longer epoch `every_minutes`; and where a signal asks the run to stop. The one before it is kept: see
-    `Training.resume_from`.
+    `newest_whole` in src/files/checkpoints.py.
 
     Args:
         every_seconds: 0: at the end of every epoch.

@@ -64,7 +64,7 @@ class EarlyStopping(LightningEarlyStopping):
         return self._generate_state_key(monitor=self.monitor)
 
     def _should_skip_check(self, trainer: L.Trainer) -> bool:
-        return super()._should_skip_check(trainer) or not has_end(trainer, trainer.lightning_module)
+        return super()._should_skip_check(trainer) or not has_end(trainer.lightning_module)
 
     def _run_early_stopping_check(self, trainer: L.Trainer) -> None:
         if self.monitor in trainer.callback_metrics:  # Lightning counts validations
@@ -72,7 +72,8 @@ class EarlyStopping(LightningEarlyStopping):
         super()._run_early_stopping_check(trainer)
 
     def on_fit_start(self, trainer: L.Trainer, pl_module: L.LightningModule) -> None:
-        check_monitor("callbacks.early_stopping.monitor", self.monitor, pl_module)
+        is_the_runs = self.monitor == getattr(trainer.checkpoint_callback, "monitor", None)
+        check_monitor("monitor" if is_the_runs else "callbacks.early_stopping.monitor", self.monitor, pl_module)
         if self.follows_metric:
             self.mode = mode_of(self.monitor, pl_module)
             if not self.best_score.isfinite():  # else it was restored

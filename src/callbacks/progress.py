@@ -25,7 +25,7 @@ class RunProgress(Callback):
 
     def on_train_start(self, trainer: L.Trainer, pl_module: L.LightningModule) -> None:
         steps = trainer.estimated_stepping_batches * trainer.accumulate_grad_batches
-        self._start(trainer, "training", steps)
+        self._start("training", steps)
 
     def on_train_batch_end(self, trainer: L.Trainer, *_: Any) -> None:
         if self._is_due():
@@ -41,7 +41,7 @@ class RunProgress(Callback):
         self.metrics = "  ".join(f"{name} {values[name]:.3g}" for name in [*names][:2] if name in values)
 
     def on_test_start(self, trainer: L.Trainer, pl_module: L.LightningModule) -> None:
-        self._start(trainer, "testing", sum(trainer.num_test_batches))
+        self._start("testing", sum(trainer.num_test_batches))
 
     def on_test_batch_end(self, trainer: L.Trainer, pl: Any, outputs: Any, batch: Any, batch_idx: int, *_: Any) -> None:
         if self._is_due():
@@ -56,7 +56,7 @@ class RunProgress(Callback):
     def on_exception(self, trainer: L.Trainer, pl_module: L.LightningModule, exception: BaseException) -> None:
         self._stop()
 
-    def _start(self, trainer: L.Trainer, what: str, total: float) -> None:
+    def _start(self, what: str, total: float) -> None:
         self.bar = bar() if self.enabled else None
         if self.bar is None:
             return

@@ -12,7 +12,7 @@ from rich.console import Console
 from rich.table import Table
 from torch import nn
 
-from src.console.screen import is_taken
+from src.console.screen import in_sweep
 from src.datamodule import DataModule, data_of
 from src.datasets.contract import ReadsTarget
 from src.module import SupervisedModule
@@ -25,7 +25,7 @@ class Summary(Callback):
         self.enabled = enabled
 
     def on_train_start(self, trainer: L.Trainer, pl_module: L.LightningModule) -> None:
-        if not (self.enabled and trainer.is_global_zero) or is_taken():
+        if not (self.enabled and trainer.is_global_zero) or in_sweep():
             return
         data, console = data_of(trainer), Console(highlight=False)
         net = pl_module.net if isinstance(pl_module, SupervisedModule) else pl_module

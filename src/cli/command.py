@@ -5,6 +5,7 @@ from __future__ import annotations
 import functools
 import logging
 import os
+import re
 import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -22,16 +23,15 @@ from src.cli import help
 from src.cli.arguments import refuse_flags
 from src.cli.errors import FULL_ERROR, ExplainedError, explain, words
 from src.config.compose import CONF, HYDRA_1_4, VERSION
-from src.config.quoting import quoted
+from src.config.quoting import MULTIRUN, quoted
 from src.console import startup
 from src.console.messages import UserError
-from src.console.screen import is_others
+from src.console.screen import is_sweep_elsewhere, notice
 from src.console.signals import stop_code, stoppable
 from src.files.atomic import naming
 from src.sweeps.job import note_failure
 from src.training.interruption import stopped_by
 
-MULTIRUN = ("-m", "--multirun")  # Hydra takes no overrides on both sides of it
 PIPE_CLOSED = 128 + 13  # as SIGPIPE would end it, which Windows does not know
 
 
@@ -46,6 +46,7 @@ def entry_point(task: Callable[[DictConfig], Any]) -> Callable[[], None]:
                 return
             try:
                 refuse_flags()
+                # Hydra takes no overrides on both sides of it.
                 sys.argv[1:] = quoted(sorted(sys.argv[1:], key=lambda word: word not in MULTIRUN))
                 if not HYDRA_1_4:
                     Hydra.get_mode = _mode
@@ -67,9 +68,13 @@ def explained(task: Callable[[DictConfig], Any]) -> Callable[[DictConfig], Any]:
     @functools.wraps(task)
     def job(cfg: DictConfig) -> Any:
         try:
+            _tell_what_is_of_sweeps()
             return task(cfg)
         except BrokenPipeError:
-            raise
+            if HydraConfig.get().mode == RunMode.MULTIRUN:
+                raise
+            _leave_stdout()
+            sys.exit(PIPE_CLOSED)  # of an error Hydra would say that it was one
         except (Exception, SystemExit) as error:  # a net that calls sys.exit(0) has not done what was asked for
             if stopped_by(error) is not None:
                 raise
@@ -79,6 +84,14 @@ def explained(task: Callable[[DictConfig], Any]) -> Callable[[DictConfig], Any]:
             sys.exit(1)
 
     return job
+
+
+def _tell_what_is_of_sweeps() -> None:
+    """A notice if a run was given what changes nothing in it: a cluster would wait for its jobs in vain."""
+    hydra_cfg = HydraConfig.get()
+    typed = [word for word in hydra_cfg.overrides.task if re.split(r"[.=]", word)[0] in ("search", "launcher")]
+    if typed and hydra_cfg.mode == RunMode.RUN:
+        notice(f"{' '.join(typed)} changes nothing without -m: this is one run, here.")
 
 
 def _mode(self: Hydra, config_name: str | None, overrides: list[str]) -> RunMode | None:
@@ -91,7 +104,7 @@ def fails_in_sweep(cfg: DictConfig, error: BaseException) -> NoReturn:
     """The sweep goes on, and says in a line what its user did wrong; a bug has its traceback here."""
     said = words(error) or repr(error)
     is_new = note_failure(cfg, said)
-    if (words(error) is None or FULL_ERROR) and (is_new or not is_others()):  # else it is in the job's log
+    if (words(error) is None or FULL_ERROR) and (is_new or not is_sweep_elsewhere()):  # else it is in the job's log
         explain(error)
     raise ExplainedError(said) from error
 

@@ -25,7 +25,7 @@ from src.cli.command import explained
 from src.cli.errors import words
 from src.config.compose import VERSION, use_folder
 from src.console.cores import cores
-from src.console.screen import taken
+from src.console.screen import screen_of_sweep
 from src.console.signals import stoppable
 
 
@@ -92,7 +92,7 @@ class RemoteWork:
         logging.raiseExceptions = False  # Hydra closes what that program logs into
         with ExitStack() as around:
             file = around.enter_context(_opened(self.log))
-            for context in (redirect_stdout(file), redirect_stderr(file), stoppable(), taken(by_another_process=True)):
+            for context in (redirect_stdout(file), redirect_stderr(file), stoppable(), screen_of_sweep(elsewhere=True)):
                 around.enter_context(context)
             try:
                 return self.work()

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import logging
 import os
-import random
 import threading
 import warnings
 from collections.abc import Iterator
@@ -12,10 +11,10 @@ from contextlib import contextmanager, nullcontext
 from pathlib import Path
 
 from hydra.core.hydra_config import HydraConfig
-from omegaconf import DictConfig, OmegaConf, open_dict, read_write
+from omegaconf import DictConfig, open_dict, read_write
 
 from src.cli.errors import config_error
-from src.config.compose import compose, new_folder
+from src.config.compose import compose, new_folder, without_hydra
 from src.console.messages import UserError
 from src.console.signals import stop_code, stoppable
 
@@ -39,7 +38,7 @@ def composed(*overrides: str) -> Iterator[DictConfig]:
     in_main_thread = threading.current_thread() is threading.main_thread()
     with _process_restored(), stoppable() if in_main_thread else nullcontext(), job(cfg, cfg.hydra.run.dir):
         try:
-            yield OmegaConf.masked_copy(cfg, [key for key in cfg if key != "hydra"])
+            yield without_hydra(cfg)
         except SystemExit:
             if stop_code() is None:
                 raise
@@ -67,20 +66,17 @@ def job(cfg: DictConfig, folder: str | Path) -> Iterator[None]:
 @contextmanager
 def _process_restored() -> Iterator[None]:
     """Random numbers, environment, warnings, log levels and threads are afterwards as they were."""
-    import numpy as np
     import torch
+
+    from src.datasets.sampling import random_numbers_kept
 
     loggers = [logging.getLogger(name) for name in ("lightning.pytorch", "lightning.fabric")]
     environment, levels = dict(os.environ), [logger.level for logger in loggers]
-    states = torch.get_rng_state(), np.random.get_state(), random.getstate()
     threads, deterministic = torch.get_num_threads(), torch.are_deterministic_algorithms_enabled()
     try:
-        with warnings.catch_warnings():
+        with random_numbers_kept(), warnings.catch_warnings():
             yield
     finally:
-        torch.set_rng_state(states[0])
-        np.random.set_state(states[1])
-        random.setstate(states[2])
         torch.set_num_threads(threads)
         torch.use_deterministic_algorithms(deterministic)
         for logger, level in zip(loggers, levels, strict=True):

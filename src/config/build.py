@@ -13,6 +13,7 @@ from hydra.utils import instantiate
 from omegaconf import OmegaConf
 
 from src.config.compose import HYDRA_1_4
+from src.config.quoting import as_typed
 from src.config.trust import check_name, check_object, check_texts, is_trusted
 from src.console.messages import UserError, first_line, in_words, nearest
 from src.console.screen import in_keys
@@ -51,7 +52,7 @@ def build(spec: Any, path: str, *args: Any, **kwargs: Any) -> Any:
     # Hydra 1.4 has to know what may be called: what the config names (never Hydra's list of dangerous targets).
     allowed = {"_execution_whitelist_": sorted(_allowed(spec))} if HYDRA_1_4 else {}
     names = [name for name in {*takes, *spec} if name not in kwargs and name not in HYDRAS_OWN]
-    with named(path, {name: key_of(path, name, node) for name in names}, is_library=_is_library(function)):
+    with in_terms_of(path, {name: key_of(path, name, node) for name in names}, is_library=_is_library(function)):
         try:
             prepared = instantiate({**spec, "_partial_": True, "_convert_": "all"}, **allowed)
         except InstantiationException as error:  # of a nested spec
@@ -60,7 +61,7 @@ def build(spec: Any, path: str, *args: Any, **kwargs: Any) -> Any:
 
 
 @contextmanager
-def named(path: str, keys: Mapping[str, str], is_library: bool = False) -> Iterator[None]:
+def in_terms_of(path: str, keys: Mapping[str, str], is_library: bool = False) -> Iterator[None]:
     """Inside it a part speaks of its own parameters; its UserErrors leave with the keys that the user types for them.
 
     Args:
@@ -149,10 +150,8 @@ def _imported(path: str, target: str) -> Any:
 
 
 def shown(value: Any) -> str:
-    """A value as the user would type it."""
-    if value is None or isinstance(value, bool):
-        return {None: "null", True: "true", False: "false"}[value]
-    return f"'{value}'" if isinstance(value, str) else str(value)
+    """A value of a config, `as_typed`; a text in quotes, to be told from a number."""
+    return f"'{value}'" if isinstance(value, str) else as_typed(value)
 
 
 def _allowed(spec: Any) -> set[str]:

@@ -15,6 +15,7 @@ from omegaconf import Container, OmegaConf
 
 from src.config.build import HYDRAS_OWN, key_of, locate, parameters_of, shown
 from src.console.messages import UserError, nearest
+from src.console.quotes import for_hydra, for_shell
 
 # Keys beside a target's own parameters, by the key of the spec: they are taken out, or seen to, before it is built.
 TIMING = ("interval", "frequency", "monitor")  # when Lightning calls a scheduler
@@ -62,7 +63,10 @@ def check_parameters(path: str, target: str, values: Mapping[str, Any], node: An
                 continue  # it is passed on to those that take it
             raise UserError(f"{path}.{name}: {target} has no such parameter.{nearest(name, takes)}")
         if name in hints and not _fits(value, hints[name]):
-            raise UserError(f"{key_of(path, name, node)}={shown(value)}: {_words(hints[name])} is needed.")
+            key = key_of(path, name, node)
+            raise UserError(
+                f"{key}={shown(value)}: {_words(hints[name])} is needed.{_as_text(key, value, hints[name])}"
+            )
 
 
 def _specs(node: Any, path: str) -> Iterable[tuple[str, Any]]:
@@ -100,6 +104,17 @@ def _fits(value: Any, hint: Any) -> bool:
         return origin is not dict and all(_fits(v, inner[0]) for v in value if origin is list and inner)
     # A number or a text where an object is wanted; a dict may be a spec of that object.
     return not (inspect.isclass(hint) or origin in (list, tuple)) or OmegaConf.is_dict(value) or isinstance(value, dict)
+
+
+def _as_text(key: str, value: Any, hint: Any) -> str:
+    """How numbers are typed that are texts, such as the names of columns; nothing if texts would not do either."""
+    is_list = OmegaConf.is_list(value) or isinstance(value, list)
+    values: list[Any] = list(value) if is_list else [value]
+    texts: list[Any] = [str(v) if isinstance(v, (int, float)) and not isinstance(v, bool) else v for v in values]
+    if not _fits(texts if is_list else texts[0], hint):
+        return ""
+    written = ",".join(map(for_hydra, texts))
+    return f" A number that is a text: {for_shell(f'{key}=[{written}]' if is_list else f'{key}={written}')}."
 
 
 def _words(hint: Any) -> str:

@@ -50,6 +50,11 @@ def flat(cfg: DictConfig) -> dict[str, Any]:
     return dict(leaves(OmegaConf.to_container(cfg, resolve=False)))
 
 
+def without_hydra(cfg: DictConfig) -> DictConfig:
+    """The config of a run, of one that has Hydra's own settings too."""
+    return OmegaConf.masked_copy(cfg, [key for key in cfg if key != "hydra"])
+
+
 def added_folders(hydra_cfg: Any) -> list[str]:
     """Those of --config-dir, as Hydra's part of a config knows them."""
     return [source.path for source in hydra_cfg.runtime.config_sources if source.provider == "command-line"]
@@ -64,7 +69,7 @@ def leaves(node: Any, path: str = "") -> Iterator[tuple[str, Any]]:
         yield path, node
 
 
-def run_folder(name: str | None) -> str:
+def run_folder(name: Any) -> str:
     """`outputs/name`, or a new folder named by the time, made here so that no two runs can share it."""
     if name is None:
         return _in_use or new_folder()

@@ -4,15 +4,20 @@ from __future__ import annotations
 
 import os
 import re
+from collections.abc import Sequence
 
 from omegaconf import DictConfig, OmegaConf
 
-from src.config.build import shown
+from src.config.build import locate, parameters_of, shown
 from src.config.check import is_whole
 from src.config.trust import own_packages
 from src.console.messages import UserError
 
 NEEDED = ("best", "history", "last")  # callbacks that results.json is made from
+PARTS = (  # keys that are passed on to the module alone
+    *("net", "loss", "metrics", "optimizer", "scheduler"),
+    *("weights", "freeze", "standardize", "compile", "channels_last"),
+)
 LEAST = {
     "trainer.accumulate_grad_batches": 1,
     "trainer.gradient_clip_val": 0,
@@ -57,6 +62,20 @@ def check_run(cfg: DictConfig) -> None:
     if tuple(cfg.trusted) != own_packages():
         raise UserError(f"trusted={cfg.trusted}: write it into conf/train.yaml. It is read there alone.")
     check_devices(trainer.accelerator, trainer.devices)
+
+
+def check_module(target: str, typed: Sequence[str]) -> None:
+    """Raise UserError if `target` is no LightningModule, or does not take a part that is `typed`, as an override."""
+    from lightning import LightningModule
+
+    module_class = locate("module", target)
+    if not (isinstance(module_class, type) and issubclass(module_class, LightningModule)):
+        raise UserError(f"module._target_={target} is no LightningModule.")
+    takes, takes_any = parameters_of("module", target)
+    for override in typed:
+        part = override.lstrip("+~").partition("=")[0].partition(".")[0]
+        if part in PARTS and part not in takes and not takes_any:
+            raise UserError(f"{override}: {target} takes no {part}.")
 
 
 def check_devices(accelerator: str, devices: int | str | list[int]) -> None:

@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from typing import Any
 
 from hydra.core.override_parser.overrides_parser import OverridesParser
 from hydra.errors import OverrideParseException
 
-from src.console.messages import in_quotes
+from src.console.quotes import for_hydra, for_shell
 
 PLAIN = re.compile(r"[A-Za-z0-9_./:+@-]*=?[A-Za-z0-9_./:+,-]*")  # needs no quotes
 PAIR = re.compile(r"([+~]{0,2}[A-Za-z0-9_./@-]+)=(.+)", re.DOTALL)
+MULTIRUN = ("-m", "--multirun")
 NOT_CHOSEN = ("experiment=null", "debug=null")  # as they stand in conf/train.yaml: a group that Hydra takes no null for
 MADE_OF_PARTS = re.compile(r"""[\[{'"]|[a-z_]+\(|.*\$\{""", re.DOTALL)  # a list, a dict, a text in quotes, range(3)
 
@@ -22,16 +24,23 @@ def quoted(words: Sequence[str]) -> list[str]:
     In a sweep a comma parts two values.
     """
     words = [word for word in words if word not in NOT_CHOSEN]
-    parts_values = not {"-m", "--multirun"}.isdisjoint(words)
+    parts_values = not set(MULTIRUN).isdisjoint(words)
     return [word if PLAIN.fullmatch(word) or _is_read(word) else _with_quotes(word, parts_values) for word in words]
+
+
+def as_typed(value: Any) -> str:
+    """A value of a config: true, null, [8,8], {a:1}."""
+    if isinstance(value, Mapping):
+        return f"{{{','.join(f'{as_typed(key)}:{as_typed(inner)}' for key, inner in value.items())}}}"
+    if isinstance(value, Sequence) and not isinstance(value, (str, bytes)):
+        return f"[{','.join(map(as_typed, value))}]"
+    return "null" if value is None else str(value).lower() if isinstance(value, bool) else str(value)
 
 
 def as_text(pair: str) -> str | None:
     """KEY='VALUE', as it is typed in a shell; None if there is no KEY=VALUE in it."""
     found = PAIR.fullmatch(pair)
-    if found is None:
-        return None
-    return in_quotes(f"{found[1]}={_quote(found[2])}")
+    return for_shell(f"{found[1]}={for_hydra(found[2])}") if found else None
 
 
 def _is_read(word: str) -> bool:
@@ -47,9 +56,4 @@ def _with_quotes(word: str, parts_values: bool) -> str:
     if found is None or MADE_OF_PARTS.match(found[2]):
         return word
     values = found[2].split(",") if parts_values else [found[2]]
-    return f"{found[1]}={','.join(map(_quote, values))}"
-
-
-def _quote(text: str) -> str:
-    """In single quotes, as Hydra reads them: a backslash is one, but before a quote."""
-    return "'" + re.sub(r"(\\*)('|$)", lambda run: 2 * run[1] + ("\\'" if run[2] else ""), text) + "'"
+    return f"{found[1]}={','.join(map(for_hydra, values))}"

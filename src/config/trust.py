@@ -68,6 +68,7 @@ PLACES = {
 }
 NAMED = ("torch.nn", "torch.optim", "torchmetrics", "lightning", "src", "examples")  # what is imported for a name
 HOMES = ("src", "examples")  # that are folders of this project
+REMEDY = "If it is your own, or you trust its author: trust=true (from Python trust=True)"
 RESOLVED = re.compile(r"\$\{(?:(?:project|run_folder):)?[^${}:]*\}")
 _is_trusted: ContextVar[bool] = ContextVar("is_trusted", default=False)
 
@@ -124,7 +125,7 @@ def check_texts(path: str, spec: Any, resolved: bool) -> None:
         if "${" in left:
             raise UserError(
                 f"{key}={text}: what a run folder or checkpoint asks for is not looked up, but for its own keys.\n"
-                f"{_TRUST}."
+                f"{REMEDY}."
             )
 
 
@@ -186,9 +187,6 @@ def _is_projects(package: str) -> bool:
     return spec is not None and Path(spec.origin or "").resolve() == PROJECT / package / "__init__.py"
 
 
-_TRUST = "If it is your own, or you trust its author: trust=true (from Python trust=True)"
-
-
 def _refusal(path: str, target: str) -> UserError:
     from importlib.metadata import packages_distributions  # dear, and seldom asked
 
@@ -197,5 +195,5 @@ def _refusal(path: str, target: str) -> UserError:
     once = "" if is_others else f", or once in conf/train.yaml trusted: [{package}]"
     return UserError(
         f"{path}._target_={target}: a run folder or checkpoint names it, and it could run any code: it is not of this "
-        f"project, torch, torchmetrics or Lightning, or not what this place takes.\n{_TRUST}{once}."
+        f"project, torch, torchmetrics or Lightning, or not what this place takes.\n{REMEDY}{once}."
     )

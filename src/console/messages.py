@@ -54,11 +54,6 @@ def listed(names: Sequence[str], most: int = 20) -> str:
     return ", ".join(names[:most]) + (", ..." if len(names) > most else "")
 
 
-def in_quotes(text: str) -> str:
-    """As it is typed in a shell."""
-    return '"' + re.sub(r'([\\"$`])', r"\\\1", text) + '"'
-
-
 def first_line(error: BaseException) -> str:
     """The first line of an error's text, without the full stop; its name if it has no text."""
     return (str(error).strip() or type(error).__name__).splitlines()[0].rstrip(".")

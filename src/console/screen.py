@@ -16,7 +16,7 @@ from src.console.signals import stop_if_asked
 if TYPE_CHECKING:
     from rich.progress import Progress
 
-_is_taken = _is_others = False
+_in_sweep = _is_elsewhere = False
 _shared: Progress | None = None
 _said: set[str] = set()
 _keys: Mapping[str, str] = {}
@@ -43,36 +43,36 @@ def notice(text: str) -> None:
     text = with_keys(text, _keys)
     if is_first_process() and text not in _said:
         print(text, file=sys.stderr)
-        if is_taken():
+        if in_sweep():
             _said.add(text)
 
 
 @contextmanager
-def taken(by_another_process: bool = False) -> Iterator[Progress | None]:
+def screen_of_sweep(elsewhere: bool = False) -> Iterator[Progress | None]:
     """Inside it the screen is a sweep's, with the bar given: its runs print no table, and their bars are rows below.
 
-    `by_another_process`: the sweep is that one's, and there is no bar.
+    `elsewhere`: the sweep is another process', and there is no bar.
     """
-    global _is_taken, _is_others, _shared
-    before = _is_taken, _is_others, _shared
-    _is_taken, _is_others = True, by_another_process
-    _shared = None if by_another_process else _own_bar(speed_estimate_period=math.inf)  # a job may take hours
+    global _in_sweep, _is_elsewhere, _shared
+    before = _in_sweep, _is_elsewhere, _shared
+    _in_sweep, _is_elsewhere = True, elsewhere
+    _shared = None if elsewhere else _own_bar(speed_estimate_period=math.inf)  # a job may take hours
     try:
         with _shared or nullcontext():
             yield _shared
     finally:
-        _is_taken, _is_others, _shared = before
+        _in_sweep, _is_elsewhere, _shared = before
         _said.clear()
 
 
-def is_taken() -> bool:
-    """Whether the screen is a sweep's."""
-    return _is_taken
+def in_sweep() -> bool:
+    """Whether this is a job of a sweep, which has the screen."""
+    return _in_sweep
 
 
-def is_others() -> bool:
-    """Whether it is one of another process."""
-    return _is_others
+def is_sweep_elsewhere() -> bool:
+    """Whether that sweep is another process'."""
+    return _is_elsewhere
 
 
 class Row:
@@ -103,7 +103,7 @@ class Row:
 
 def bar() -> Progress | Row | Lines | None:
     """A bar that can show `metrics` beside it, lines where no terminal is; None where it is another process' job."""
-    if is_taken():
+    if in_sweep():
         return Row(_shared) if _shared is not None else None
     return _own_bar() or (Lines() if is_first_process() and sys.stderr is not None else None)
 

@@ -169,8 +169,20 @@ def offer_of(dataset: Any) -> Offer:
     """Look at a Dataset, once its target has been read.
 
     Raises:
-        UserError: it cannot say how many examples there are.
+        UserError: it cannot say how many examples there are, or give one; or there are several Datasets.
     """
+    if isinstance(dataset, tuple) and any(
+        hasattr(part, "__getitem__") and hasattr(part, "__len__") for part in dataset
+    ):
+        raise UserError(
+            f"data: a tuple of {len(dataset)} is no Dataset. Put the examples into one; its attribute `splits`, "
+            "indices by name, says which are for train, val and test."
+        )
+    if hasattr(dataset, "__len__") and not hasattr(dataset, "__getitem__"):
+        raise UserError(
+            f"data: a {type(dataset).__name__} gives no example by its number: it needs __getitem__(index). Batches "
+            "are made of a Dataset here, not by a DataLoader of your own."
+        )
     if not hasattr(dataset, "__len__"):
         raise UserError(
             f"data: a {type(dataset).__name__} does not say how many examples it has, so they cannot be split: "

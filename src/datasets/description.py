@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-import random
-from collections.abc import Iterator
-from contextlib import contextmanager
+import math
 from dataclasses import dataclass, field, fields
 from typing import Any
 
@@ -15,7 +13,9 @@ from torch import Tensor
 
 from src.console.messages import UserError
 from src.console.screen import notice
+from src.datasets.classes import numbered
 from src.datasets.contract import HasColumns, HasFingerprint, LearnsFromTraining, Offer, TargetKind
+from src.datasets.sampling import random_numbers_kept
 
 LOOKED_AT = 256  # examples of a Dataset that has no fingerprint of its own
 TWICE = 16  # of these are fetched again, to see whether they are the same each time
@@ -56,6 +56,13 @@ class DataDescription:
         shapes: dict[str, Any] = {name: tuple(plain[name]) for name in ("input_shape", "target_shape")}
         return cls(**{**plain, **shapes})
 
+    @property
+    def target_kind(self) -> TargetKind | None:
+        """As what y was read, where the data were to say it; None: as it is, such as a class for each pixel."""
+        if self.target_is_float:
+            return "values"
+        return "class" if self.classes is not None and math.prod(self.target_shape) == 1 else None
+
     def plain(self) -> dict[str, Any]:
         """As lists, texts and numbers."""
         values = {f.name: getattr(self, f.name) for f in fields(self)}
@@ -81,8 +88,9 @@ def describe(dataset: Any, offer: Offer, kind: TargetKind | None) -> DataDescrip
         notice("y of each example is one 1 among 0s. If that says its class, let y be the class number: y.argmax().")
     classes = offer.classes
     if classes is None and not y.is_floating_point() and y.numel() == 1 and kind in ("class", None):
-        classes = _numbered(class_numbers(dataset, offer))
-    numbered = [f"{offer.target}[{i}]" for i in range(y.numel())] if y.numel() > 1 else [offer.target]
+        classes = _number_names(class_numbers(dataset, offer))
+    elif classes is not None and y.numel() == 1 and kind in ("class", None) and not isinstance(dataset, HasFingerprint):
+        _check_numbers(dataset, classes)
     reader = dataset.reader if isinstance(dataset, LearnsFromTraining) else None
     is_index = x.dtype == torch.int64
     return DataDescription(
@@ -92,7 +100,7 @@ def describe(dataset: Any, offer: Offer, kind: TargetKind | None) -> DataDescrip
         target_is_float=y.is_floating_point(),
         classes=classes,
         target=offer.target,
-        targets=offer.targets or numbered,
+        targets=offer.targets or numbered(offer.target, max(1, y.numel())),
         reader=reader or {"_target_": "src.datasets.arrays.ArrayReader", "shape": list(x.shape), "indices": is_index},
         fingerprint=dataset.fingerprint() if isinstance(dataset, HasFingerprint) else _fingerprint(dataset),
         columns=dataset.columns if isinstance(dataset, HasColumns) else None,
@@ -106,12 +114,26 @@ def class_numbers(dataset: Any, offer: Offer) -> Tensor:
     return torch.stack([_example(dataset, i)[1].reshape(()) for i in range(len(dataset))])
 
 
-def _numbered(labels: Tensor) -> list[str]:
+def _number_names(labels: Tensor) -> list[str]:
     """Names of classes that have none: the numbers up to the largest."""
     least, most = (int(number) for number in labels.aminmax())
     if least < 0:
         raise UserError(f"The classes of data must be numbered from 0, but there is {least}.")
     return list(map(str, range(most + 1)))
+
+
+def _check_numbers(dataset: Any, classes: list[str]) -> None:
+    """Raise UserError if y of an example looked at is the number of no class."""
+    with random_numbers_kept(seed=0):
+        for index in _places(len(dataset)):
+            if not 0 <= (number := _example(dataset, index)[1].item()) < len(classes):
+                names = f"the Dataset's `classes` are {len(classes)}, numbered from 0 to {len(classes) - 1}"
+                raise UserError(f"data: y of example {index} is {number:g}, but {names}.")
+
+
+def _places(size: int) -> list[int]:
+    """Of the examples that are looked at, evenly from the first to the last."""
+    return np.linspace(0, size - 1, min(size, LOOKED_AT)).round().astype(int).tolist()
 
 
 def _fingerprint(dataset: Any) -> str:
@@ -121,27 +143,12 @@ def _fingerprint(dataset: Any) -> str:
     ones, from the same random numbers.
     """
     size = len(dataset)
-    places = np.linspace(0, size - 1, min(size, LOOKED_AT)).round().astype(int).tolist()
-    with _same_random_numbers():
+    places = _places(size)
+    with random_numbers_kept(seed=0):
         first = [_bytes(dataset[i]) for i in places]
-    with _same_random_numbers():
+    with random_numbers_kept(seed=0):
         again = [_bytes(dataset[i]) for i in places[:TWICE]]
     return hashlib.sha256(b"|".join([str(size).encode(), *(first if first[:TWICE] == again else [])])).hexdigest()
-
-
-@contextmanager
-def _same_random_numbers() -> Iterator[None]:
-    """Inside it they are the same each time; afterwards they go on as if nothing had been drawn."""
-    before = random.getstate(), np.random.get_state(), torch.get_rng_state()
-    random.seed(0)
-    np.random.seed(0)
-    torch.default_generator.manual_seed(0)
-    try:
-        yield
-    finally:
-        random.setstate(before[0])
-        np.random.set_state(before[1])
-        torch.set_rng_state(before[2])
 
 
 def _bytes(example: Any) -> bytes:
@@ -159,7 +166,7 @@ def _example(dataset: Any, index: int) -> tuple[Tensor, Tensor]:
 
 def _holds_one_hot(dataset: Any) -> bool:
     """Whether y of each of the first examples is so; to look at them draws no random number of the run's."""
-    with _same_random_numbers():
+    with random_numbers_kept(seed=0):
         return all(_is_one_hot(_example(dataset, i)[1]) for i in range(min(len(dataset), TWICE)))
 
 

@@ -11,6 +11,7 @@ from torch.utils.data import default_collate
 
 from src.console.cores import cores
 from src.console.messages import UserError, first_line
+from src.console.signals import leave_signals_to_parent
 from src.datasets.contract import Offer
 
 AUTO = "auto"
@@ -72,9 +73,11 @@ class Loading:
         """
         return self.batch_size * int(max(1, min(8, SMALL / max(1, flops * self.batch_size))))
 
-    def timeout_of(self, workers: int) -> float:
-        """Seconds that a loader with so many processes waits for a batch; 0: without limit."""
-        return self.timeout or 0 if workers else 0
+    def processes(self, offer: Offer) -> dict[str, Any]:
+        """What a DataLoader is told of its processes: how many, and the seconds it waits for a batch; 0: no limit."""
+        workers = self.workers(offer)
+        timeout = self.timeout or 0 if workers else 0
+        return {"num_workers": workers, "timeout": timeout, "worker_init_fn": leave_signals_to_parent}
 
 
 def collate_of(offer: Offer, one_by_one: bool = False) -> Any:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import random
 from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Any
 
 import numpy as np
@@ -86,10 +87,27 @@ class TrainingSubset(Dataset):
 def seed_process(seed: int, epoch: int, row: int) -> None:
     """In a loading process; the numbers of this one are in the run's checkpoint."""
     if get_worker_info() is not None:
-        mixed = _mixed(seed, epoch, row)
-        torch.default_generator.manual_seed(mixed)
-        np.random.seed(mixed % 2**32)
-        random.seed(mixed)
+        _seed_all(_mixed(seed, epoch, row))
+
+
+@contextmanager
+def random_numbers_kept(seed: int | None = None) -> Iterator[None]:
+    """Inside it they begin with `seed`, if there is one; afterwards they go on as if nothing had been drawn."""
+    before = torch.get_rng_state(), np.random.get_state(), random.getstate()
+    if seed is not None:
+        _seed_all(seed)
+    try:
+        yield
+    finally:
+        torch.set_rng_state(before[0])
+        np.random.set_state(before[1])
+        random.setstate(before[2])
+
+
+def _seed_all(seed: int) -> None:
+    torch.default_generator.manual_seed(seed)
+    np.random.seed(seed % 2**32)
+    random.seed(seed)
 
 
 def _mixed(*numbers: int) -> int:

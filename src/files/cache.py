@@ -43,7 +43,7 @@ def locked(path: Path, waiting: str | None = None) -> Iterator[None]:
         yield
 
 
-def sweep(folder: Path) -> None:
+def remove_leftovers(folder: Path) -> None:
     """Remove what killed processes have left half-written in it: each `.partial.NAME` whose lock NAME.lock is free."""
     for partial in folder.glob(".partial.*"):
         name = partial.name.removeprefix(".partial.")

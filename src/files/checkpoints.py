@@ -16,6 +16,7 @@ from lightning.pytorch.plugins.io import TorchCheckpointIO
 from torch.utils._pytree import tree_leaves
 
 from src.console.messages import FULL, UserError, first_line
+from src.console.screen import notice
 from src.files.atomic import written_whole
 
 LAST, PREVIOUS = "last.ckpt", "previous.ckpt"
@@ -78,6 +79,26 @@ def load_checkpoint(path: str | Path) -> dict[str, Any]:
     if not isinstance(checkpoint, dict) or not {"state_dict", "DataModule"} <= checkpoint.keys():
         raise UserError(f"{path} is no checkpoint of a run: it lacks its weights, or what the data have taught.")
     return checkpoint
+
+
+def newest_whole(last: Path, previous: Path) -> Path:
+    """The last state of a run; the one before it if that is damaged, which is kept beside it, or not there.
+
+    Raises:
+        UserError: neither can be read.
+    """
+    if not last.exists():  # killed between two renames
+        return previous
+    try:
+        load_checkpoint(last)
+    except UserError as error:
+        if not previous.exists():
+            raise UserError(f"{error} Nothing is left to go on from: choose another name=.") from error
+        load_checkpoint(previous)
+        notice(f"{error} It is kept as damaged.ckpt; the run goes on from the state before it.")
+        last.replace(last.with_name("damaged.ckpt"))
+        previous.replace(last)
+    return last
 
 
 def built(module_class: Callable[..., Module], checkpoint: dict[str, Any], path: str | Path) -> Module:

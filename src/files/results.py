@@ -9,7 +9,6 @@ from pathlib import Path
 from typing import Any
 
 from src.console.messages import UserError, first_line
-from src.console.numbers import shown
 from src.files.atomic import write_text
 
 
@@ -40,8 +39,8 @@ def read_results(path: Path) -> dict[str, Any]:
     return results
 
 
-def print_metrics(metrics: Mapping[str, float | None]) -> None:
-    """Print one line a metric."""
+def print_metrics(metrics: Mapping[str, str]) -> None:
+    """Print one line a metric: its name, and what is said of it."""
     width = max([16, *(len(name) + 2 for name in metrics)])
-    for name, value in metrics.items():
-        print(f"{name:<{width}}{shown(value)}")
+    for name, said in metrics.items():
+        print(f"{name:<{width}}{said}")

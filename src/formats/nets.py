@@ -6,6 +6,7 @@ import logging
 import warnings
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from io import BytesIO
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
@@ -56,7 +57,9 @@ def find_format(name: str) -> Format:
 def _write_pt2(module: LightningModule, x: Tensor, shape: Shape, signature: str, path: Path) -> None:
     import torch
 
-    torch.export.save(_program(module, x, shape, "pt2"), path, extra_files={f"{KEY}.json": signature})
+    content = BytesIO()  # of a file on a full disk torch would end the process
+    torch.export.save(_program(module, x, shape, "pt2"), content, extra_files={f"{KEY}.json": signature})
+    path.write_bytes(content.getbuffer())
 
 
 def _program(module: LightningModule, x: Tensor, shape: Shape, name: str) -> Any:
@@ -158,16 +161,18 @@ def _onnx_errors() -> Iterator[None]:
 
 
 def _write_safetensors(module: LightningModule, x: Tensor, shape: Shape, signature: str, path: Path) -> None:
-    from safetensors.torch import save_file
+    from safetensors.torch import save
 
     # Copies, since it refuses tensors that share their memory.
-    save_file({name: tensor.clone().contiguous() for name, tensor in module.state_dict().items()}, path)
+    path.write_bytes(save({name: tensor.clone().contiguous() for name, tensor in module.state_dict().items()}))
 
 
 def _write_state_dict(module: LightningModule, x: Tensor, shape: Shape, signature: str, path: Path) -> None:
     import torch
 
-    torch.save(dict(module.state_dict()), path)
+    content = BytesIO()
+    torch.save(dict(module.state_dict()), content)
+    path.write_bytes(content.getbuffer())
 
 
 def _read_parameters(module: LightningModule, path: Path) -> Callable[[Tensor], Tensor]:

@@ -3,15 +3,15 @@
 from __future__ import annotations
 
 import json
-import os
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import IO, TYPE_CHECKING, Any
 
 from src.console.extras import need
-from src.console.messages import UserError, nearest
+from src.console.messages import UserError
 from src.files.atomic import written_whole
+from src.files.place import check_place
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -26,20 +26,13 @@ def table_written_whole(path: Path, source: Path) -> Iterator[Write]:
     Raises:
         UserError: an ending that is none of WRITERS, or a place that cannot be written to.
     """
-    ending = path.suffix
-    if ending not in WRITERS:
-        raise UserError(f"-o {path}: it must end in {', '.join(WRITERS)}.{nearest(ending, WRITERS)}")
-    if path.is_dir() or not path.parent.is_dir():
-        reason = "is a folder" if path.is_dir() else f"the folder {path.parent} does not exist"
-        raise UserError(f"-o {path}: {reason}. Name a file in a folder that exists.")
+    check_place(f"-o {path}", path, *WRITERS)
     if path.exists() and source.exists() and path.samefile(source):
         raise UserError(f"-o {path} is the input itself. Choose another file.")
-    if not os.access(path.parent, os.W_OK):
-        raise UserError(f"-o {path}: the folder {path.parent} cannot be written to.")
-    if ending == ".parquet":
+    if path.suffix == ".parquet":
         need(f"-o {path}", "pyarrow", "parquet")
     try:
-        with written_whole(path) as partial, partial.open("wb") as file, WRITERS[ending](file) as write:
+        with written_whole(path) as partial, partial.open("wb") as file, WRITERS[path.suffix](file) as write:
             yield write
     except OSError as error:
         raise UserError(f"-o {path} cannot be written: {error.strerror or error}.") from error

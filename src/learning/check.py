@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 import warnings
-from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Callable, Mapping
 
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 from torchmetrics import Metric
 
 from src.console.messages import UserError, first_line, where
@@ -98,16 +97,3 @@ def tell_probabilities(name: str, net: Callable[[Tensor], Tensor], task: Task, o
             f"net: {name} answers numbers between 0 and 1 only. The loss makes probabilities of its outputs by itself: "
             "leave out a last softmax or sigmoid."
         )
-
-
-@contextmanager
-def predicting(net: nn.Module) -> Iterator[None]:
-    """Inside it the net learns nothing and no layer is random; outside, its layers are as they were."""
-    modes = [(layer, layer.training) for layer in net.modules()]  # a net may have frozen some for good
-    net.eval()
-    try:
-        with torch.no_grad():
-            yield
-    finally:
-        for layer, training in modes:
-            layer.training = training

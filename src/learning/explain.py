@@ -9,7 +9,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from src.console.messages import UserError, nearest
+from src.console.messages import UserError, listed, nearest
 from src.console.screen import notice
 from src.datasets.description import DataDescription
 from src.tasks.task import rounded
@@ -38,7 +38,8 @@ class Explanation:
             raise UserError(f"explain={what}: this run reads no table, whose columns could have effects.")
         names = data.classes or data.targets
         if what != "true" and what not in names:
-            raise UserError(f"explain={what}: the run predicts no such thing.{nearest(what, [*names, 'true'])}")
+            hint = nearest(what, [*names, "true"]) or f" There are true, {listed(names)}."
+            raise UserError(f"explain={what}: the run predicts no such thing.{hint}")
         if what == "true" and not data.classes and len(names) > 1:
             each = " or ".join(f"explain={name}" for name in names)
             raise UserError(f"explain=true: the run predicts several values for a row. Say which: {each}.")

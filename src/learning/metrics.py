@@ -45,6 +45,8 @@ def build_metrics(specs: Mapping[str, dict[str, Any]], task: Task, split: str) -
     """The task's own metrics, of train only the cheap ones, and those of `specs`; what they must know is filled in."""
     metrics = {name: metric for name, metric in task.metrics().items() if split != "train" or name not in task.dear}
     for name, spec in specs.items():
+        if name == "loss":
+            raise UserError("metrics.loss: so the loss itself is called. Choose another name.")
         if not isinstance(spec, dict) or "_target_" not in spec:
             example = f"metrics.{name}._target_=torchmetrics.CohenKappa"
             raise UserError(f"metrics.{name}={spec}: name a metric, such as {example}.")

@@ -5,7 +5,6 @@ from __future__ import annotations
 import math
 import warnings
 from collections.abc import Callable, Iterable, Mapping
-from fnmatch import fnmatchcase
 from typing import Any
 
 import lightning as L
@@ -15,9 +14,10 @@ from torch.optim.lr_scheduler import ReduceLROnPlateau
 
 from src.config.build import build
 from src.config.check import LENGTHS, TIMING
-from src.console.messages import UserError, nearest
+from src.console.messages import UserError
 from src.console.screen import notice
 from src.learning.metrics import Mode
+from src.learning.net import matching
 
 
 def build_optimizer(spec: dict[str, Any], module: nn.Module, trainer: L.Trainer) -> Optimizer:
@@ -55,32 +55,6 @@ def parameter_groups(module: nn.Module, groups: list[dict[str, Any]]) -> list[di
         options = {key: value for key, value in group.items() if key != "parameters"}
         result.append({"params": [left.pop(name) for name in names], **options})
     return [*result, {"params": list(left.values())}] if left else result
-
-
-def freeze(net: nn.Module, patterns: list[str]) -> None:
-    """Let the parameters whose names match a pattern stay as they are; so do the running means of their batch norms.
-
-    Raises:
-        UserError: a pattern that matches no parameter, or nothing is left to learn.
-    """
-    for pattern in patterns:
-        for name in matching(pattern, [name for name, _ in net.named_parameters()], "freeze"):
-            net.get_parameter(name).requires_grad_(False)
-    if patterns and not any(parameter.requires_grad for parameter in net.parameters()):
-        raise UserError(f"freeze={patterns} leaves nothing of the net to learn.")
-    for layer in net.modules():
-        own = list(layer.parameters(recurse=False))
-        if isinstance(layer, nn.modules.batchnorm._NormBase) and own and not any(p.requires_grad for p in own):
-            layer.eval()
-
-
-def matching(pattern: str, names: list[str], key: str) -> list[str]:
-    """Those of the parameters' names that match a pattern such as layers.0*; UserError, naming `key`, for none."""
-    matches = [name for name in names if fnmatchcase(name, pattern)]
-    if not matches:
-        some = ", ".join(names[:4]) + (", ..." if len(names) > 4 else "")
-        raise UserError(f"{key}: no parameter is named {pattern}.{nearest(pattern, names) or f' There are {some}.'}")
-    return matches
 
 
 def build_schedule(

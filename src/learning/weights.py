@@ -56,6 +56,14 @@ def read_weights(path: str | Path) -> dict[str, Tensor]:
     return dict(weights)
 
 
+def check_same_net(mine: Mapping[str, Tensor], theirs: Mapping[str, Tensor]) -> None:
+    """Raise UserError if the tensors in a checkpoint, `theirs`, are not those of a net, by name and shape."""
+    names = sorted({*mine, *theirs})
+    differing = [n for n in names if n not in mine or n not in theirs or mine[n].shape != theirs[n].shape]
+    if differing:
+        raise UserError(f"The checkpoint is of another net: it differs in {', '.join(differing[:4])}.")
+
+
 def _read_torch(path: str | Path) -> object:
     try:
         if zipfile.is_zipfile(path):  # not what torch wrote before 1.6

@@ -7,13 +7,14 @@ import torch
 from matplotlib.figure import Figure
 from torch import Tensor
 
-from src.console.screen import is_taken, notice
+from src.console.screen import in_sweep, notice
 from src.datamodule import DataModule
 from src.learning.importance import MOST, permutation_importances
 from src.module import SupervisedModule
 from src.plots.names import short, short_names
 from src.plots.picture import Picture
-from src.plots.sheet import few_ticks, laid_out, sheet, styled
+from src.plots.sheet import laid_out, sheet, styled
+from src.plots.ticks import few_ticks
 
 
 class Importance(Picture):
@@ -27,7 +28,7 @@ class Importance(Picture):
 
     def __init__(self, enabled: bool | None) -> None:
         self.is_asked_for = bool(enabled)
-        self.enabled = not is_taken() if enabled is None else enabled
+        self.enabled = not in_sweep() if enabled is None else enabled
         self.examples: list[tuple[Tensor, Tensor]] = []
 
     def on_fit_start(self, trainer: L.Trainer, pl_module: L.LightningModule) -> None:

@@ -19,6 +19,7 @@ OWN = "DejaVu Sans"  # comes with matplotlib
 LIKELY = re.compile("noto|cjk|sourcehan|wqy|gothic|yahei|hei|ping|arabic|unicode|emoji|symbol", re.IGNORECASE)
 UNFIT = re.compile("color|apple ?emoji|last ?resort", re.IGNORECASE)  # their letters are images, or boxes
 SHAPED = matplotlib.__version_info__ >= (3, 11)  # Arabic and Hebrew are written from right to left
+LINE = 18  # letters
 BREAKS = re.compile(r"[\s_/.,;:-]+(?=.)")
 
 
@@ -46,10 +47,10 @@ def short_names(names: Sequence[str], most: int) -> list[str]:
     return [f"{name} #{k}" if often[name] > 1 else name for k, name in enumerate(shown)]
 
 
-def in_two_lines(text: str, most: int = 18) -> str:
-    """A name of more than `most` letters, if it has a place to be broken."""
+def in_two_lines(text: str) -> str:
+    """A name, broken if it is long and has a place for that."""
     places = [found.end() for found in BREAKS.finditer(text)]
-    if _width(text) <= most or not places:
+    if _width(text) <= LINE or not places:
         return text
     place = min(places, key=lambda place: max(_width(text[:place]), _width(text[place:])))
     return f"{text[:place].rstrip()}\n{text[place:]}"

@@ -18,6 +18,8 @@ from src.module import SupervisedModule
 from src.plots.names import short
 from src.plots.sheet import save
 
+POINTS = 2000  # of a split that are drawn
+
 
 class Picture(Callback):
     """Sees the predictions for the test split, or for val where there is no test split; then draws `plots/<name>.png`.
@@ -75,10 +77,10 @@ def plots(trainer: L.Trainer) -> Path:
     return folder
 
 
-def draw_points(axes: Any, data: DataModule, most: int = 2000) -> None:
-    """Draw the examples of each split of data with one x and one y, at most so many of a split."""
+def draw_points(axes: Any, data: DataModule) -> None:
+    """Draw the first examples of each split of data with one x and one y."""
     for split, subset in data.splits.items():
-        shown = [subset[i] for i in range(min(len(subset), most))]
+        shown = [subset[i] for i in range(min(len(subset), POINTS))]
         if shown:
             x, y = ([torch.as_tensor(value).item() for value in values] for values in zip(*shown, strict=True))
             axes.scatter(x, y, s=12, alpha=0.6, label=split)

@@ -2,21 +2,20 @@
 
 from __future__ import annotations
 
-from itertools import chain
 from typing import Any
 
 import numpy as np
-import torch
 from matplotlib.figure import Figure
 from torch import Tensor
 
 from src.console.numbers import shown
 from src.datamodule import DataModule
-from src.learning.devices import of_all_devices
+from src.learning.devices import joined
 from src.module import SupervisedModule
 from src.plots.names import short
 from src.plots.picture import Picture
-from src.plots.sheet import few_ticks, laid_out, sheet, styled
+from src.plots.sheet import laid_out, sheet, styled
+from src.plots.ticks import few_ticks
 
 MOST = 5000  # points; more make a cloud without a shape
 PANELS = 6  # of several targets, in rows of three
@@ -36,14 +35,11 @@ class Predictions(Picture):
 
     @styled()
     def draw(self, module: SupervisedModule, data: DataModule, split: str, metrics: dict[str, float]) -> Figure:
-        points = chain.from_iterable(of_all_devices(self.points))
-        y, predictions = (torch.cat(part)[:MOST] for part in zip(*points, strict=True))  # (N, K) each
+        y, predictions = (part[:MOST] for part in joined(self.points))  # (N, K) each
         self.points = []
         columns = min(y.shape[1], 3)
         figure, panels = sheet(4.2, 4.2, -(-min(y.shape[1], PANELS) // columns), columns)
-        said = ", ".join(
-            f"{name.upper() if name == 'r2' else name} {_said(metrics, split, name)}" for name in ("r2", "rmse")
-        )
+        said = f"R2 {shown(metrics.get(f'{split}/r2'))}, rmse {shown(metrics.get(f'{split}/rmse'))}"
         examples = f"{len(y)} {split} example{'s' if len(y) > 1 else ''}"
         figure.suptitle(f"{short(data.description.target)}, {examples}: {said}")
         for axes, name, true, predicted in zip(panels, data.description.targets, y.T, predictions.T, strict=False):
@@ -52,10 +48,6 @@ class Predictions(Picture):
             axes.set_axis_off()
         figure.legend(handles=panels[0].lines)
         return laid_out(figure)
-
-
-def _said(metrics: dict[str, float], split: str, name: str) -> str:
-    return shown(metrics.get(f"{split}/{name}"))
 
 
 def _draw(axes: Any, name: str, true: np.ndarray, predicted: np.ndarray) -> None:

@@ -10,10 +10,11 @@ from matplotlib.patches import Patch
 
 from src.datamodule import DataModule
 from src.datasets.tables.columns import Column
+from src.datasets.tables.relevance import relevance
 from src.datasets.tables.table import Table
-from src.datasets.tables.telling import telling
 from src.plots.names import short, short_names
-from src.plots.sheet import few_ticks, in_short, laid_out, sheet, styled
+from src.plots.sheet import laid_out, sheet, styled
+from src.plots.ticks import few_ticks, in_short
 
 ROWS = 4000  # of training that are looked at
 COLUMNS = 2000  # that are looked at
@@ -51,19 +52,19 @@ def draw_columns(data: DataModule) -> Figure:
     looked_at = training[np.linspace(0, len(training) - 1, min(len(training), ROWS)).round().astype(int)]
     columns, classes = table.numeric.feature_columns[:COLUMNS], table.classes
     rows, y = table.numeric.features[looked_at][:, :COLUMNS], table.y.numpy()[looked_at]
-    told = telling(columns, rows, y, len(classes) if classes else None)
+    shares = relevance(columns, rows, y, len(classes) if classes else None)
     targets = table.targets[:TARGETS]
-    best = np.argsort(-told.max(axis=1), kind="stable")[: PANELS - len(targets)]
+    best = np.argsort(-shares.max(axis=1), kind="stable")[: PANELS - len(targets)]
     count = len(targets) + len(best)
     figure, panels = sheet(2.5, 1.9, -(-count // ACROSS), min(count, ACROSS))
     _draw_targets(panels, data, table, y, targets)
     colours: dict[str, str] = {}
     for axes, j in zip(panels[len(targets) :], best, strict=False):
-        k = int(told[j].argmax())
+        k = int(shares[j].argmax())
         colours |= _draw_column(axes, columns[j], rows[:, j], y if classes else y[:, k], _classes_of(table, y, k))
         missing = np.isnan(rows[:, j]).mean()
         about = f" of {short(table.targets[k], 12)}" if len(table.targets) > 1 else ""
-        said = [f"tells {max(told[j, k], 0):.0%}{about}"]
+        said = [f"tells {max(shares[j, k], 0):.0%}{about}"]
         said += [f"{missing:.0%} missing" if missing >= 0.01 else "few missing"] if missing else []
         axes.set_title(f"{short(columns[j].name, 28)}\n{', '.join(said)}", fontsize="small")
     for axes in panels[count:]:

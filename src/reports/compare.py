@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 import statistics
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
@@ -12,11 +11,10 @@ from hydra.core.override_parser.overrides_parser import OverridesParser
 
 from src.console.messages import UserError, listed, nearest
 from src.reports.records import Record, text
-from src.run.config import OF_THE_SWEEP, REPEATS
+from src.run.config import OF_THE_SWEEP, WHOLE
+from src.run.scores import REPEATS, is_larger_better
 
 NO_SETTINGS = {*OF_THE_SWEEP, "data.seed"}  # a run is the same whatever they are, or follow from another
-WHOLE = ("experiment", "debug")  # groups that may set any key
-SMALLER_IS_BETTER = re.compile(r"(loss|error|mae|mse|rmse|mape|perplexity|distance|deviance|\ber)$", re.IGNORECASE)
 
 
 @dataclass(frozen=True)
@@ -63,6 +61,7 @@ class Comparison:
     """
 
     def __init__(self, records: list[Record], sort: str | None, each: bool, reverse: bool) -> None:
+        self.records = records
         self.metrics = _union(record.metrics for record in records)
         self.differing = differing(records)
         monitor = _monitor(records, self.metrics)
@@ -72,7 +71,7 @@ class Comparison:
             known = [*self.metrics, *self.differing]
             hint = nearest(sort, [*known, *_union(r.settings for r in records)])
             raise UserError(f"--sort {sort}: no run has it.{hint or f' There are {listed(list(map(text, known)))}.'}")
-        self.larger_first = is_larger_better(self.sort, records) != reverse if self.sort in self.metrics else reverse
+        self.larger_first = self.is_larger_better(self.sort) != reverse if self.sort in self.metrics else reverse
         self.repeats = [] if each else [key for key in REPEATS if key in self.differing]
         self.settings = [key for key in self.differing if key not in self.repeats]
         self.records = self._sorted(records, [record.value(self.sort) for record in records])
@@ -87,10 +86,14 @@ class Comparison:
         if self.repeats and self.sort in self.metrics:
             self.groups = self._sorted(self.groups, [group.mean(self.sort) for group in self.groups])
 
+    def is_larger_better(self, metric: str) -> bool:
+        """As the runs say of it, in their results or else in their configs."""
+        return is_larger_better(metric, (said for record in self.records for said in (record.results, record.settings)))
+
     @property
     def best(self) -> Record | None:
         """By `score`, the best run of the best group, none of them pruned; None if none has a score."""
-        best = max if is_larger_better(self.score, self.records) else min
+        best = max if self.is_larger_better(self.score) else min
         whole = [group for group in self.groups if not group.is_pruned]
         scored = [(mean, group) for group in whole if (mean := group.mean(self.score)) is not None]
         if not scored:
@@ -98,6 +101,11 @@ class Comparison:
         _, group = best(scored, key=lambda pair: pair[0])
         runs = [r for r in group.records if self.score in r.metrics and not r.is_pruned]
         return best(runs, key=lambda r: r.metrics[self.score])
+
+    @property
+    def best_in_words(self) -> str:
+        """What `best` is: where runs differ in REPEATS, another may have a better score by chance."""
+        return f"The best {self.score}{' of those with the best mean' if self.repeats else ''}"
 
     def _sorted(self, things: list[Any], values: Sequence[Any]) -> list[Any]:
         """What has no value is last, in its order; before it what was pruned, where it is a metric that sorts."""
@@ -134,7 +142,7 @@ def chosen(records: list[Record], status: str | None, where: Sequence[str]) -> l
 def differing(records: list[Record]) -> list[str]:
     """The keys in which runs differ; of those that nobody has typed none that follow from another choice of a group."""
     settings = [k for k in _union(r.settings for r in records) if not {k, k.partition(".")[0]} & NO_SETTINGS]
-    varying = [key for key in settings if varies(records, key)]
+    varying = [key for key in settings if varies(records, key) and not _is_of_a_part_left_out(records, key)]
     typed = {key for record in records for key in record.typed_keys}
     whole = [key for key in WHOLE if key in varying]
 
@@ -145,15 +153,6 @@ def differing(records: list[Record]) -> list[str]:
 
     shown = [key for key in varying if is_shown(key)]
     return sorted(shown, key=lambda key: (key in REPEATS, "." in key))
-
-
-def is_larger_better(metric: str, records: Iterable[Record]) -> bool:
-    """As a run says of its monitor, in its results or else in its config; else by the name: nobody has said it."""
-    said = [of for record in records for of in (record.results, record.settings) if of.get("monitor") == metric]
-    for mode in (of.get("mode") for of in said):
-        if mode in ("min", "max"):
-            return mode == "max"
-    return not SMALLER_IS_BETTER.search(metric)
 
 
 def sort_key(value: Any) -> tuple[bool, Any]:
@@ -167,6 +166,15 @@ def varies(records: list[Record], key: str) -> bool:
     first = records[0].settings.get(key)
     others = [value for record in records if (value := record.settings.get(key)) is not first and value != first]
     return any(text(value) != text(first) for value in others)
+
+
+def _is_of_a_part_left_out(records: list[Record], key: str) -> bool:
+    """Whether it differs only since the part that it is of is null in some runs, which its `_target_` says too."""
+    part, _, inner = key.rpartition(".")
+    if inner == "_target_" or not any(part in record.settings for record in records):
+        return False
+    having = [record for record in records if key in record.settings]
+    return any(f"{part}._target_" in record.settings for record in having) and not varies(having, key)
 
 
 def _is_same(one: str, other: str) -> bool:

@@ -7,9 +7,9 @@ from html import escape
 from typing import Any
 
 from src.files.history import Row, history_of, readable
-from src.reports.compare import Comparison, is_larger_better
+from src.reports.compare import Comparison
 from src.reports.records import Record, text
-from src.run.config import REPEATS
+from src.run.scores import REPEATS
 
 COLOURED = 6  # best runs whose curves have a colour and a name
 GREY = 90  # further ones
@@ -37,7 +37,7 @@ def library() -> str:
 def ranked(comparison: Comparison) -> list[Record]:
     """The runs that have a score and were not pruned, the best first."""
     scored = [r for r in comparison.records if not r.is_pruned and comparison.score in r.metrics]
-    larger = is_larger_better(comparison.score, comparison.records)
+    larger = comparison.is_larger_better(comparison.score)
     return sorted(scored, key=lambda record: record.metrics[comparison.score], reverse=larger)
 
 

@@ -7,7 +7,7 @@ from html import escape
 from itertools import accumulate
 from typing import Any
 
-from src.reports.compare import Comparison, is_larger_better
+from src.reports.compare import Comparison
 from src.reports.figures import AXIS, LAYOUT, drawn, name_of, scale
 from src.reports.importances import importances, why_none
 
@@ -42,7 +42,7 @@ def history(comparison: Comparison) -> Any:
             marker = {"color": colour, "symbol": symbol, "size": 8}
             named = [name_of(record, comparison) for record in records]
             figure.add_trace({**_trace(name, x, y), "mode": "markers", "marker": marker, "text": named})
-    best = max if is_larger_better(metric, comparison.records) else min
+    best = max if comparison.is_larger_better(metric) else min
     so_far = list(accumulate((score for _, score, _ in others), best))
     line = {"shape": "hv", "color": GREY}
     figure.add_trace({**_trace("the best so far", [p[0] for p in others], so_far), "mode": "lines", "line": line})

@@ -14,6 +14,7 @@ from typing import Any
 import yaml
 
 from src.config.compose import leaves
+from src.config.quoting import as_typed
 from src.console.messages import UserError, first_line, listed
 from src.console.screen import notice, progress
 from src.files.lock import is_locked
@@ -115,12 +116,8 @@ def read_record(folder: Path) -> Record:
 
 
 def text(value: Any) -> str:
-    """A value as it is typed: true, null, [8,8]; without what a terminal would obey."""
-    if isinstance(value, list):
-        return f"[{','.join(map(text, value))}]"
-    if isinstance(value, dict):
-        return f"{{{','.join(f'{text(key)}:{text(inner)}' for key, inner in value.items())}}}"
-    words = "null" if value is None else str(value).lower() if isinstance(value, bool) else str(value)
+    """A value `as_typed`, without what a terminal would obey."""
+    words = as_typed(value)
     return words if words.isprintable() else "".join(c if c.isprintable() else "?" for c in words)
 
 

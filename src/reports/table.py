@@ -12,11 +12,13 @@ from typing import Any
 
 from rich.cells import cell_len
 
+from src.config.quoting import MULTIRUN
 from src.console.numbers import shown
 from src.files.atomic import written_whole
 from src.reports.compare import Comparison, Group
 from src.reports.records import Record, text
 from src.run.config import is_of_the_sweep, shortest
+from src.run.scores import telling_metric
 
 GAP = "  "
 SHORTEST_FOLDER = 16  # columns; a longer name is cut where there is no room, as it often says what the settings do
@@ -42,10 +44,9 @@ def lines(comparison: Comparison, width: int | None) -> list[str]:
 
 
 def main_metrics(comparison: Comparison) -> list[str]:
-    """The one that sorts, and the telling one of each kind of task: the first of the test behind the loss."""
-    of_test = [[name for name in r.results if name.startswith("test/")] for r in comparison.records]
-    telling = [next((name for name in names if name != "test/loss"), names[0]) for names in of_test if names]
-    return [metric for metric in dict.fromkeys([comparison.score, *telling]) if metric in comparison.metrics]
+    """The one that sorts, and the telling one of each kind of task."""
+    metrics = [comparison.score, *(telling_metric(record.results) for record in comparison.records)]
+    return [metric for metric in dict.fromkeys(metrics) if metric in comparison.metrics]
 
 
 def inside(folders: list[Path]) -> list[str]:
@@ -66,7 +67,7 @@ def command(record: Record) -> str:
     except ValueError:
         words = []
     is_ours = words[:2] == ["python", "-m"] and words[2:3] in (["src.train"], ["src.repeat"])
-    if is_ours and not {"-m", "--multirun"} & set(words[3:]):
+    if is_ours and set(MULTIRUN).isdisjoint(words[3:]):
         return text(shlex.join(words))
     flags = [word for pair in pairwise(words) if pair[0] in ("--config-dir", "-cd") for word in pair]
     own = [override for override in record.typed if not is_of_the_sweep(override.partition("=")[0])]

@@ -19,7 +19,7 @@ from src.config.quoting import quoted
 from src.console.messages import UserError, first_line, nearest
 from src.files.atomic import write_text
 
-REPEATS = ("seed", "data.fold")  # runs that differ in these alone are the same experiment: the mean is taken
+WHOLE = ("experiment", "debug")  # groups that may set any key, another group too
 # By these, and what is in them, nothing changes in a run.
 OF_THE_SWEEP = ("name", "trusted", "retry_failed", "max_failures", "search", "launcher", "hydra")
 Length = dict[str, int | None]  # of a run, by the keys of trainer in LENGTH

@@ -12,6 +12,7 @@ from src.config.build import build, locate
 from src.config.check import check
 from src.config.trust import check_texts, trusted
 from src.console.messages import UserError
+from src.console.numbers import shown
 from src.console.screen import is_first_process
 from src.files.results import print_metrics, read_results
 from src.run.config import Length, apply_changes, length_of, shortest, written_config
@@ -69,7 +70,8 @@ class Run:
         """Print the test metrics (without a test split, those of val) and where everything is."""
         if not is_first_process():
             return
-        by_split = [{k: v for k, v in self.results.items() if k.startswith(s)} for s in ("test/", "val/", "train/")]
+        splits = ("test/", "val/", "train/")
+        by_split = [{k: shown(v) for k, v in self.results.items() if k.startswith(split)} for split in splits]
         print_metrics(next(filter(None, by_split), {}))
         print(self)
 

@@ -15,11 +15,11 @@ from omegaconf import DictConfig, OmegaConf
 
 from src.config.compose import added_folders, flat
 from src.files.atomic import write_text
-from src.run.config import REPEATS, shortest, written_config
+from src.run.config import WHOLE, shortest, written_config
+from src.run.scores import REPEATS
 from src.sweeps.job import Job
 from src.sweeps.table import differing, ranked, scores
 
-WHOLE = ("experiment", "debug")  # groups that may set any key, another group too
 NEEDS = {"data.fold": "data.folds"}  # a key that cannot be without the other
 
 

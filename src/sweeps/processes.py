@@ -17,7 +17,7 @@ from pathlib import Path
 from typing import Any
 
 from src.config.compose import PROJECT
-from src.console.screen import taken
+from src.console.screen import screen_of_sweep
 from src.console.signals import STOPPING, stoppable
 
 FORKS = "forkserver" in multiprocessing.get_all_start_methods()  # not on Windows
@@ -166,7 +166,7 @@ def _run(
         os.dup2(sys.stderr.fileno(), number)
     faulthandler.enable()
     gc.freeze()  # what the server has imported stays: see src/console/startup.py
-    with stoppable(ends_process=True), taken(by_another_process=True):
+    with stoppable(ends_process=True), screen_of_sweep(elsewhere=True):
         if FORKS:
             signal.pthread_sigmask(signal.SIG_UNBLOCK, STOPPING)
         answer.send(work())

@@ -21,7 +21,7 @@ from src.sweeps.goals import goals_of, modes_of
 from src.sweeps.job import Ended, Job
 from src.sweeps.names import values_of
 from src.sweeps.samplers import Sampler
-from src.sweeps.space import Space, check_whole, example, said
+from src.sweeps.space import Space, as_override, check_whole, example
 from src.sweeps.study import SCORED, Study
 from src.sweeps.sweep import Sweep, reason_of
 from src.sweeps.table import label, print_trials
@@ -88,7 +88,7 @@ class Search(Sweep):
                 self.study.close()
 
     def _open(self, composed: Callable[[list[str]], DictConfig]) -> None:
-        about = {**values_of(self.fixed), **{key: said(of) for key, of in self.space.items()}}
+        about = {**values_of(self.fixed), **{key: as_override(of) for key, of in self.space.items()}}
         about["search.goals"] = ",".join(self.goals)
         self.study.open(about, lambda: self._modes(composed), self.cfg.retry_failed)
         for trial in self.study.trials():

@@ -11,6 +11,7 @@ from omegaconf import DictConfig
 from optuna.distributions import BaseDistribution, CategoricalDistribution, FloatDistribution, IntDistribution
 
 from src.config.check import check
+from src.config.quoting import as_typed
 from src.console.messages import UserError
 from src.run.config import is_of_the_sweep
 
@@ -19,7 +20,7 @@ DIGITS = 6  # of a number between two others: names stay short
 OF_INTERVAL = {"low", "high", "log"}  # what a YAML says of one
 
 
-def typed(space: Any) -> list[str]:
+def overrides_of(space: Any) -> list[str]:
     """`search.space` of a YAML as overrides. Raises UserError for what is none of a list, an interval and a text."""
     if not isinstance(space, Mapping):
         raise UserError(f"search.space={space}: keys are needed, each with what to search for it.")
@@ -73,7 +74,7 @@ def check_whole(cfg: DictConfig, space: Space) -> None:
     except UserError as error:  # any other is a bad trial's
         for key, distribution in space.items():
             if str(error).startswith(f"{key}=") and "whole number" in str(error):
-                whole = said(distribution).replace("interval", "int(interval")
+                whole = as_override(distribution).replace("interval", "int(interval")
                 raise UserError(f"{error} For those: {key}={whole}).") from error
 
 
@@ -93,7 +94,7 @@ def values_to_try(key: str, distribution: BaseDistribution) -> list[Any]:
     return [rounded(distribution.low + i * distribution.step, distribution) for i in range(count + 1)]
 
 
-def said(distribution: BaseDistribution) -> str:
+def as_override(distribution: BaseDistribution) -> str:
     """As it is typed."""
     if isinstance(distribution, CategoricalDistribution):
         return ",".join(map(str, distribution.choices))
@@ -115,15 +116,9 @@ def _text(key: str, value: Any) -> str:
         interval = f"int({interval})" if whole else interval
         return f"tag(log,{interval})" if value.get("log") else interval
     if isinstance(value, Sequence) and not isinstance(value, str):
-        elements = ",".join(map(_element, value))
+        elements = ",".join(map(as_typed, value))
         return elements if len(value) > 1 else f"choice({elements})"
     return str(value)
-
-
-def _element(value: Any) -> str:
-    if isinstance(value, Sequence) and not isinstance(value, str):
-        return f"[{','.join(_element(element) for element in value)}]"
-    return "null" if value is None else str(value).lower() if isinstance(value, bool) else str(value)
 
 
 def _distribution(override: Override) -> BaseDistribution:

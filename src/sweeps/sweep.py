@@ -11,8 +11,9 @@ from omegaconf import DictConfig
 from src.config.build import shown
 from src.config.check import is_whole
 from src.console.messages import UserError
-from src.console.screen import taken
+from src.console.screen import screen_of_sweep
 from src.files.lock import lock
+from src.run.scores import is_larger_better
 from src.sweeps.best import write_best
 from src.sweeps.job import Ended, Job
 from src.sweeps.table import differing, label, print_failures, print_groups, print_saving
@@ -103,7 +104,7 @@ class Sweep:
     @contextmanager
     def shown(self) -> Iterator[None]:
         """Inside it the screen is the sweep's: a bar over its jobs, and a line for each."""
-        with taken() as self.bar:
+        with screen_of_sweep() as self.bar:
             if self.bar is not None:
                 self.task = self.bar.add_task("", total=self.total, completed=self.ended, metrics="")
             self._draw()
@@ -152,8 +153,7 @@ class Sweep:
     @property
     def mode(self) -> str:
         """min or max: of the monitor, as the finished runs that it guided say."""
-        said = (job.results.get("mode") for job in self.jobs if job.results.get("monitor") == self.monitor)
-        return next(filter(None, said), "min" if str(self.monitor).endswith("loss") else "max")
+        return "max" if is_larger_better(str(self.monitor), (job.results for job in self.jobs)) else "min"
 
     def _compare(self, job: Job) -> bool:
         """Whether it is the best so far, and not the first."""

@@ -9,7 +9,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from src.console.numbers import shown
-from src.run.config import REPEATS, shortest
+from src.run.config import shortest
+from src.run.scores import REPEATS, telling_metric
 from src.sweeps.job import Job
 
 if TYPE_CHECKING:
@@ -52,13 +53,13 @@ def scores(jobs: Sequence[Job], metric: str | None) -> list[float]:
 def print_groups(jobs: Sequence[Job], monitor: str | None, mode: str | None, best: Job | None) -> None:
     """One line for the finished jobs of each group, the best first; none where there is no job to compare with."""
     done = [job for job in jobs if job.state == "done"]
-    metrics = [metric for metric in (monitor, _of_test(done)) if metric]
+    metrics = [metric for metric in (monitor, telling_metric(name for job in done for name in job.results)) if metric]
     if len(done) < 2 or not metrics:
         return
     groups = ranked(jobs, monitor, mode)
     rows = [["", *metrics, "jobs"]]
-    shown = list(groups.items())[:MOST]
-    rows += [[name, *(_spread(scores(group, m)) for m in metrics), str(len(group))] for name, group in shown]
+    for name, group in list(groups.items())[:MOST]:
+        rows.append([name, *(_spread(scores(group, metric)) for metric in metrics), str(len(group))])
     print_rows(rows)
     if len(groups) > MOST:
         print(f"and {len(groups) - MOST} more")
@@ -104,12 +105,6 @@ def print_failures(failed: Sequence[Job], of: int) -> None:
         print(f"  {job.run}  {job.reason}", file=sys.stderr)
     if len(failed) > MOST:
         print(f"  and {len(failed) - MOST} more", file=sys.stderr)
-
-
-def _of_test(jobs: Sequence[Job]) -> str | None:
-    """The task's first metric of the test; the loss where it has no other."""
-    names = list(dict.fromkeys(name for job in jobs for name in job.results if name.startswith("test/")))
-    return next((name for name in names if name != "test/loss"), next(iter(names), None))
 
 
 def _spread(values: Sequence[float]) -> str:

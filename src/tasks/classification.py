@@ -14,7 +14,7 @@ from torchmetrics.classification import MulticlassAccuracy, MulticlassF1Score
 from src.console.messages import UserError
 from src.datasets.description import DataDescription
 from src.tasks.metrics import PresentAUROC
-from src.tasks.task import Task, counted, rounded
+from src.tasks.task import Task, rounded, weight_of_classes
 
 
 class Classification(Task):
@@ -76,5 +76,4 @@ class Classification(Task):
         return chosen | {f"probability_{name}": values[:, k] for k, name in enumerate(self.classes)}
 
     def balanced_weight(self, truths: Iterable[Tensor]) -> Tensor:
-        counts = counted(truths, len(self.classes))
-        return counts.sum() / (len(self.classes) * counts.clamp(min=1))
+        return weight_of_classes(truths, len(self.classes))

@@ -103,6 +103,7 @@ def rounded(predictions: Tensor) -> Any:
     return predictions.float().numpy().astype(str).astype("float64")
 
 
-def counted(truths: Iterable[Tensor], size: int) -> Tensor:
-    """How often each of `size` classes comes, (C,)."""
-    return sum((truth.bincount(minlength=size) for truth in truths), start=torch.zeros(size, dtype=torch.long))
+def weight_of_classes(truths: Iterable[Tensor], size: int) -> Tensor:
+    """The weight of each of `size` classes by which all count alike, (C,); `truths` hold class numbers."""
+    counts = sum((t.flatten().bincount(minlength=size) for t in truths), start=torch.zeros(size, dtype=torch.long))
+    return counts.sum() / (size * counts.clamp(min=1))

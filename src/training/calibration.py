@@ -3,16 +3,30 @@
 from __future__ import annotations
 
 import copy
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
+from src.config.build import locate
+from src.console.messages import UserError
 from src.console.screen import is_first_process
 
 if TYPE_CHECKING:
     import lightning as L
     from torch import Tensor
+
+
+def check_calibrated(target: str, typed: Sequence[str]) -> None:
+    """Raise UserError if `calibrate` is among the overrides that were `typed`, and the module `target` is no child of
+    ours: nothing is known of its probabilities.
+    """
+    from src.module import SupervisedModule
+
+    module_class: Any = locate("module", target)
+    for override in typed:
+        if override.partition("=")[0] == "calibrate" and not issubclass(module_class, SupervisedModule):
+            raise UserError(f"{override}: {target} takes no calibrate.")
 
 
 @contextmanager
@@ -26,7 +40,7 @@ def calibrating(trainer: L.Trainer, best: Path) -> Iterator[dict[str, float]]:
 
     from src.files.checkpoints import AtomicCheckpointIO, load_checkpoint
     from src.learning.calibration import calibration_error, fitted_temperature
-    from src.learning.devices import of_all_devices
+    from src.learning.devices import joined
     from src.module import SupervisedModule
 
     module, found = trainer.lightning_module, dict[str, float]()
@@ -35,8 +49,7 @@ def calibrating(trainer: L.Trainer, best: Path) -> Iterator[dict[str, float]]:
         return
 
     def learn(kept: list[tuple[Tensor, Tensor]]) -> None:
-        batches = [batch for of_device in of_all_devices(kept) for batch in of_device]
-        outputs, y = (torch.cat(parts) for parts in zip(*batches, strict=True))
+        outputs, y = joined(kept)
         task = copy.deepcopy(module.task).cpu()
         temperatures = [1.0, fitted_temperature(task, outputs, task.target(y))]
         errors = list[float]()

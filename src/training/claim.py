@@ -44,7 +44,7 @@ class Claim:
             raise UserError(f"{run} is being trained by another process. Choose another name=.") from error
         self.is_new = not run.config_file.exists()
         if run.is_finished or run.has_begun:  # in this order: damaged results are told before it is claimed
-            self._compare()
+            self._check_same_config()
         else:
             write_config(run.folder, self.cfg)
         self.is_held = True
@@ -68,7 +68,7 @@ class Claim:
         if self.lock:
             self.lock.close()
 
-    def _compare(self) -> None:
+    def _check_same_config(self) -> None:
         """Raise UserError if the folder's run has another config, by which it would come to something else.
 
         A larger length alone is no other: a run that has come to its end goes on to that.
@@ -77,7 +77,7 @@ class Claim:
         keys = [key for key in {**old, **new} if not is_of_the_sweep(key) and key != "steps_per_execution"]
         differing = [key for key in keys if old.get(key, "") != new.get(key, "")]
         if differing and set(differing) <= {f"trainer.{name}" for name in LENGTH}:
-            from src.training.more import check_more  # which needs Lightning
+            from src.training.more_epochs import check_more  # which needs Lightning
 
             if not self.run.has_come_to(length_of(self.cfg)):
                 check_more(self.run, self.cfg)

@@ -7,47 +7,35 @@ import shlex
 import sys
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, nullcontext, suppress
-from multiprocessing import parent_process
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, cast
 
 from hydra.core.hydra_config import HydraConfig
-from omegaconf import DictConfig, read_write
+from omegaconf import DictConfig
 
-from src.config.build import build, locate, parameters_of
+from src.config.build import build
 from src.config.check import check
-from src.config.compose import PROJECT, added_folders
-from src.config.preflight import check_run
+from src.config.compose import PROJECT
+from src.config.preflight import check_module, check_run
 from src.config.trust import is_trusted
 from src.console import startup
 from src.console.messages import FULL, UserError, in_words
-from src.console.screen import is_first_process, is_taken, notice
+from src.console.screen import in_sweep, is_first_process
 from src.console.signals import wait_for_safe_points
 from src.files.origin import keep_uncommitted, made_with
 from src.files.results import write_results
 from src.run import Run
 from src.run.config import LENGTH, length_of
-from src.training.calibration import calibrating
+from src.training.calibration import calibrating, check_calibrated
 from src.training.claim import Claim
 from src.training.interruption import command_to_go_on, say_stopped, stopped_by
+from src.training.job_of_sweep import run_alone
 from src.training.trainer import build_trainer, scored, tell_time
 
 if TYPE_CHECKING:
     import lightning as L
 
 log = logging.getLogger("kindling")
-PARTS = (
-    "net",
-    "loss",
-    "metrics",
-    "optimizer",
-    "scheduler",
-    "weights",
-    "freeze",
-    "standardize",
-    "compile",
-    "channels_last",
-)
 
 
 class Training:
@@ -75,7 +63,8 @@ class Training:
         try:
             check(self.cfg)
             check_run(self.cfg)
-            self._check_module()
+            for check_of_module in (check_module, check_calibrated):
+                check_of_module(self.cfg.module["_target_"], HydraConfig.get().overrides.task)
             if is_first_process():
                 self.claim.take()
                 self._gather_what_it_is_made_with()
@@ -92,34 +81,16 @@ class Training:
             self.claim.release()
 
     @property
-    def goes_on_beyond(self) -> bool:
+    def is_given_more(self) -> bool:
         """Whether it is a finished run that was given more epochs. Its results stay until they are done."""
         return self.run.is_finished and self.run.has_begun and not self.run.has_come_to(length_of(self.cfg))
 
     @property
     def resume_from(self) -> Path | None:
-        """The last state, or if its file is damaged the one before; None at the first start.
+        """The newest whole state; None at the first start. Raises UserError if there are some, but none is whole."""
+        from src.files.checkpoints import newest_whole
 
-        Raises:
-            UserError: none of them can be read.
-        """
-        from src.files.checkpoints import load_checkpoint
-
-        last, previous = self.run.last, self.run.previous
-        if not self.run.has_begun:
-            return None
-        if not last.exists():  # killed between two renames
-            return previous
-        try:
-            load_checkpoint(last)
-        except UserError as error:
-            if not previous.exists():
-                raise UserError(f"{error} Nothing is left to go on from: choose another name=.") from error
-            load_checkpoint(previous)
-            notice(f"{error} It is kept as damaged.ckpt; the run goes on from the state before it.")
-            last.replace(last.with_name("damaged.ckpt"))
-            previous.replace(last)
-        return last
+        return newest_whole(self.run.last, self.run.previous) if self.run.has_begun else None
 
     def begin(self) -> tuple[L.LightningDataModule, L.LightningModule, L.Trainer]:
         """The config's data, module and Trainer; the seed is set between them, so that data do not change weights."""
@@ -142,15 +113,15 @@ class Training:
 
         callbacks = [build(spec, f"callbacks.{name}") for name, spec in self.cfg.callbacks.items() if spec]
         callbacks.append(MadeWith(self.made_with))
-        if self.goes_on_beyond:
-            from src.training.more import GoesOn
+        if self.is_given_more:
+            from src.training.more_epochs import NewLength
 
-            callbacks.append(GoesOn(self.run, self.cfg))
+            callbacks.append(NewLength(self.run, self.cfg))
         if self.cfg.trainer.check_val_every_n_epoch == "auto":
             callbacks.append(EpochEnds())
         trainer = build_trainer(self.cfg, callbacks=callbacks, default_root_dir=self.run.folder)
-        if is_taken() and trainer.world_size > 1:
-            self._be_alone(trainer.world_size)
+        if in_sweep() and trainer.world_size > 1:
+            run_alone(self.run.folder, trainer.world_size)
         steps = self.cfg.steps_per_execution
         trainer.fit_loop.epoch_loop = Executions(trainer, None if steps == "auto" else steps)
         trainer.ckpt_path = self.resume_from  # as an argument of `fit` the module's `setup` would not see it
@@ -187,46 +158,12 @@ class Training:
         ended["steps_per_execution"] = cast(Executions, trainer.fit_loop.epoch_loop).steps or 1
         write_results(self.run.results_file, status=status, **metrics, **ended, **self.made_with)
 
-    def _be_alone(self, devices: int) -> None:
-        """Let Lightning start the processes of other devices with this job, and not with its sweep.
-
-        Raises:
-            UserError: this process is the sweep's.
-        """
-        if parent_process() is None:
-            raise UserError(
-                f"This sweep trains each job on one device, not {devices}: add launcher=local, or trainer.devices=1."
-            )
-        hydra_cfg: Any = HydraConfig.get()
-        with read_write(hydra_cfg):
-            hydra_cfg.run.dir = str(self.run.folder)
-        flags = [word for folder in added_folders(hydra_cfg) for word in ("--config-dir", folder)]
-        of_hydra = [override for override in hydra_cfg.overrides.hydra if not override.startswith("hydra.mode=")]
-        sys.argv[1:] = [*flags, *of_hydra, *hydra_cfg.overrides.task]
-
-    def _check_module(self) -> None:
-        """Raise UserError if it is no LightningModule, or if the user chooses a part that it does not take."""
-        from lightning import LightningModule
-
-        from src.module import SupervisedModule
-
-        target = self.cfg.module["_target_"]
-        module_class = locate("module", target)
-        if not (isinstance(module_class, type) and issubclass(module_class, LightningModule)):
-            raise UserError(f"module._target_={target} is no LightningModule.")
-        takes, takes_any = parameters_of("module", target)
-        for override in HydraConfig.get().overrides.task:
-            part = override.lstrip("+~").partition("=")[0].partition(".")[0]
-            is_lacking = part in PARTS and part not in takes and not takes_any
-            if is_lacking or (part == "calibrate" and not issubclass(module_class, SupervisedModule)):
-                raise UserError(f"{override}: {target} takes no {part}.")
-
     def _gather_what_it_is_made_with(self) -> None:
         """Now: the code may change while the run goes on."""
         if not self.run.has_come_to(length_of(self.cfg)):
             self.made_with |= {"command": shlex.join(["python", "-m", *self.command]), "seed": self.cfg.seed}
             self.made_with |= made_with(PROJECT)
-            if self.goes_on_beyond:
+            if self.is_given_more:
                 before = self.run.results
                 stage = {name: before[name] for name in LENGTH}
                 self.made_with["went_on_from"] = [*before.get("went_on_from", []), stage]

@@ -48,6 +48,11 @@ def _ready_made(root: Path) -> dict[str, Path]:
     """The folders of splits that are there, train first; none if they are classes'."""
     names = _subfolders(root)
     splits = [SPLIT_FOLDERS.get(name.lower(), "") for name in names]
+    if len(names) == 1 and splits[0]:
+        alone = root / names[0]
+        raise UserError(
+            f"{root} has {names[0]}/ alone. If that holds the folders of the classes, name it: path={alone}."
+        )
     if "train" not in splits or not {"val", "test"} & set(splits):
         return {}
     if "" in splits:

@@ -153,7 +153,7 @@ class ImageFolder(Dataset):
         """Nothing is learnt. Raises UserError if the pictures differ in their channels."""
         if self.pictures.channels is None:
             raise UserError(
-                f"{self.grey} pictures are grey and {len(self) - self.grey} in colour: "
+                f"Of {len(self)} pictures {self.grey} {'is' if self.grey == 1 else 'are'} grey, the others in colour: "
                 "say channels=1 (all as grey) or channels=3 (all as colour)."
             )
 

@@ -17,7 +17,7 @@ from src.datasets.tables.columns import Column
 from src.datasets.tables.fields import tell_format
 from src.datasets.tables.rows import CHUNK, RowReader
 from src.files.atomic import written_whole
-from src.files.cache import locked, sweep
+from src.files.cache import locked, remove_leftovers
 from src.files.checksum import file_checksum
 from src.files.disk_rows import DiskRows
 
@@ -35,7 +35,7 @@ def converted(reader: RowReader, cache: Path) -> tuple[DiskRows, DiskRows, list[
     """
     folder = cache / "tables"
     folder.mkdir(exist_ok=True)
-    sweep(folder)
+    remove_leftovers(folder)
     place, settled = folder / _key(reader, []), folder / _key(reader, reader.known)
     if reader.known and not _agrees(place, reader.known):
         place = settled

@@ -31,7 +31,7 @@ def days(series: pd.Series, date_format: str | None) -> np.ndarray:
     return np.where(moments.isna(), np.nan, moments.to_numpy().astype("int64") / a_day)
 
 
-def learnt(texts: pd.Series, name: str) -> str | None:
+def format_of(texts: pd.Series, name: str) -> str | None:
     """The format of such dates, which are not ISO 8601; None if most are none.
 
     Raises:

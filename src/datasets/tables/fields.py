@@ -13,7 +13,7 @@ from src.console.messages import UserError, listed
 from src.datasets.tables import dates
 from src.datasets.tables.columns import Column
 from src.datasets.tables.file import TextFormat, as_text
-from src.datasets.tables.number_texts import NumberFormat, learnt, sample
+from src.datasets.tables.number_texts import NumberFormat, number_format_of, sample
 from src.datasets.tables.roles import dropping, listing
 
 LARGEST = float(np.finfo("float32").max)  # nets compute in 32 bits
@@ -92,7 +92,7 @@ def _number_column(
     values = numbers_in(texts, text.mark)
     if not np.isnan(values).any() and not (text.seen_decimal and text.mark_of(name) is None):
         return Column(name, "number"), values
-    found = learnt(sample(texts), name, text.mark_of(name), of_file, tell)
+    found = number_format_of(sample(texts), name, text.mark_of(name), of_file, tell)
     if found is None or found == NumberFormat("", "", "", text.mark):
         return Column(name, "number"), values
     return Column(name, "number", number_format=found), found.read(texts)
@@ -103,16 +103,24 @@ def _date_column(name: str, texts: pd.Series, date_format: str | None) -> tuple[
     read: dict[str | None, np.ndarray] = {None: dates.days(texts, date_format)}
     if date_format and np.isnan(read[None]).mean() > 0.1:
         read[dates.ISO] = dates.days(texts, dates.ISO)
-    if all(np.isnan(values).mean() > 0.1 for values in read.values()) and (found := dates.learnt(texts, name)):
+    if all(np.isnan(values).mean() > 0.1 for values in read.values()) and (found := dates.format_of(texts, name)):
         read[found] = dates.days(texts, found)
     best = min(read, key=lambda other: np.isnan(read[other]).sum())
     return Column(name, "date", date_format=best), read[best]
 
 
 def numbers(
-    series: pd.Series, column: Column, where: str, above: int, text: TextFormat, date_format: str | None, grow: bool
+    series: pd.Series,
+    column: Column,
+    where: str,
+    above: int,
+    text: TextFormat,
+    date_format: str | None,
+    grow: bool,
+    hints: bool,
 ) -> np.ndarray:
-    """The fields of a chunk as float64 (N,). `grow`: a new category gets the next number, else -1.
+    """The fields of a chunk as float64 (N,). `grow`: a new category gets the next number, else -1. `hints`: errors say
+    what to type; not where a finished run has settled how a column is read.
 
     Raises:
         UserError: a field that is not of the column's kind, or infinite; its row, `above` rows above the chunk.
@@ -139,8 +147,10 @@ def numbers(
     written = as_text(series.iloc[row])
     if too_large[row]:
         reason = "infinite, or too large for 32 bits."
+    elif hints and written == column.name:
+        raise UserError(f"{where}, row {above + row + 1}: the names of the columns come again. Remove that row.")
     else:
-        reason = f"not a {column.kind}, as others there.{_what_to_type(written, column) if grow else ''}"
+        reason = f"not a {column.kind}, as others there.{_what_to_type(written, column) if hints else ''}"
     raise UserError(f"{where}, row {above + row + 1}: {column.name} is {written!r}, which is {reason}")
 
 

@@ -9,7 +9,7 @@ from src.console.messages import UserError
 from src.datasets.tables.columns import Column
 from src.datasets.tables.fields import numbers_in, present, texts_of
 from src.datasets.tables.file import TextFormat, as_text
-from src.datasets.tables.number_texts import NumberFormat, learnt, marking, sample
+from src.datasets.tables.number_texts import NumberFormat, marking, number_format_of, sample
 
 
 def settled_by(series: pd.Series, text: TextFormat) -> list[str]:
@@ -37,7 +37,7 @@ def check_later(column: Column, series: pd.Series, text: TextFormat, of_file: st
         return False
     later = sample(texts)
     before = column.number_format or NumberFormat("", "", "", text.mark)
-    found = learnt([*seen, *later], column.name, text.mark_of(column.name), of_file, lambda said: None)
+    found = number_format_of([*seen, *later], column.name, text.mark_of(column.name), of_file, lambda said: None)
     if found is None or found == before:
         return False
     if not np.array_equal(*(form.read(pd.Series(seen, dtype=object)) for form in (before, found)), equal_nan=True):

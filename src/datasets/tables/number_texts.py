@@ -61,10 +61,15 @@ class NumberFormat:
         return f"numbers with {' and '.join(filter(None, kinds))}"
 
     @property
-    def beside(self) -> str:
-        """A regular expression of what stands beside a number's digits and its decimal mark."""
+    def replacements(self) -> dict[str, str]:
+        """Regular expressions, in order, and what to put in the place of what they match, for a text as in -1234.5."""
         units = [re.escape(mark) for mark in (self.before, self.behind) if mark]
-        return "|".join([*units, f"[{SPACES}{re.escape(self.thousands)}]"])
+        return {
+            "|".join([*units, f"[{SPACES}{re.escape(self.thousands)}]"]): "",
+            MINUS[0]: "-",
+            r"^\s*\([+-]?(.*)\)\s*$": r"-\1",  # as accountants write what is negative
+            re.escape(self.decimal): ".",
+        }
 
     def read(self, texts: pd.Series) -> np.ndarray:
         """Numbers, float64 (N,), of texts; nan for what is not written so."""
@@ -79,15 +84,13 @@ class NumberFormat:
         digits = rf"(?:{whole}(?:{decimal}\d*)?|{decimal}\d+)(?:[eE][-+]?\d+)?"
         number = rf"{sign}{space}{before}{space}{sign}{digits}{space}{behind}"
         fits = texts.str.fullmatch(rf"{number}|\({number}\)").to_numpy(bool, na_value=False)
-        texts = texts.str.replace(MINUS[0], "-", regex=False)
-        bare = texts.str.replace(rf"{self.beside}|[()]", "", regex=True)
-        values = pd.to_numeric(bare.str.replace(self.decimal, ".", regex=False), errors="coerce")
-        values = values.to_numpy("float64", na_value=np.nan)
-        in_brackets = texts.str.startswith("(").to_numpy(bool, na_value=False)  # as accountants write what is negative
-        return np.where(fits, np.where(in_brackets, -np.abs(values), values), np.nan)
+        for pattern, text in self.replacements.items():
+            texts = texts.str.replace(pattern, text, regex=True)
+        values = pd.to_numeric(texts, errors="coerce").to_numpy("float64", na_value=np.nan)
+        return np.where(fits, values, np.nan)
 
 
-def learnt(
+def number_format_of(
     texts: Sequence[str], name: str, decimal: str | None, of_file: str | None, tell: Callable[[str], object]
 ) -> NumberFormat | None:
     """How a column of such texts writes its numbers; None if most are none, or have units that differ.
@@ -205,7 +208,8 @@ class Marks:
                 )
             raise UserError(
                 f"{self.name} holds {one!r} and {self.decimals.get(decimal) or self.groups.get(other)!r}, in which the "
-                f"decimal mark is not the same. Mend the file, or leave it out: {dropping([self.name])}."
+                "decimal mark is not the same. Mend the file, or, if it is no target, leave it out: "
+                f"{dropping([self.name])}."
             )
         return spaces + (other if other in self.groups or other in self.either else ""), decimal
 

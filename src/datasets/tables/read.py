@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import os
 from typing import Literal
 
 from src.console.messages import UserError
+from src.console.screen import notice
 from src.datasets.tables.file import TextFormat, as_text
 from src.datasets.tables.open import open_table
 from src.datasets.tables.roles import Roles
@@ -69,10 +71,12 @@ def read_table(
         raise UserError("target=[]: name a column.")
     if split_column and (val_path or test_path):
         raise UserError("split_column= and val_path= or test_path=: only one of them can say what is for what.")
-    text = TextFormat(
-        separator, decimal, encoding, max_line, None if missing_values is None else [*map(as_text, missing_values)]
-    )
+    markers = None if missing_values is None else list(map(as_text, missing_values))
+    text = TextFormat(separator, decimal, encoding, max_line, markers)
     paths = {"train": ("path", path), "val": ("val_path", val_path), "test": ("test_path", test_path)}
+    for key, place in (paths["val"], paths["test"]):
+        if place is not None and os.path.realpath(place) == os.path.realpath(path):
+            notice(f"{key}={place} is the file of path= too: a score on rows that were learnt says nothing of others.")
     tables = {
         split: open_table(place, text, key, cache, query) for split, (key, place) in paths.items() if place is not None
     }
@@ -80,13 +84,6 @@ def read_table(
         in_memory = sum(table.bytes() for table in tables.values()) <= LARGE
     if not in_memory and "://" in path and not path.startswith("http"):
         raise UserError("in_memory=false: a query may find other rows each time, so they are held in memory.")
-    roles = Roles(
-        targets,
-        group_column,
-        split_column,
-        list(drop),
-        list(categorical),
-        date_format,
-        missing or ("impute" if describe else None),
-    )
+    missing = missing or ("impute" if describe else None)
+    roles = Roles(targets, group_column, split_column, list(drop), list(categorical), date_format, missing)
     return Table(tables, roles, query, shape, None if in_memory else cache_folder(cache))

@@ -49,11 +49,8 @@ class TableReader:
     ) -> None:
         self.columns, self.other_columns = [Column(**spec) for spec in columns], other_columns
         self.encode = RowEncoder(self.columns, self.columns, shape, "the run's table")
-        self.text, self.date_format = (
-            TextFormat(separator, decimal, encoding, max_line, missing_values, seen_decimal or "."),
-            date_format,
-        )
-        self.query = query
+        self.text = TextFormat(separator, decimal, encoding, max_line, missing_values, seen_decimal or ".")
+        self.date_format, self.query = date_format, query
         self.numbers = [column.name for column in self.columns if column.kind == "number"]
         self.targets = [Column(**spec) for spec in targets]
         self.texts = [column.name for column in self.columns if column.is_text]
@@ -118,7 +115,9 @@ class TableReader:
         values = np.empty((len(chunk), len(self.columns)))
         for j, column in enumerate(self.columns):
             values[:, j] = numbers(
-                chunk[column.name], column, table.as_typed, above, self.text, self.date_format, grow=False
+                *(chunk[column.name], column, table.as_typed, above, self.text, self.date_format),
+                grow=False,
+                hints=False,
             )
             missing = np.isnan(values[:, j])
             if column.kind == "category" and (new := values[:, j] < 0).any():

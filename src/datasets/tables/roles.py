@@ -7,7 +7,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Literal
 
-from src.console.messages import UserError, in_quotes, listed
+from src.console.messages import UserError, listed
+from src.console.quotes import for_hydra, for_shell
 from src.datasets.tables.file import TableFile, check_names
 
 
@@ -66,10 +67,7 @@ def listing(option: str, texts: Sequence[str]) -> str:
     """An option as it is typed, with its list; in quotes for the shell and for Hydra where they need them."""
     if all(re.fullmatch(r"[A-Za-z_]\w*", text, re.ASCII) for text in texts):
         return f"{option}=[{','.join(texts)}]"
-    quoted = ",".join(
-        "'" + re.sub(r"(\\*)('|$)", lambda run: 2 * run[1] + ("\\'" if run[2] else ""), text) + "'" for text in texts
-    )
-    return in_quotes(f"{option}=[{quoted}]")
+    return for_shell(f"{option}=[{','.join(map(for_hydra, texts))}]")
 
 
 def check_same_columns(train: TableFile, other: TableFile, drop: list[str]) -> None:

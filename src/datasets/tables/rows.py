@@ -50,6 +50,7 @@ class RowReader:
         self.known = [column.unfitted().spec() for column in known]
         self.columns = {column.name: column.unfitted() for column in known}
         self.ends = [0] * len(tables)
+        self.empty = set(self.feature_names)  # of these no value has been seen
         self.left_out, self.read = 0, 0
         self.problems: dict[str, str] = {}  # column -> what is wrong with it
         self.settled: dict[str, list[str]] = {}  # column of numbers -> texts in the rows that have settled its format
@@ -89,7 +90,7 @@ class RowReader:
                 tell_totals(chunk.iloc[-1], table.name)
             if not self.ends[i]:
                 lack = f" in which no value is missing, of {above}: missing=impute" if above else ""
-                raise UserError(f"{table.name} has no rows{lack}.")
+                raise UserError(f"{table.name} has no rows{lack}.{self._leave_out_empty()}")
             if i + 1 < len(self.tables):
                 self.ends[i + 1] = self.ends[i]
 
@@ -158,7 +159,9 @@ class RowReader:
         for name in () if self.known else self.feature_names:
             with self._noting(name):
                 refuse_names([self.columns[name]], rows, table.name, self.roles.drop)
-        told, names = [*self.problems.values()], [name for name in self.feature_names if name in self.problems]
+        told, names = list(dict.fromkeys(self.problems.values())), [n for n in self.feature_names if n in self.problems]
+        if len(told) < len(self.problems):  # all columns say the same of a second header, which is no reason to go
+            names = []
         if len(told) > MOST_TOLD:
             told[MOST_TOLD:] = [f"... and {len(told) - MOST_TOLD} more columns."]
         if len(names) > 1 or (names and self.roles.drop):
@@ -174,7 +177,9 @@ class RowReader:
                 continue
             with self._noting(name):
                 matrix[:, j] = numbers(
-                    chunk[name], column, table.name, above, table.text, self.roles.date_format, grow=True
+                    *(chunk[name], column, table.name, above, table.text, self.roles.date_format),
+                    grow=True,
+                    hints=not self.known,
                 )
                 if len(column.codes) > MOST_CATEGORIES and name != self.roles.group_column:
                     refuse_names([column], above + len(chunk), table.name, self.roles.drop, MOST_CATEGORIES)
@@ -183,15 +188,21 @@ class RowReader:
     def _complete(self, features: np.ndarray, non_features: np.ndarray, table: TableFile, read: int) -> np.ndarray:
         """Which rows have all that they need, (B,)."""
         missing = np.hstack([np.isnan(features), np.isnan(non_features)])
+        self.empty -= {self.names[j] for j in np.flatnonzero(~missing.all(axis=0))}
         if self.roles.missing is None and missing.any():
             counts = listed([f"{n} ({c})" for n, c in zip(self.names, missing.sum(axis=0), strict=True) if c])
             rows = f" of rows {read - len(features) + 1} to {read}" if read > len(features) else ""
             self.problems[" missing"] = (
                 f"{table.name} has missing values in: {counts}{rows}. "
-                "Say missing=drop to leave those rows out, or missing=impute to fill them in."
+                f"Say missing=drop to leave those rows out, or missing=impute to fill them in.{self._leave_out_empty()}"
             )
         needed = missing if self.roles.missing == "drop" else missing[:, features.shape[1] :]
         return np.logical_not(needed.any(axis=1))
+
+    def _leave_out_empty(self) -> str:
+        """What to type first of all, if there are features without any value."""
+        names = [name for name in self.feature_names if name in self.empty]
+        return f" {listed(names)}: there is no value at all; leave out: {dropping(names)}." if names else ""
 
 
 def refuse_names(

@@ -8,6 +8,7 @@ from typing import Any
 from src.datasets.tables.columns import Column
 from src.datasets.tables.dates import ISO
 from src.datasets.tables.encoding import feature_count, periods
+from src.datasets.tables.fields import BOOLEANS
 from src.datasets.tables.file import TextFormat
 from src.datasets.tables.number_texts import NumberFormat
 
@@ -15,30 +16,31 @@ from src.datasets.tables.number_texts import NumberFormat
 def signature(
     columns: list[Column], targets: list[Column], text: TextFormat, date_format: str | None
 ) -> dict[str, Any]:
-    """Plain data: the columns in the order of their features, and the texts that stand for a missing value.
+    """Plain data: the columns in the order of their features; by column, the texts that stand for a missing value.
 
-    Of each column name, kind, the first of its features in x, how many these are, and the fill: what stands for a
-    missing value (None: none may be missing). Besides:
+    Of each column name, kind, the first of its features in x, how many these are, `replace`: regular expressions and
+    what to put in the place of what they match, and the fill: what stands for a missing value (None: none may be
+    missing, and no text stands for it). Besides, else empty:
 
-    - number: `remove`, a regular expression of what is no part of the number, such as $ and the marks of thousands, and
-      `decimal`, the mark in front of the decimals. Its feature is the number. Where `times` is h:mm:ss or m:ss, these
-      are written so, and the feature is the seconds.
-    - boolean: its feature is 1 for true, 0 for false.
+    - number: once replaced, the number is its feature.
+    - boolean: once replaced, 1 for true, 0 for false is its feature.
     - category: `categories`; its features are 1 for the own one, else 0, and all 0 for any other text.
-    - date: `date_format` (as in strptime, or ISO8601), `epoch` and `periods`, in days. Its features are the days since
-      the epoch, in UTC, and for each period sine and cosine of 2 pi days / period.
+    - date: `date_format` (as in strptime, or ISO8601) and `periods`, in days. Its features are the days since the
+      beginning of 1970, in UTC, and for each period sine and cosine of 2 pi days / period.
 
     Args:
         targets: those whose numbers have a format, for their units.
         date_format: of columns that have none of their own.
     """
-    among_numbers = text.markers_among_numbers
-    missing = {"category": text.markers, **dict.fromkeys(("number", "boolean", "date"), among_numbers)}
     units = {c.name: c.number_format.before or c.number_format.behind for c in targets if c.number_format}
     return {
         "features": sum(map(feature_count, columns)),
         "columns": list(_columns(columns, text, date_format)),
-        "missing_values": missing,
+        "missing_values": {
+            column.name: text.markers if column.kind == "category" else text.markers_among_numbers
+            for column in columns
+            if column.fill is not None
+        },
         "units": {name: unit for name, unit in units.items() if unit},
     }
 
@@ -47,15 +49,16 @@ def _columns(columns: list[Column], text: TextFormat, date_format: str | None) -
     first = 0
     for column in columns:
         count, fill = feature_count(column), column.fill
-        own: dict[str, Any] = {}
+        own: dict[str, Any] = {"replace": {}, "categories": [], "date_format": None, "periods": []}
         if column.kind == "number":
             form = column.number_format or NumberFormat("", "", "", text.mark)
-            own = {"remove": form.beside, "decimal": form.decimal} | ({"times": form.times} if form.times else {})
+            own |= {"times": form.times} if form.times else {"replace": form.replacements}
+        elif column.kind == "boolean":
+            own["replace"] = {f"(?i)^{text}$": f"{value:g}" for text, value in BOOLEANS.items()}
         elif column.kind == "category":
-            categories = list(column.codes)
-            own, fill = {"categories": categories}, categories[int(fill)] if fill is not None and categories else None
+            own["categories"] = list(column.codes)
+            fill = own["categories"][int(fill)] if fill is not None and own["categories"] else None
         elif column.kind == "date":
-            own = {"date_format": column.date_format or date_format or ISO, "epoch": "1970-01-01T00:00:00Z"}
-            own["periods"] = periods(column)
+            own |= {"date_format": column.date_format or date_format or ISO, "periods": periods(column)}
         yield {"name": column.name, "kind": column.kind, "first": first, "count": count, "fill": fill, **own}
         first += count

@@ -9,7 +9,8 @@ from typing import Any, NoReturn
 import pandas as pd
 
 from src.console.extras import need
-from src.console.messages import UserError, first_line, in_quotes, listed
+from src.console.messages import UserError, first_line, listed
+from src.console.quotes import for_shell
 from src.datasets.tables.file import HeldTable, TextFormat, check_header
 
 READS = re.compile(r"\s*(select|with|values|table)\b", re.IGNORECASE)
@@ -68,5 +69,5 @@ class SqlTable(HeldTable):
         has = f"it has the tables {listed(tables)}" if tables else "it has no tables"
         says = f"query={query} does not begin with select" if query else has
         table = connection.dialect.identifier_preparer.quote(tables[0] if tables else "houses")
-        typed = in_quotes(f"query=select * from {table}")
+        typed = for_shell(f"query=select * from {table}")
         raise UserError(f"{self.as_typed} is a database: {says}. Say which rows, as in {typed}.")

@@ -34,7 +34,7 @@ def tell_suspects(
         training: those of training alone.
         y: of these, (N, K) values or labels, or (N,) class numbers.
     """
-    if len(training) < LEAST or len(columns) > WIDE:
+    if len(training) < LEAST or len(columns) > WIDE or (is_class and not np.ptp(y)):
         return
     found = list[str]()
     for column, every, values in zip(columns, rows.T, training.T, strict=True):
@@ -54,14 +54,14 @@ def tell_suspects(
         notice(f"To leave all of these out: {dropping([*roles.drop, *found])}")
 
 
-def tell_alike(name: str, categories: Sequence[str], are: str) -> None:
-    """A notice if texts that differ in capitals or blanks alone are different categories, or classes."""
+def tell_alike(name: str, texts: Sequence[str], kind: str) -> None:
+    """A notice if texts that differ in capitals or blanks alone are different categories, or classes: their `kind`."""
     alike: dict[str, list[str]] = {}
-    for category in categories:
-        alike.setdefault("".join(category.casefold().split()), []).append(category)
-    if found := next((texts for texts in alike.values() if len(texts) > 1), None):
+    for text in texts:
+        alike.setdefault("".join(text.casefold().split()), []).append(text)
+    if found := next((several for several in alike.values() if len(several) > 1), None):
         notice(
-            f"{name}: {' and '.join(map(repr, found[:3]))} are different {are}. If they mean the same, write them "
+            f"{name}: {' and '.join(map(repr, found[:3]))} are different {kind}. If they mean the same, write them "
             "alike in the file."
         )
 

@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from hydra.core.config_store import ConfigStore
 from hydra.core.hydra_config import HydraConfig
 from hydra.plugins.launcher import Launcher
 from hydra.types import HydraContext, TaskFunction
@@ -25,6 +26,12 @@ from src.console.messages import UserError
 from src.console.signals import stop_code, undivided
 from src.sweeps.job import LOG, Ended, Job
 from src.training.interruption import say_stopped
+
+
+def register(name: str, target: str, *parameters: str) -> None:
+    """Let Hydra know a launcher; its parameters are the keys of conf/launcher/NAME.yaml."""
+    node = {"_target_": target, **{key: f"${{launcher.{key}}}" for key in parameters}}
+    ConfigStore.instance().store(group="hydra/launcher", name=name, node=node, provider="kindling")
 
 
 def launched(launcher: Launcher, jobs: Iterable[Job]) -> Generator[Ended, None, None]:

@@ -5,9 +5,8 @@ from __future__ import annotations
 from contextlib import suppress
 from typing import Any
 
-from hydra.core.config_store import ConfigStore
 from hydra.errors import HydraException
-from hydra_plugins.kindling.launching import Streaming
+from hydra_plugins.kindling.launching import Streaming, register
 from omegaconf.errors import OmegaConfBaseException
 
 from src.config.compose import flat
@@ -16,8 +15,7 @@ from src.sweeps.gpus import gpus, wanted
 from src.sweeps.job import LOG, Job
 from src.sweeps.processes import JobProcess, asked, first_ended, start_server, stop
 
-NODE = {"_target_": "hydra_plugins.kindling.local.Local", "n_jobs": "${launcher.n_jobs}"}
-ConfigStore.instance().store(group="hydra/launcher", name="local", node=NODE, provider="kindling")
+register("local", "hydra_plugins.kindling.local.Local", "n_jobs")
 # Beside what the config names: every job imports them, so they are there before.
 IMPORTED = (
     "src.cli.job",

@@ -7,8 +7,7 @@ import signal
 import time
 from typing import Any, cast
 
-from hydra.core.config_store import ConfigStore
-from hydra_plugins.kindling.launching import Remote
+from hydra_plugins.kindling.launching import Remote, register
 from omegaconf import DictConfig, OmegaConf
 
 from src.cli.job import RemoteWork
@@ -17,11 +16,7 @@ from src.console.messages import first_line
 from src.console.signals import undivided
 from src.sweeps.job import Job
 
-NODE = {
-    "_target_": "hydra_plugins.kindling.ray.Ray",
-    **{name: f"${{launcher.{name}}}" for name in ("n_jobs", "address", "options")},
-}
-ConfigStore.instance().store(group="hydra/launcher", name="ray", node=NODE, provider="kindling")
+register("ray", "hydra_plugins.kindling.ray.Ray", "n_jobs", "address", "options")
 PAUSE = 0.1  # seconds between two looks
 
 

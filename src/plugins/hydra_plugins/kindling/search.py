@@ -10,6 +10,7 @@ from hydra_plugins.kindling.launching import launched
 from omegaconf import DictConfig, OmegaConf
 
 from src.cli.errors import ExplainedError
+from src.config.compose import without_hydra
 from src.console.extras import need
 
 NODE = {"_target_": "hydra_plugins.kindling.search.Optuna", "params": None}  # params: overrides that stand in a YAML
@@ -24,11 +25,11 @@ class Optuna(Grid):
         assert self.launcher is not None
         need("search=optuna", "optuna", "sweep")
         from src.sweeps.search import Search
-        from src.sweeps.space import space_of, typed
+        from src.sweeps.space import overrides_of, space_of
 
         overrides = self.parsed(arguments)
         typed_keys = {override.get_key_element().lstrip("+") for override in overrides}
-        in_yaml = self.parsed([*self._parse_config(), *typed(self.config.search.space)])
+        in_yaml = self.parsed([*self._parse_config(), *overrides_of(self.config.search.space)])
         in_yaml = [override for override in in_yaml if override.get_key_element().lstrip("+") not in typed_keys]
         fixed = [str(override.input_line) for override in (*in_yaml, *overrides) if not override.is_sweep_override()]
         sweep = Search(fixed, space_of([*in_yaml, *overrides]), self.config)
@@ -47,5 +48,4 @@ class Optuna(Grid):
     def _composed(self, overrides: list[str]) -> DictConfig:
         assert self.config is not None
         assert self.hydra_context is not None
-        cfg = self.hydra_context.config_loader.load_sweep_config(self.config, overrides)
-        return OmegaConf.masked_copy(cfg, [key for key in cfg if key != "hydra"])
+        return without_hydra(self.hydra_context.config_loader.load_sweep_config(self.config, overrides))

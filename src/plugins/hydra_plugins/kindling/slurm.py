@@ -6,19 +6,14 @@ import time
 from contextlib import suppress
 from typing import Any, cast
 
-from hydra.core.config_store import ConfigStore
-from hydra_plugins.kindling.launching import Remote
+from hydra_plugins.kindling.launching import Remote, register
 from omegaconf import DictConfig, OmegaConf
 
 from src.console.extras import need
 from src.console.messages import UserError
 from src.sweeps.job import Job
 
-NODE = {
-    "_target_": "hydra_plugins.kindling.slurm.Slurm",
-    **{name: f"${{launcher.{name}}}" for name in ("n_jobs", "cluster", "parameters")},
-}
-ConfigStore.instance().store(group="hydra/launcher", name="slurm", node=NODE, provider="kindling")
+register("slurm", "hydra_plugins.kindling.slurm.Slurm", "n_jobs", "cluster", "parameters")
 PAUSE = 0.5  # seconds between two looks; submitit asks Slurm itself far less often
 
 

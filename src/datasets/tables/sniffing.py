@@ -59,8 +59,8 @@ def header_line(lines: Sequence[str], separators: str = SEPARATORS) -> int:
 
     Other numbers than 1 are those below lines that belong to no table, such as an account's name, or comments.
     """
-    if any(_width(lines, separator) > 1 for separator in separators):
-        return 1
+    if separator := next((s for s in separators if _width(lines, s) > 1), None):
+        return _below_titles(lines, separator)
     for separator in separators:
         reader = csv.reader(lines, delimiter=separator)
         try:
@@ -72,6 +72,16 @@ def header_line(lines: Sequence[str], separators: str = SEPARATORS) -> int:
         if width > 1 and 0 < start < len(parts) - 2 and len(parts[0][1]) < width and _are_names(parts[start][1]):
             return parts[start][0]
     return 1
+
+
+def _below_titles(lines: Sequence[str], separator: str) -> int:
+    """The number of the line of names below lines of which only the first field holds something: "Sales 2023;;;"."""
+    reader = csv.reader(lines, delimiter=separator)
+    parts = [(reader.line_num, fields) for fields in reader if fields]
+    start = next((i for i, (_, fields) in enumerate(parts) if any(fields[1:])), 0)
+    line, names = parts[start]
+    is_header = _are_names(names) and not any(matched([name]) for name in names)
+    return line if start and len(names) > 2 and is_header else 1
 
 
 def _are_names(fields: Sequence[str]) -> bool:

@@ -1,4 +1,4 @@
-"""Which columns of a table tell most about its target, each by itself."""
+"""How much each column of a table tells about its target, by itself."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from src.datasets.tables.columns import Column
 GROUPS = 12  # of numbers, with as many rows in each
 
 
-def telling(columns: list[Column], rows: np.ndarray, y: np.ndarray, classes: int | None) -> np.ndarray:
+def relevance(columns: list[Column], rows: np.ndarray, y: np.ndarray, classes: int | None) -> np.ndarray:
     """How much of the spread of each target is one between groups of rows with like values, (columns, K), at most 1.
 
     0 or less: no more than chance would do. Of values the ranks are looked at, so that no single one decides; a

@@ -8,7 +8,7 @@ from torch import Tensor
 EXAMPLES, VALUES = 2**16, 2**24
 
 
-class SomeExamples:
+class Subsample:
     """Every n-th of `count` examples: at most 65 536 of them, and 16 million values."""
 
     def __init__(self, count: int) -> None:

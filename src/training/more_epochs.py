@@ -66,7 +66,7 @@ def _typed(length: Length) -> str:
     return " ".join(f"trainer.{name}={value}" for name, value in length.items() if math.isfinite(_limit(value)))
 
 
-class GoesOn(Callback):
+class NewLength(Callback):
     """Writes the config with the new length into the run's folder, once all is ready to go on."""
 
     def __init__(self, run: Run, cfg: DictConfig) -> None:

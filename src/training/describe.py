@@ -13,8 +13,8 @@ from src.config.check import check
 from src.config.trust import trusted
 from src.console import startup
 from src.console.messages import UserError
-from src.console.screen import is_taken
-from src.files.atomic import naming
+from src.console.screen import in_sweep
+from src.files.atomic import written_whole
 from src.run import Run
 from src.run.config import shortest
 from src.training.claim import Claim
@@ -31,7 +31,7 @@ def show_data(cfg: DictConfig) -> None:
     """
     run = Run(HydraConfig.get().runtime.output_dir)
     try:
-        if is_taken():
+        if in_sweep():
             raise UserError("data.describe=true: it says nothing of a sweep. Leave out -m.")
         check(cfg)
         with trusted():
@@ -48,8 +48,8 @@ def _draw(data: Any, path: Path) -> None:
     from src.plots.sheet import save
     from src.plots.table_columns import draw_columns
 
-    with naming(path):
-        save(draw_columns(data), path)
+    with written_whole(path) as partial:
+        save(draw_columns(data), partial)
     print(f"{shortest(path)} shows what they tell about {data.dataset.target}.")
 
 
