@@ -658,7 +658,7 @@ def test_a_table_can_be_looked_at_without_training(call, capsys, monkeypatch):
     assert "target: numbers" in lines["y"]
     assert "outputs/data.png shows what they tell about y." in said
     assert [path.name for path in Path("outputs").iterdir()] == ["data.png"]
-    monkeypatch.setattr("src.training.looking.MANY", 3)
+    monkeypatch.setattr("src.training.describe.MANY", 3)
     assert call("train", *command, "name=looked") == 0
     plain = {line.split()[0]: " ".join(line.split()) for line in capsys.readouterr().out.splitlines()}
     assert plain.items() <= lines.items()
