@@ -82,17 +82,16 @@ def test_numbers_are_read_however_they_are_written(how, target, capsys):
         assert torch.equal(getattr(table, part), getattr(expected, part))
 
 
-def test_times_are_in_the_signature_and_in_new_rows(capsys):
-    table = table_of(rows(40, x=[f"{v % 60}:{v % 59:02}" for v in COUNTS]), target="x")
-    assert table.reader is not None
-    plain = TableReader(**{name: fact for name, fact in table.reader.items() if name != "_target_"})
-    table = table_of(rows(40, x=[f"{v % 60}:{v % 59:02}" for v in COUNTS]), target="y")
-    assert table.reader is not None
-    reader = TableReader(**{name: fact for name, fact in table.reader.items() if name != "_target_"})
-    assert [column.get("times") for column in reader.signature()["columns"]] == [None, "m:ss"]
+def test_times_are_in_the_signature_and_in_new_rows():
+    def reader(target: str) -> TableReader:
+        table = table_of(rows(40, x=[f"{v % 60}:{v % 59:02}" for v in COUNTS]), target=target)
+        assert table.reader is not None
+        return TableReader(**{name: fact for name, fact in table.reader.items() if name != "_target_"})
+
     Path("new.csv").write_text("a,x,y\n0,1:02:03,4\n1,2:05,4\n")
-    assert next(reader.read("new.csv", 10, None))[1][:, 1].tolist() == [3723, 125]
-    assert next(plain.read("new.csv", 10, None))[0]["x"].tolist() == [3723, 125]
+    assert [column.get("times") for column in reader("y").signature()["columns"]] == [None, "m:ss"]
+    assert next(reader("y").read("new.csv", 10, None))[1][:, 1].tolist() == [3723, 125]
+    assert next(reader("x").read("new.csv", 10, None))[0]["x"].tolist() == [3723, 125]
 
 
 def test_a_target_of_few_percents_is_a_regression():
