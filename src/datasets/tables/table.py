@@ -20,8 +20,7 @@ from src.datasets.tables.file import TableFile
 from src.datasets.tables.numeric import NumericTable
 from src.datasets.tables.overview import overview
 from src.datasets.tables.roles import Roles
-from src.datasets.tables.rows import refuse_names
-from src.datasets.tables.suspects import MOST, tell_alike, tell_suspects
+from src.datasets.tables.suspects import MOST, refuse_names, tell_alike, tell_suspects
 from src.datasets.tables.target import check_training_classes, check_variety, read_target
 
 
