@@ -41,7 +41,7 @@ def report(comparison: Comparison) -> None:
         said += ["", f"What decides {comparison.score}: {', '.join(parts)}"]
     if best:
         value = shown(best.metrics[comparison.score])
-        said += ["", f"The best {comparison.score}, {value}: {shortest(best.folder)}", table.command(best)]
+        said += ["", f"{comparison.best_in_words}, {value}: {shortest(best.folder)}", table.command(best)]
     failed = [record for record in comparison.records if record.status == "failed"]
     said += [""] if failed else []
     said += [f"Failed: {shortest(record.folder)}: {table.reason(record)}" for record in failed[:MOST_FAILURES]]

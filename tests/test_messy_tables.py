@@ -427,7 +427,7 @@ def test_all_bad_columns_are_told_at_once(call, capsys):
     assert len(said) == 6
     text = "\n".join(said)
     for sentence in (
-        "t.csv: size holds '2.5' and '1,5', in which the decimal mark is not the same.",
+        "t.csv: size holds '2.5' and '1,5', in which the decimal mark is not the same. Mend the file, or, if it is no",
         "t.csv: day holds '02/01/2020', in which day and month may stand either way round",
         "t.csv, row 7: built is 'soon', which is not a date",
         "t.csv has missing values in: hole (1). Say data.missing=drop",

@@ -81,7 +81,8 @@ def test_runs_that_differ_in_the_seed_are_one_row_with_mean_deviation_and_count(
         ["linear", "0.1500", "±", "0.0707", "0.6500", "±", "0.0707", "2"],
         ["mlp", "0.4000", "±", "0.1414", "0.8500", "±", "0.0707", "2"],
     ]
-    assert out.endswith("The best val/loss, 0.1000: outputs/study/3\npython -m src.train net=linear seed=1\n")
+    best = "The best val/loss of those with the best mean, 0.1000: outputs/study/3"
+    assert out.endswith(f"{best}\npython -m src.train net=linear seed=1\n")
 
 
 def test_each_shows_every_run_and_a_score_sorts_the_best_first(study, call, capsys):
@@ -246,7 +247,7 @@ def test_what_a_finished_run_says_of_its_metric_goes_before_its_config_and_its_n
         results = {"val/own_loss": loss, "monitor": "val/own_loss", "mode": "max"}
         write(made(f"outputs/{number}", "monitor=val/own_loss", f"seed={number}"), status="finished", **results)
     assert call("report", "outputs") == 0
-    assert "The best val/own_loss, 0.7000: outputs/1\n" in capsys.readouterr().out
+    assert "The best val/own_loss of those with the best mean, 0.7000: outputs/1\n" in capsys.readouterr().out
 
 
 def test_a_pruned_run_is_shown_but_compared_with_none(study, call, capsys):
@@ -257,7 +258,7 @@ def test_a_pruned_run_is_shown_but_compared_with_none(study, call, capsys):
     assert [row[0] for row in rows(out)] == ["net", "linear", "mlp", "cnn"]
     assert rows(out)[1][1:4] + rows(out)[1][-3:] == ["0.1500", "±", "0.0707", "2", "of", "3"]
     assert "\n6 runs: 4 finished, 2 pruned\n" in out
-    assert "The best val/loss, 0.1000: outputs/study/3\n" in out
+    assert "The best val/loss of those with the best mean, 0.1000: outputs/study/3\n" in out
     assert call("report", "outputs/study", "--status", "pruned", "--each") == 0
     out = capsys.readouterr().out
     assert [row[-1] for row in rows(out)[1:]] == ["4", "5"]

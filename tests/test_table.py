@@ -521,6 +521,9 @@ def test_labels_that_the_run_does_not_know_are_not_scored(train, call, capsys):
     capsys.readouterr()
     assert call("evaluate", "outputs/r", "data.path=new.csv") == 1
     assert "new.csv: the run knows no city 'Rome'." in capsys.readouterr().err
+    Path("new.csv").write_text(text.replace("\n1,", "\nmany,"))
+    assert call("evaluate", "outputs/r", "data.path=new.csv") == 1  # how it is read was settled when it was trained
+    assert capsys.readouterr().err.endswith("rooms is 'many', which is not a number, as others there.\n")
 
 
 def damage(how: str) -> None:

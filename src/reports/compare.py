@@ -102,6 +102,11 @@ class Comparison:
         runs = [r for r in group.records if self.score in r.metrics and not r.is_pruned]
         return best(runs, key=lambda r: r.metrics[self.score])
 
+    @property
+    def best_in_words(self) -> str:
+        """What `best` is: where runs differ in REPEATS, another may have a better score by chance."""
+        return f"The best {self.score}{' of those with the best mean' if self.repeats else ''}"
+
     def _sorted(self, things: list[Any], values: Sequence[Any]) -> list[Any]:
         """What has no value is last, in its order; before it what was pruned, where it is a metric that sorts."""
         order = [i for i in range(len(things)) if values[i] is not None]

@@ -84,7 +84,7 @@ def _summary(comparison: Comparison) -> str:
     if best:
         value = shown(best.metrics[comparison.score])
         said.append(
-            f"The best {_safe(comparison.score)}, {value}: {_folder(best)}<br><code>{_safe(command(best))}</code>"
+            f"{_safe(comparison.best_in_words)}, {value}: {_folder(best)}<br><code>{_safe(command(best))}</code>"
         )
     failed = [f"<li>{_folder(r)}: {_safe(reason(r))}</li>" for r in comparison.records if r.status == "failed"]
     why = f"<details><summary>Why {len(failed)} failed</summary><ul>{''.join(failed)}</ul></details>"

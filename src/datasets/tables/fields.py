@@ -21,9 +21,17 @@ BOOLEANS = {"true": 1.0, "false": 0.0}
 
 
 def numbers(
-    series: pd.Series, column: Column, where: str, above: int, text: TextFormat, date_format: str | None, grow: bool
+    series: pd.Series,
+    column: Column,
+    where: str,
+    above: int,
+    text: TextFormat,
+    date_format: str | None,
+    grow: bool,
+    hints: bool,
 ) -> np.ndarray:
-    """The fields of a chunk as float64 (N,). `grow`: a new category gets the next number, else -1.
+    """The fields of a chunk as float64 (N,). `grow`: a new category gets the next number, else -1. `hints`: errors say
+    what to type; not where a finished run has settled how a column is read.
 
     Raises:
         UserError: a field that is not of the column's kind, or infinite; its row, `above` rows above the chunk.
@@ -50,10 +58,10 @@ def numbers(
     written = as_text(series.iloc[row])
     if too_large[row]:
         reason = "infinite, or too large for 32 bits."
-    elif grow and written == column.name:
+    elif hints and written == column.name:
         raise UserError(f"{where}, row {above + row + 1}: the names of the columns come again. Remove that row.")
     else:
-        reason = f"not a {column.kind}, as others there.{_what_to_type(written, column) if grow else ''}"
+        reason = f"not a {column.kind}, as others there.{_what_to_type(written, column) if hints else ''}"
     raise UserError(f"{where}, row {above + row + 1}: {column.name} is {written!r}, which is {reason}")
 
 

@@ -208,7 +208,8 @@ class Marks:
                 )
             raise UserError(
                 f"{self.name} holds {one!r} and {self.decimals.get(decimal) or self.groups.get(other)!r}, in which the "
-                f"decimal mark is not the same. Mend the file, or leave it out: {dropping([self.name])}."
+                "decimal mark is not the same. Mend the file, or, if it is no target, leave it out: "
+                f"{dropping([self.name])}."
             )
         return spaces + (other if other in self.groups or other in self.either else ""), decimal
 

@@ -116,7 +116,9 @@ class TableReader:
         values = np.empty((len(chunk), len(self.columns)))
         for j, column in enumerate(self.columns):
             values[:, j] = numbers(
-                chunk[column.name], column, table.as_typed, above, self.text, self.date_format, grow=False
+                *(chunk[column.name], column, table.as_typed, above, self.text, self.date_format),
+                grow=False,
+                hints=False,
             )
             missing = np.isnan(values[:, j])
             if column.kind == "category" and (new := values[:, j] < 0).any():

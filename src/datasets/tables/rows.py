@@ -176,7 +176,9 @@ class RowReader:
                 continue
             with self._noting(name):
                 matrix[:, j] = numbers(
-                    chunk[name], column, table.name, above, table.text, self.roles.date_format, grow=True
+                    *(chunk[name], column, table.name, above, table.text, self.roles.date_format),
+                    grow=True,
+                    hints=not self.known,
                 )
                 if len(column.codes) > MOST_CATEGORIES and name != self.roles.group_column:
                     refuse_names([column], above + len(chunk), table.name, self.roles.drop, MOST_CATEGORIES)
