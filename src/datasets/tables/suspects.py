@@ -1,4 +1,4 @@
-"""What looks as if it should not be learnt from: an ID, a column that gives the target away, a row of totals."""
+"""What looks as if it should not be learnt from: an ID, what gives the target away, copied rows, a row of totals."""
 
 from __future__ import annotations
 
@@ -17,6 +17,7 @@ LEAST, MOST = 30, 5000  # rows that are looked at
 WIDE = 2000  # columns: so many are not looked at
 ID_NAME = re.compile(r"(.*[\W_])?(id|nr|no|number|index|key|uuid)|.*[a-z]I[dD]|Unnamed: 0", re.IGNORECASE)
 CORRELATED = 0.9999
+COPIED = 0.1  # of the rows of val and test
 
 
 def tell_suspects(
@@ -52,6 +53,24 @@ def tell_suspects(
             )
     if len(found) > 1:
         notice(f"To leave all of these out: {dropping([*roles.drop, *found])}")
+
+
+def tell_copies(rows: np.ndarray, y: np.ndarray, is_training: np.ndarray) -> None:
+    """A notice if many rows of val and test are those of training again, as in a file that was put together twice.
+
+    Args:
+        rows: (N, columns).
+        y: of these, (N, K) or (N,).
+        is_training: (N,).
+    """
+    marks = pd.util.hash_pandas_object(pd.DataFrame(np.column_stack([rows, y])), index=False).to_numpy()
+    others = marks[~is_training]
+    copies = int(np.isin(others, marks[is_training]).sum())
+    if len(marks) >= LEAST and copies > COPIED * len(others):
+        notice(
+            f"{copies} of {len(others)} rows of val and test are rows of training again, in every value: what is known "
+            "already scores too well. If they are copies, remove them from the file."
+        )
 
 
 def tell_alike(name: str, texts: Sequence[str], kind: str) -> None:
