@@ -19,8 +19,9 @@ from src.datasets.description import DataDescription, describe
 from src.datasets.loader import Loader
 from src.datasets.loading import Loading, collate_of
 from src.datasets.prepared import Prepared, PreparedLoader, PreparedSplit, fits
+from src.datasets.random_split import SPLITS
 from src.datasets.sampling import EpochSampler, SplitSubset, TrainingSubset
-from src.datasets.splits import SPLITS, Splitting, split_digest
+from src.datasets.splits import Splitting, split_digest
 
 
 class DataModule(L.LightningDataModule):

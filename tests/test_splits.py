@@ -12,8 +12,8 @@ from torch.utils.data import TensorDataset
 from src.console.messages import UserError
 from src.datamodule import DataModule
 from src.datasets.memory import InMemory
+from src.datasets.random_split import random_split
 from src.datasets.sampling import SplitSubset, TrainingSubset
-from src.datasets.splits import random_split
 from tests.sources import data_module
 
 pytestmark = pytest.mark.quick

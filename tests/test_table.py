@@ -22,7 +22,7 @@ from torch import Tensor
 
 from src.console.messages import UserError
 from src.datasets.contract import LearnsFromTraining, ReadsTarget, TargetKind, offer_of
-from src.datasets.splits import random_split
+from src.datasets.random_split import random_split
 from src.datasets.tables.rows import RowReader
 from src.datasets.tables.table import Table
 from src.files.cache import locked

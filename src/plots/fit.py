@@ -11,7 +11,8 @@ from src.datamodule import DataModule
 from src.module import SupervisedModule
 from src.plots.names import short
 from src.plots.picture import Picture, curve_x, draw_points
-from src.plots.sheet import few_ticks, laid_out, sheet, styled
+from src.plots.sheet import laid_out, sheet, styled
+from src.plots.ticks import few_ticks
 
 
 class Fit(Picture):

@@ -13,7 +13,8 @@ from src.learning.importance import MOST, permutation_importances
 from src.module import SupervisedModule
 from src.plots.names import short, short_names
 from src.plots.picture import Picture
-from src.plots.sheet import few_ticks, laid_out, sheet, styled
+from src.plots.sheet import laid_out, sheet, styled
+from src.plots.ticks import few_ticks
 
 
 class Importance(Picture):

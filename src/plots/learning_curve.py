@@ -12,7 +12,8 @@ from src.files.history import BESIDE_METRICS, Row, history_of, read_history
 from src.module import SupervisedModule
 from src.plots.names import short
 from src.plots.picture import plots
-from src.plots.sheet import few_ticks, laid_out, save, sheet, styled
+from src.plots.sheet import laid_out, save, sheet, styled
+from src.plots.ticks import few_ticks
 
 WIDE = 1e4  # from the least to the greatest of positive values: a straight scale would show the greatest alone
 

@@ -14,7 +14,8 @@ from src.learning.devices import joined
 from src.module import SupervisedModule
 from src.plots.names import short
 from src.plots.picture import Picture
-from src.plots.sheet import few_ticks, laid_out, sheet, styled
+from src.plots.sheet import laid_out, sheet, styled
+from src.plots.ticks import few_ticks
 
 MOST = 5000  # points; more make a cloud without a shape
 PANELS = 6  # of several targets, in rows of three

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import math
 import textwrap
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -16,10 +16,8 @@ from typing import Any
 import matplotlib
 import numpy as np
 from matplotlib.figure import Figure  # not pyplot: no window, no state shared with a notebook
-from matplotlib.ticker import FixedFormatter, FixedLocator, LogLocator, MaxNLocator, NullLocator
 
 DPI = 120
-LETTER = 0.09  # inches
 GAP = 0.12  # inches between texts, and at the edges
 STYLE: dict[str, Any] = {
     "text.parse_math": False,  # $ is a letter of a name
@@ -51,48 +49,6 @@ def sheet(width: float, height: float, rows: int = 1, columns: int = 1) -> tuple
     figure = Figure(figsize=(columns * width, rows * height), dpi=DPI)
     figure.subplots_adjust(0, 0, 1, 1, 0, 0)
     return figure, list(figure.subplots(rows, columns, squeeze=False).flat)
-
-
-def few_ticks(
-    axis: Any, most: int = 5, whole: bool = False, text: Callable[[Sequence[float]], list[str]] | None = None
-) -> None:
-    """About so many; fewer where their labels would run into one another. Call it last: it looks at what is drawn.
-
-    Args:
-        whole: at whole numbers.
-        text: of values; None: as short as tells them apart.
-    """
-    low, high = sorted(axis.get_view_interval())
-    width = axis.axes.bbox.width / DPI if axis.axis_name == "x" else math.inf
-    is_log = axis.get_scale() == "log"
-    values, labels = list[float](), list[str]()
-    for count in range(most, 0, -1):
-        at = LogLocator(numticks=count) if is_log else MaxNLocator(count, steps=[1, 2, 5, 10], integer=whole)
-        values = [value for value in at.tick_values(low, high) if low <= value <= high]
-        labels = (text or in_short)(values)
-        if LETTER * sum(len(label) + 2 for label in labels) < width:
-            break
-    axis.set_major_locator(FixedLocator(values))  # what lies outside would cost as much
-    axis.set_major_formatter(FixedFormatter(labels))
-    axis.set_minor_locator(NullLocator())
-
-
-def in_short(values: Sequence[float]) -> list[str]:
-    """0.25, 1500, 1.5e-9: as few digits as tell the values, and the steps between them."""
-    steps = np.diff(np.unique(values))
-    near = 1e-3 * min([*steps, *(abs(value) for value in values if value)], default=1.0)
-    largest = max(map(abs, values), default=0)
-    is_plain = largest == 0 or 1e-3 <= largest < 1e6
-    tell = (d for d in range(17) if all(abs(float(_in(value, d, is_plain)) - value) <= near for value in values))
-    digits = next(tell, 17)
-    return [_in(value, digits, is_plain) for value in values]
-
-
-def _in(value: float, digits: int, is_plain: bool) -> str:
-    if is_plain or value == 0:
-        return f"{value:.{digits if is_plain else 0}f}"
-    mantissa, _, exponent = f"{value:.{digits}e}".partition("e")
-    return f"{mantissa}e{int(exponent)}"
 
 
 def laid_out(figure: Figure) -> Figure:

@@ -13,7 +13,8 @@ from src.datasets.tables.columns import Column
 from src.datasets.tables.relevance import relevance
 from src.datasets.tables.table import Table
 from src.plots.names import short, short_names
-from src.plots.sheet import few_ticks, in_short, laid_out, sheet, styled
+from src.plots.sheet import laid_out, sheet, styled
+from src.plots.ticks import few_ticks, in_short
 
 ROWS = 4000  # of training that are looked at
 COLUMNS = 2000  # that are looked at

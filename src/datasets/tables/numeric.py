@@ -10,7 +10,7 @@ import torch
 from torch import Tensor
 
 from src.console.messages import UserError
-from src.datasets.splits import SPLITS
+from src.datasets.random_split import SPLITS
 from src.datasets.tables.columns import Column
 from src.datasets.tables.conversion import converted
 from src.datasets.tables.file import TableFile
