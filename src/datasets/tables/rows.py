@@ -159,7 +159,9 @@ class RowReader:
             with self._noting(name):
                 refuse_names([self.columns[name]], rows, table.name, self.roles.drop)
         told, names = list(dict.fromkeys(self.problems.values())), [n for n in self.feature_names if n in self.problems]
-        if len(told) < len(self.problems):  # all columns say the same of a second header, which is no reason to go
+        if self.known or len(told) < len(
+            self.problems
+        ):  # all columns say the same of a second header, which is no reason to go
             names = []
         if len(told) > MOST_TOLD:
             told[MOST_TOLD:] = [f"... and {len(told) - MOST_TOLD} more columns."]
@@ -201,4 +203,5 @@ class RowReader:
     def _leave_out_empty(self) -> str:
         """What to type first of all, if there are features without any value."""
         names = [name for name in self.feature_names if name in self.empty]
-        return f" {listed(names)}: there is no value at all; leave out: {dropping(names)}." if names else ""
+        typed = dropping([*self.roles.drop, *names])
+        return f" {listed(names)}: there is no value at all; leave out: {typed}." if names else ""

@@ -1,4 +1,4 @@
-"""What looks as if it should not be learnt from: an ID, names, a column that gives the target away, a row of totals."""
+"""What looks as if it should not be learnt from: an ID, names, what gives the target away, copies, a row of totals."""
 
 from __future__ import annotations
 
@@ -21,6 +21,7 @@ CORRELATED = 0.9999
 LOOKED_AT = 20  # texts, for dates among them
 MONTHS = "jan|feb|mar|apr|may|jun|jul|aug|sep|oct|nov|dec"
 DATED = re.compile(rf"\d.*\b(19|20)\d\d\b|\b(19|20)\d\d\b.*\d|\b({MONTHS})", re.IGNORECASE)
+COPIED = 0.1  # of the rows of val and test
 
 
 def tell_suspects(
@@ -80,6 +81,29 @@ def refuse_names(
         f"{where}: {listed(names)} {have} different texts in {rows} rows, too many to learn from. "
         f"Leave {'it' if len(found) == 1 else 'them'} out: {dropping([*drop, *names])}.{dated}"
     )
+
+
+def tell_copies(rows: np.ndarray, y: np.ndarray, is_training: np.ndarray) -> None:
+    """A notice if many rows of val and test are those of training again, as in a file that was put together twice.
+
+    Args:
+        rows: (N, columns).
+        y: of these, (N, K) or (N,).
+        is_training: (N,).
+    """
+    if len(rows) < LEAST or rows.shape[1] > WIDE:
+        return
+    marks = pd.util.hash_pandas_object(pd.DataFrame(np.column_stack([rows, y])), index=False).to_numpy()
+    others = marks[~is_training]
+    copies = int(np.isin(others, marks[is_training]).sum())
+    if copies <= COPIED * len(others):
+        return
+    different = len(np.unique(marks))  # of a few categories alone some rows are alike by chance
+    if any(len(np.unique(column)) > different / 2 for column in rows.T):
+        notice(
+            f"{copies} of {len(others)} rows of val and test are rows of training again, in every value: what is known "
+            "already scores too well. If they are copies, remove them from the file."
+        )
 
 
 def tell_alike(name: str, texts: Sequence[str], kind: str) -> None:
