@@ -93,13 +93,14 @@ def tell_copies(rows: np.ndarray, y: np.ndarray, is_training: np.ndarray) -> Non
     """
     if len(rows) < LEAST or rows.shape[1] > WIDE:
         return
-    marks = pd.util.hash_pandas_object(pd.DataFrame(np.column_stack([rows, y])), index=False).to_numpy()
+    values = np.column_stack([rows, y])
+    marks = pd.util.hash_pandas_object(pd.DataFrame(values), index=False).to_numpy()
     others = marks[~is_training]
     copies = int(np.isin(others, marks[is_training]).sum())
     if copies <= COPIED * len(others):
         return
     different = len(np.unique(marks))  # of a few categories alone some rows are alike by chance
-    if any(len(np.unique(column)) > different / 2 for column in rows.T):
+    if any(len(np.unique(column)) > different / 2 for column in values.T):
         notice(
             f"{copies} of {len(others)} rows of val and test are rows of training again, in every value: what is known "
             "already scores too well. If they are copies, remove them from the file."
