@@ -632,7 +632,7 @@ def test_what_predict_would_ignore_is_refused(shop, call, capsys, change):
     assert not Path("answers.csv").exists()
 
 
-def test_a_table_can_be_looked_at_without_training(call, capsys):
+def test_a_table_can_be_looked_at_without_training(call, capsys, monkeypatch):
     columns = {
         "price": [f"${v:,}" for v in COUNTS],
         "day": [d if i % 8 else "?" for i, d in enumerate(DATES.strftime("%d/%m/%Y"))],
@@ -658,7 +658,10 @@ def test_a_table_can_be_looked_at_without_training(call, capsys):
     assert "target: numbers" in lines["y"]
     assert "outputs/data.png shows what they tell about y." in said
     assert [path.name for path in Path("outputs").iterdir()] == ["data.png"]
+    monkeypatch.setattr("src.training.looking.MANY", 3)
     assert call("train", *command, "name=looked") == 0
+    plain = {line.split()[0]: " ".join(line.split()) for line in capsys.readouterr().out.splitlines()}
+    assert plain.items() <= lines.items()
     assert not Path("outputs/looked").exists()
     assert call("train", "-m", *command, "seed=0,1") == 1
 
