@@ -104,9 +104,9 @@ class Table(Dataset):
         columns = self.numeric.feature_columns
         refuse_names(columns, len(self), self.numeric.name)
         check_variety(self.numeric, self.y, self.classes)
-        first = indices.sort().values[:MOST]
-        rows, training = self.numeric.features[:MOST], self.numeric.features[first.numpy()]
-        tell_suspects(columns, rows, training, self.y[first].numpy(), self.classes is not None, self.targets)
+        first = np.sort(indices.numpy())[:MOST]  # NumPy's sort takes a quarter of the memory of torch's
+        rows, training = self.numeric.features[:MOST], self.numeric.features[first]
+        tell_suspects(columns, rows, training, self.y.numpy()[first], self.classes is not None, self.targets)
         fitted = fit_columns(columns, self.numeric.blocks(indices), self.roles.missing == "impute")
         for column in fitted:
             tell_alike(column.name, list(column.codes), "categories")
