@@ -34,6 +34,7 @@ def calibrate(trainer: L.Trainer, best: Path) -> dict[str, float]:
     if not batches:  # trainer.limit_val_batches=0
         return {}
     outputs, y = (torch.cat(parts) for parts in zip(*batches, strict=True))
+    del batches, kept
     task, temperatures = module.task.cpu(), [1.0, fitted_temperature(module.task, outputs, module.task.target(y))]
     errors = list[float]()
     for temperature in temperatures:
