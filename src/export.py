@@ -20,6 +20,7 @@ from typing import TYPE_CHECKING
 from src.cli.command import command
 from src.console import startup
 from src.console.messages import UserError, nearest
+from src.console.screen import progress
 from src.files.atomic import write_text, written_whole
 from src.formats.nets import FORMATS, find_format
 from src.formats.signature import signature
@@ -55,8 +56,9 @@ def export(run: Run, name: str = "pt2", output: str | None = None, changes: list
     path.parent.mkdir(exist_ok=True)
     startup.end()
     try:
-        with written_whole(path) as partial:
+        with written_whole(path) as partial, progress("exporting", total=2) as done:
             form.write(module, x, run.description.input_shape, signed, partial)
+            done(1)
             difference = _difference(module, form.read(module, partial), x)
             if form.is_signed:
                 write_text(path.with_name(f"{path.name}.json"), signed)

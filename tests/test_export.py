@@ -8,7 +8,8 @@ import re
 import resource
 import subprocess
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -461,6 +462,19 @@ def test_a_full_disk_is_told_and_leaves_nothing(finished, call, capsys, name):
     said = capsys.readouterr().err
     assert re.fullmatch(r"Error: outputs/r/export/\S+ cannot be written: File too large\. Make room .*\n", said), said
     assert files("outputs") == before
+
+
+def test_what_may_take_a_minute_has_a_bar(finished, call, monkeypatch):
+    finished("data=wine", *SHORT, "name=r")
+    moved: list[tuple[str, float]] = []
+
+    @contextmanager
+    def shown(what: str, total: float) -> Iterator[Callable[[float], None]]:
+        yield lambda amount: moved.append((what, amount / total))
+
+    monkeypatch.setattr("src.export.progress", shown)
+    assert call("export", "outputs/r", "format=state_dict", "-o", "p.pt") == 0
+    assert moved == [("exporting", 0.5)]
 
 
 def test_single_examples_are_compared_too(finished):

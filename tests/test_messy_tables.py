@@ -801,6 +801,15 @@ def test_a_look_that_finds_no_room_leaves_the_picture_before_it(call, capsys):
     assert [path.read_text() for path in Path("outputs").iterdir()] == ["before"]
 
 
+def test_rows_that_are_there_twice_are_told(capsys):
+    table_of(rows(40), target="y")
+    assert "rows of training again" not in capsys.readouterr().err
+    table_of(rows(40) + rows(40).partition("\n")[2], target="y")  # the second half is for val and test
+    assert "40 of 40 rows of val and test are rows of training again, in every value" in capsys.readouterr().err
+    table_of("\n".join(["a,b,y", *(f"{'pq'[i % 2]},{'uvw'[i % 3]},{i % 2}" for i in range(60))]), target="y")
+    assert "rows of training again" not in capsys.readouterr().err  # there are but six that can be
+
+
 def test_a_header_that_comes_again_is_told_once():
     lines = rows(40, x=[float(i % 7) for i in range(40)]).splitlines()
     with pytest.raises(UserError, match=r"^t\.csv, row 21: the names of the columns come again\. Remove that row\.$"):

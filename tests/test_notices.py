@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import logging
 import re
 
 import pytest
 import torch
 from torch import Tensor, nn
+
+from src.console.quiet import quiet
 
 OWN = ("data=wine", "net=linear", "~net.hidden", "~net.activation", "~net.dropout")
 TINY = ("data=wine", "net.hidden=[8]", "trainer.max_epochs=1")
@@ -66,6 +69,16 @@ def test_a_net_that_does_not_fit_into_memory_says_how_large_it_is(call, capsys):
     assert "Error: Out of memory, 281,475.0 GB more were asked for (test_notices.py, line" in error
     assert "Make the net or data.batch_size smaller." in error
     assert "Traceback" not in error
+
+
+@pytest.mark.parametrize("is_asked_for", [True, False])
+def test_of_lightning_nothing_but_a_profile_is_heard(is_asked_for):
+    quiet(but_profiler=is_asked_for)
+    told = {name: logging.getLogger(f"lightning.pytorch.{name}") for name in ("profilers.profiler", "utilities")}
+    assert {name: logger.isEnabledFor(logging.INFO) for name, logger in told.items()} == {
+        "profilers.profiler": is_asked_for,
+        "utilities": False,
+    }
 
 
 def test_importances_of_no_columns_are_none(train, capsys):

@@ -352,7 +352,12 @@ def test_the_screen_shows_a_small_metric_by_its_digits(call, finished, folder, c
 def columns_drawn(call: Any, monkeypatch: pytest.MonkeyPatch, rows: list[str], *overrides: str) -> Figure:
     """What data.describe=true draws of a table whose first lines are for train, and the others for test."""
     drawn: list[Figure] = []
-    monkeypatch.setattr("src.plots.sheet.save", lambda figure, path: drawn.append(figure))
+
+    def save(figure: Figure, path: Path) -> None:
+        drawn.append(figure)
+        path.touch()
+
+    monkeypatch.setattr("src.plots.sheet.save", save)
     Path("t.csv").write_text("\n".join(rows))
     command = ["data=table", "data.path=t.csv", "data.describe=true", "data.split_column=split", *overrides]
     assert call("train", *command) == 0
