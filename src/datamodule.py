@@ -6,6 +6,7 @@ from collections.abc import Callable, Mapping
 from typing import Any, Literal, cast
 
 import lightning as L
+import numpy as np
 import torch
 from lightning.pytorch.trainer.states import TrainerFn
 from torch import Tensor
@@ -214,7 +215,8 @@ class DataModule(L.LightningDataModule):
         """All training examples once, on every device: what standardization learns from."""
         size = max(self.loading.batch_size, 1024) if self.offer.fetches_batches else self.loading.batch_size
         subset = self.splits["train"]
-        ordered = SplitSubset(self.dataset, cast(Tensor, subset.indices).sort().values)  # files are read fastest so
+        rows = torch.from_numpy(np.sort(subset.indices.numpy()))  # files are read fastest so
+        ordered = SplitSubset(self.dataset, rows)
         return Loader(ordered, size, collate_fn=collate_of(self.offer), **self.loading.processes(self.offer))
 
     def examples(self, split: str = "train", count: int = 2) -> tuple[Tensor, Tensor]:

@@ -10,7 +10,8 @@ from __future__ import annotations
 
 import argparse
 import math
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -24,12 +25,14 @@ from src.run import Run, asked_for, require
 
 if TYPE_CHECKING:
     import pandas as pd
+    from torch import Tensor
 
     from src.datasets.description import DataDescription
 
 VALUES = 2**22  # of a batch: nets for large images need memory for each of them many times over
 LIMITS = ("max_line", "max_pixels")  # of files: what they hold is the same
 MOST = 8192  # examples of a batch; a sixteenth where gradients are needed, for which a net keeps all in between
+AT_ONCE = 1024  # of these, that a processor computes at once: what layers pass on stays in its cache
 
 
 def predict(run: Run, path: str, output: str, overrides: list[str] | None = None, explain: str | None = None) -> int:
@@ -74,16 +77,23 @@ def predict(run: Run, path: str, output: str, overrides: list[str] | None = None
         if not is_whole(batch_size, least=1):
             raise UserError(f"data.batch_size={batch_size}: a whole number from 1 is needed.")
         explanation = Explanation(module, run.description, reader, explain) if explain else None
+        at_once = batch_size if asked or fabric.device.type != "cpu" else AT_ONCE
         count = 0
         startup.end()
+
+        @torch.inference_mode()
+        def answer(x: Tensor) -> tuple[Tensor, dict[str, Any]]:
+            on_device = fabric.to_device(x)
+            predictions = torch.cat([module(part) for part in on_device.split(at_once)]).cpu()
+            return predictions, explanation(on_device, predictions) if explanation else {}
+
         keys = {name: f"data.{name}" for name in LIMITS}
-        with torch.inference_mode(), progress("predicting", total=1) as done, in_terms_of("", keys):
-            for rows, x, share in _read(reader, path, batch_size, cfg.data.num_workers):
+        with progress("predicting", total=1) as done, in_terms_of("", keys):
+            inputs = _read(reader, path, batch_size, cfg.data.num_workers)
+            for rows, x, share, (predictions, effects) in _answered(inputs, answer):
                 if not output.endswith(".csv"):  # there a number need not be a text
                     rows = _typed(rows, getattr(reader, "numbers", []))
-                on_device = fabric.to_device(x)
-                predictions = module(on_device).cpu()
-                write(rows, x, predictions, explanation(on_device, predictions) if explanation else {})
+                write(rows, x, predictions, effects)
                 count += len(rows)
                 done(share)
         if explanation:
@@ -100,6 +110,22 @@ def _read(reader: Any, path: str, *args: Any) -> Iterator[Any]:
             yield from reader.read(path, *args)
     except OSError as error:
         raise UserError(in_words(error)) from error
+
+
+def _answered(inputs: Iterator[Any], answer: Callable[[Any], Any]) -> Iterator[Any]:
+    """(rows, x, share, answer of x) for each (rows, x, share) of `inputs`.
+
+    A thread computes it while those before are written, and those behind are read.
+    """
+    before: tuple[Any, ...] = ()
+    with ThreadPoolExecutor(1) as thread:
+        for rows, x, share in inputs:
+            after = rows, x, share, thread.submit(answer, x)
+            if before:
+                yield *before[:3], before[3].result()
+            before = after
+        if before:
+            yield *before[:3], before[3].result()
 
 
 def _check_heeded(overrides: list[str]) -> None:

@@ -16,6 +16,7 @@ import pandas as pd
 import pytest
 from PIL import Image
 
+import src.nets
 from src.config.compose import CONF, PROJECT
 
 README = (Path(__file__).parent.parent / "README.md").read_text()
@@ -124,6 +125,20 @@ def test_the_readmes_python_runs_as_written(train, call, capsys):
     for code in (code for code in PYTHON if "onnxruntime" not in code):  # tests/test_export.py reads a table with it
         exec(code, names)
     assert names["probabilities"].shape == names["whole"](names["x"]).shape == (5, 10)
+
+
+def test_the_readmes_own_data_and_own_net_train_from_the_files_that_it_shows(train, folder, monkeypatch):
+    """As they are copied from it, where it says."""
+    files = {"my_data.py": "class Circles", "nets/wide.py": "class Wide"}
+    files |= {"conf/data/circles.yaml": "my_data.circles", "conf/net/wide.yaml": "nets.wide"}
+    shown = PYTHON + re.findall(r"```yaml\n(.*?)```", README, re.DOTALL)
+    for name, content in files.items():
+        (folder / name).parent.mkdir(parents=True, exist_ok=True)
+        (folder / name).write_text(next(text for text in shown if content in text))
+    monkeypatch.syspath_prepend(folder)
+    monkeypatch.setattr("src.nets.__path__", [*src.nets.__path__, str(folder / "nets")])
+    results = train("--config-dir", "conf", "data=circles", "net=wide", "net.width=16", "trainer.max_epochs=1")
+    assert results["status"] == "finished"
 
 
 def test_the_readmes_tree_is_the_real_one():

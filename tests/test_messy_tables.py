@@ -632,7 +632,7 @@ def test_what_predict_would_ignore_is_refused(shop, call, capsys, change):
     assert not Path("answers.csv").exists()
 
 
-def test_a_table_can_be_looked_at_without_training(call, capsys):
+def test_a_table_can_be_looked_at_without_training(call, capsys, monkeypatch):
     columns = {
         "price": [f"${v:,}" for v in COUNTS],
         "day": [d if i % 8 else "?" for i, d in enumerate(DATES.strftime("%d/%m/%Y"))],
@@ -658,7 +658,10 @@ def test_a_table_can_be_looked_at_without_training(call, capsys):
     assert "target: numbers" in lines["y"]
     assert "outputs/data.png shows what they tell about y." in said
     assert [path.name for path in Path("outputs").iterdir()] == ["data.png"]
+    monkeypatch.setattr("src.training.looking.MANY", 3)
     assert call("train", *command, "name=looked") == 0
+    plain = {line.split()[0]: " ".join(line.split()) for line in capsys.readouterr().out.splitlines()}
+    assert plain.items() <= lines.items()
     assert not Path("outputs/looked").exists()
     assert call("train", "-m", *command, "seed=0,1") == 1
 
@@ -797,6 +800,8 @@ def test_rows_that_are_there_twice_are_told(capsys):
     assert "rows of training again" not in capsys.readouterr().err
     table_of(rows(40) + rows(40).partition("\n")[2], target="y")  # the second half is for val and test
     assert "40 of 40 rows of val and test are rows of training again, in every value" in capsys.readouterr().err
+    table_of("\n".join(["a,b,y", *(f"{'pq'[i % 2]},{'uvw'[i % 3]},{i % 2}" for i in range(60))]), target="y")
+    assert "rows of training again" not in capsys.readouterr().err  # there are but six that can be
 
 
 def test_a_header_that_comes_again_is_told_once():

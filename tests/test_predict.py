@@ -22,6 +22,7 @@ from torchmetrics.classification import MulticlassAccuracy
 
 from src.formats.tables import table_written_whole
 from src.learning.intervals import intervals
+from src.module import SupervisedModule
 from src.run import Run
 from src.tasks import Classification
 from tests.conftest import PROJECT
@@ -343,6 +344,16 @@ def test_a_file_in_many_parts_has_one_header_and_all_rows(house, call, ending):
     whole, parts = (read[ending](f"{name}.{ending}") for name in ("whole", "parts"))
     assert len(parts) == 300
     pd.testing.assert_frame_equal(whole, parts, rtol=1e-4)
+
+
+def test_a_processor_computes_some_rows_at_once_and_their_answers_are_the_same(house, call, monkeypatch):
+    sizes, forward = list[int](), SupervisedModule.forward
+    monkeypatch.setattr(SupervisedModule, "forward", lambda self, x: sizes.append(len(x)) or forward(self, x))
+    assert call("predict", "outputs/house", "house.csv", "-o", "whole.csv", "trainer=cpu") == 0
+    monkeypatch.setattr("src.predict.AT_ONCE", 70)
+    assert call("predict", "outputs/house", "house.csv", "-o", "parts.csv", "trainer=cpu") == 0
+    assert sizes == [300, 70, 70, 70, 70, 20]
+    pd.testing.assert_frame_equal(pd.read_csv("whole.csv"), pd.read_csv("parts.csv"), rtol=1e-4)
 
 
 def test_answers_that_are_no_inputs_are_not_written_over(train, call, capsys):

@@ -11,7 +11,7 @@ from torchmetrics.functional.classification import binary_calibration_error, mul
 from src.tasks import Task
 
 BINS = 15
-VALUES = 2**22  # of outputs that are looked at
+VALUES = 2**20  # of outputs that the temperature is learnt from: of more it needs much memory
 PRIOR = 0.5  # deviation of log T: some dozen examples that are all right do not make it small
 
 
@@ -21,7 +21,7 @@ def fitted_temperature(task: Task, outputs: Tensor, target: Tensor) -> float:
 
     1 / 20 to 20; near 1 where few examples say otherwise, by a normal prior on its logarithm.
     """
-    every = max(1, outputs.numel() // VALUES)
+    every = max(1, -(-outputs.numel() // VALUES))
     outputs, target = outputs[::every].double(), target[::every]
 
     def cost(log_t: float) -> float:

@@ -91,8 +91,8 @@ class Tabular(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         h = self.embedded(self.scaled(x.flatten(1)))  # (B, E)
-        outputs = self.head(self.hidden(h.unsqueeze(1)))  # (B, K, output_size)
-        return outputs if self.training else outputs.mean(dim=1)
+        h = self.hidden(h.unsqueeze(1))  # (B, K, hidden)
+        return self.head(h) if self.training else self.head.mean(h)
 
     def scaled(self, x: Tensor) -> Tensor:
         """x (B, F) with median 0 and half of its values in a range of 1; those far away come near 3, or -3."""
@@ -159,3 +159,7 @@ class LinearOfEach(nn.Module):
     def forward(self, x: Tensor) -> Tensor:
         outputs = torch.baddbmm(self.bias.unsqueeze(1), x.transpose(0, 1), self.weight)  # (N, B, next_size)
         return outputs.transpose(0, 1)
+
+    def mean(self, x: Tensor) -> Tensor:
+        """That of the N layers' outputs, (B, next_size): one product of matrices."""
+        return torch.addmm(self.bias.mean(dim=0), x.flatten(1), self.weight.flatten(0, 1) / len(self.weight))

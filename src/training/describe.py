@@ -20,6 +20,7 @@ from src.run.config import shortest
 from src.training.claim import Claim
 
 WIDTH = 240  # of the table where no terminal says its own
+MANY = 1000  # lines: to lay out so many takes longer than to read them
 
 
 def show_data(cfg: DictConfig) -> None:
@@ -53,6 +54,11 @@ def _draw(data: Any, path: Path) -> None:
 
 
 def _print(lines: list[list[str]]) -> None:
+    if len(lines) > MANY:
+        widths = [max(map(len, cells)) for cells in zip(*lines, strict=True)]
+        print("\n".join("  ".join(map(str.ljust, line, widths)).rstrip() for line in lines))
+        return
+
     from rich import box
     from rich.console import Console
     from rich.table import Table

@@ -18,8 +18,9 @@ import pandas as pd
 
 from src.console.messages import UserError, first_line
 from src.console.screen import notice
-from src.datasets.tables.file import Chunks, TableFile, TextFormat, check_header
+from src.datasets.tables.file import Chunks, TableFile, check_header
 from src.datasets.tables.sniffing import SEPARATORS, START, decimal_of, encoding_of, header_line, parted, separator_of
+from src.datasets.tables.text_format import TextFormat
 
 
 class CsvFile(TableFile):

@@ -8,8 +8,9 @@ import pandas as pd
 from src.console.messages import UserError
 from src.datasets.tables.columns import Column
 from src.datasets.tables.fields import numbers_in, present, texts_of
-from src.datasets.tables.file import TextFormat, as_text
+from src.datasets.tables.file import as_text
 from src.datasets.tables.number_texts import NumberFormat, marking, number_format_of, sample
+from src.datasets.tables.text_format import TextFormat
 
 
 def settled_by(series: pd.Series, text: TextFormat) -> list[str]:

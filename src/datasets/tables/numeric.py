@@ -70,12 +70,22 @@ class NumericTable:
         for start in range(0, len(self), BLOCK):
             yield self.features[start : start + BLOCK][chosen[start : start + BLOCK]]
 
-    def column(self, name: str, dtype: torch.dtype = torch.float64) -> Tensor:
-        """The values of a column that is no feature, (N,)."""
-        place, values = self.roles.non_features.index(name), torch.empty(len(self), dtype=dtype)
-        for start in range(0, len(self), BLOCK):
-            values[start : start + BLOCK] = torch.from_numpy(self.non_features[start : start + BLOCK][:, place])
+    def column(self, name: str) -> Tensor:
+        """The values of a column that is no feature, float64 (N,)."""
+        values = torch.empty(len(self), dtype=torch.float64)
+        self.fill(values, name)
         return values
+
+    def fill(self, values: Tensor, name: str) -> None:
+        """Put them into `values`, (N,), of any type."""
+        for part, block in zip(values.split(BLOCK), self.column_blocks(name), strict=True):
+            part.copy_(block)
+
+    def column_blocks(self, name: str) -> Iterator[Tensor]:
+        """Them in parts, float64: of a large table all of them would take much memory."""
+        place = self.roles.non_features.index(name)
+        for start in range(0, len(self), BLOCK):
+            yield torch.from_numpy(self.non_features[start : start + BLOCK][:, place])
 
     def splits(self) -> dict[str, Tensor]:
         """Rows by split, where files or a column say so; else nothing.

@@ -8,9 +8,10 @@ from urllib.parse import urlparse
 from src.console.messages import UserError
 from src.datasets.tables.csv_file import CsvFile
 from src.datasets.tables.excel_file import ExcelFile
-from src.datasets.tables.file import TableFile, TextFormat
+from src.datasets.tables.file import TableFile
 from src.datasets.tables.parquet_file import ParquetFile
 from src.datasets.tables.sql_table import SqlTable
+from src.datasets.tables.text_format import TextFormat
 from src.files.cache import cache_folder
 from src.files.download import download
 

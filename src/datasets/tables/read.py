@@ -7,10 +7,11 @@ from typing import Literal
 
 from src.console.messages import UserError
 from src.console.screen import notice
-from src.datasets.tables.file import TextFormat, as_text
+from src.datasets.tables.file import as_text
 from src.datasets.tables.open import open_table
 from src.datasets.tables.roles import Roles
 from src.datasets.tables.table import Table
+from src.datasets.tables.text_format import TextFormat
 from src.files.cache import cache_folder
 
 LARGE = 2**28  # bytes: larger tables are read from disk

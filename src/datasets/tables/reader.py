@@ -15,9 +15,10 @@ from src.console.screen import notice
 from src.datasets.tables.columns import Column
 from src.datasets.tables.encoding import RowEncoder, feature_count
 from src.datasets.tables.fields import numbers
-from src.datasets.tables.file import TableFile, TextFormat, as_text
+from src.datasets.tables.file import TableFile, as_text
 from src.datasets.tables.open import open_table
 from src.datasets.tables.signature import signature
+from src.datasets.tables.text_format import TextFormat
 
 ROWS = 8192  # that are read at once, at least
 

@@ -13,17 +13,16 @@ import pandas as pd
 from src.console.messages import UserError, listed
 from src.console.screen import notice, progress
 from src.datasets.tables.columns import Column
-from src.datasets.tables.fields import column_of, numbers
+from src.datasets.tables.fields import numbers
 from src.datasets.tables.file import TableFile
+from src.datasets.tables.kinds import column_of
 from src.datasets.tables.later import check_later, settled_by
 from src.datasets.tables.roles import Roles, check_same_columns, dropping
-from src.datasets.tables.suspects import tell_totals
+from src.datasets.tables.suspects import refuse_names, tell_totals
 
 CHUNK = 2**26  # bytes of a large file that are read at once
 MOST_CATEGORIES = 10_000
 MOST_TOLD = 20  # problems, and notices
-MONTHS = "jan|feb|mar|apr|may|jun|jul|aug|sep|oct|nov|dec"
-DATED = re.compile(rf"\d.*\b(19|20)\d\d\b|\b(19|20)\d\d\b.*\d|\b({MONTHS})", re.IGNORECASE)
 MANY = 1000  # columns, of which a bar is shown
 
 
@@ -204,32 +203,5 @@ class RowReader:
     def _leave_out_empty(self) -> str:
         """What to type first of all, if there are features without any value."""
         names = [name for name in self.feature_names if name in self.empty]
-        return (
-            f" {listed(names)}: there is no value at all; leave out: {dropping([*self.roles.drop, *names])}."
-            if names
-            else ""
-        )
-
-
-def refuse_names(
-    columns: Sequence[Column], rows: int, where: str, drop: Sequence[str], most: float | None = None
-) -> None:
-    """Raise UserError for columns of texts, of which hardly any comes twice: names, or notes.
-
-    Args:
-        drop: columns that are left out already.
-        most: how many different ones are not too many; None: half as many as there are rows, or 20.
-    """
-    most = max(20, rows // 2) if most is None else most
-    found = [column for column in columns if column.kind == "category" and len(column.codes) > most]
-    if not found:
-        return
-    names = [column.name for column in found]
-    texts = list(found[0].codes)[:MOST_TOLD]
-    is_dated = any(DATED.search(text) for text in texts)
-    dated = " If they are dates, say how they are written, as in date_format=%d.%m.%Y." if is_dated else ""
-    have = f"has {len(found[0].codes)}" if len(found) == 1 else f"have more than {most:.0f}"
-    raise UserError(
-        f"{where}: {listed(names)} {have} different texts in {rows} rows, too many to learn from. "
-        f"Leave {'it' if len(found) == 1 else 'them'} out: {dropping([*drop, *names])}.{dated}"
-    )
+        typed = dropping([*self.roles.drop, *names])
+        return f" {listed(names)}: there is no value at all; leave out: {typed}." if names else ""

@@ -9,8 +9,8 @@ from src.datasets.tables.columns import Column
 from src.datasets.tables.dates import ISO
 from src.datasets.tables.encoding import feature_count, periods
 from src.datasets.tables.fields import BOOLEANS
-from src.datasets.tables.file import TextFormat
 from src.datasets.tables.number_texts import NumberFormat
+from src.datasets.tables.text_format import TextFormat
 
 
 def signature(

@@ -1,4 +1,4 @@
-"""What looks as if it should not be learnt from: an ID, what gives the target away, copied rows, a row of totals."""
+"""What looks as if it should not be learnt from: an ID, names, what gives the target away, copies, a row of totals."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ from collections.abc import Sequence
 import numpy as np
 import pandas as pd
 
+from src.console.messages import UserError, listed
 from src.console.screen import notice
 from src.datasets.tables.columns import Column
 from src.datasets.tables.fields import is_total
@@ -17,6 +18,9 @@ LEAST, MOST = 30, 5000  # rows that are looked at
 WIDE = 2000  # columns: so many are not looked at
 ID_NAME = re.compile(r"(.*[\W_])?(id|nr|no|number|index|key|uuid)|.*[a-z]I[dD]|Unnamed: 0", re.IGNORECASE)
 CORRELATED = 0.9999
+LOOKED_AT = 20  # texts, for dates among them
+MONTHS = "jan|feb|mar|apr|may|jun|jul|aug|sep|oct|nov|dec"
+DATED = re.compile(rf"\d.*\b(19|20)\d\d\b|\b(19|20)\d\d\b.*\d|\b({MONTHS})", re.IGNORECASE)
 COPIED = 0.1  # of the rows of val and test
 
 
@@ -55,6 +59,30 @@ def tell_suspects(
         notice(f"To leave all of these out: {dropping([*roles.drop, *found])}")
 
 
+def refuse_names(
+    columns: Sequence[Column], rows: int, where: str, drop: Sequence[str], most: float | None = None
+) -> None:
+    """Raise UserError for columns of texts, of which hardly any comes twice: names, or notes.
+
+    Args:
+        drop: columns that are left out already.
+        most: how many different ones are not too many; None: half as many as there are rows, or 20.
+    """
+    most = max(20, rows // 2) if most is None else most
+    found = [column for column in columns if column.kind == "category" and len(column.codes) > most]
+    if not found:
+        return
+    names = [column.name for column in found]
+    texts = list(found[0].codes)[:LOOKED_AT]
+    is_dated = any(DATED.search(text) for text in texts)
+    dated = " If they are dates, say how they are written, as in date_format=%d.%m.%Y." if is_dated else ""
+    have = f"has {len(found[0].codes)}" if len(found) == 1 else f"have more than {most:.0f}"
+    raise UserError(
+        f"{where}: {listed(names)} {have} different texts in {rows} rows, too many to learn from. "
+        f"Leave {'it' if len(found) == 1 else 'them'} out: {dropping([*drop, *names])}.{dated}"
+    )
+
+
 def tell_copies(rows: np.ndarray, y: np.ndarray, is_training: np.ndarray) -> None:
     """A notice if many rows of val and test are those of training again, as in a file that was put together twice.
 
@@ -63,10 +91,16 @@ def tell_copies(rows: np.ndarray, y: np.ndarray, is_training: np.ndarray) -> Non
         y: of these, (N, K) or (N,).
         is_training: (N,).
     """
-    marks = pd.util.hash_pandas_object(pd.DataFrame(np.column_stack([rows, y])), index=False).to_numpy()
+    if len(rows) < LEAST or rows.shape[1] > WIDE:
+        return
+    values = np.column_stack([rows, y])
+    marks = pd.util.hash_pandas_object(pd.DataFrame(values), index=False).to_numpy()
     others = marks[~is_training]
     copies = int(np.isin(others, marks[is_training]).sum())
-    if len(marks) >= LEAST and copies > COPIED * len(others):
+    if copies <= COPIED * len(others):
+        return
+    different = len(np.unique(marks))  # of a few categories alone some rows are alike by chance
+    if any(len(np.unique(column)) > different / 2 for column in values.T):
         notice(
             f"{copies} of {len(others)} rows of val and test are rows of training again, in every value: what is known "
             "already scores too well. If they are copies, remove them from the file."

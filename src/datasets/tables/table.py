@@ -20,8 +20,7 @@ from src.datasets.tables.file import TableFile
 from src.datasets.tables.numeric import NumericTable
 from src.datasets.tables.overview import overview
 from src.datasets.tables.roles import Roles
-from src.datasets.tables.rows import refuse_names
-from src.datasets.tables.suspects import MOST, tell_alike, tell_copies, tell_suspects
+from src.datasets.tables.suspects import MOST, refuse_names, tell_alike, tell_copies, tell_suspects
 from src.datasets.tables.target import check_training_classes, check_variety, read_target
 
 
@@ -104,10 +103,10 @@ class Table(Dataset):
         columns = self.numeric.feature_columns
         refuse_names(columns, len(self), self.numeric.name, self.roles.drop)
         check_variety(self.numeric, self.y, self.classes)
-        first = indices.sort().values[:MOST]
-        rows, training = self.numeric.features[:MOST], self.numeric.features[first.numpy()]
-        tell_copies(rows, self.y[:MOST].numpy(), np.isin(np.arange(len(rows)), first.numpy()))
-        tell_suspects(columns, rows, training, self.y[first].numpy(), self.classes is not None, self.roles)
+        first = np.sort(indices.numpy())[:MOST]  # NumPy's sort takes a quarter of the memory of torch's
+        rows, training = self.numeric.features[:MOST], self.numeric.features[first]
+        tell_copies(rows, self.y[:MOST].numpy(), np.isin(np.arange(len(rows)), first))
+        tell_suspects(columns, rows, training, self.y.numpy()[first], self.classes is not None, self.roles)
         fitted = fit_columns(columns, self.numeric.blocks(indices), self.roles.missing == "impute", self.roles.drop)
         for column in fitted:
             tell_alike(column.name, list(column.codes), "categories")

@@ -14,7 +14,6 @@ from src.datasets.tables.columns import Column
 from src.datasets.tables.file import as_text
 from src.datasets.tables.numeric import NumericTable
 
-BLOCK = 2**16  # values that are looked at at once
 MOST = 1e16
 
 
@@ -33,11 +32,13 @@ def read_target(table: NumericTable, kind: TargetKind | None) -> tuple[Tensor, l
     if kind == "class":
         if len(columns) > 1:
             raise UserError(f"target={table.roles.target}: a class stands in one column, not in {len(columns)}.")
-        return _class_numbers(columns[0], table.column(columns[0].name))
+        return _class_numbers(columns[0], table)
     for column in columns:
         if column.kind == "category":
             _refuse_texts(column, kind, table.name)
-    y = torch.stack([table.column(column.name, torch.float32) for column in columns], dim=1)
+    y = torch.empty(len(table), len(columns))
+    for k, column in enumerate(columns):
+        table.fill(y[:, k], column.name)
     if kind == "values":
         _check_size(table, y)
     if kind == "labels":
@@ -91,12 +92,11 @@ def _suggests_values(table: NumericTable, column: Column) -> bool:
     """
     if column.kind != "number" or column.number_format:
         return column.kind == "number"
-    values = table.column(column.name)
     different: set[float] = set()
-    for block in values.split(BLOCK):
+    for block in table.column_blocks(column.name):
         if (block % 1 != 0).any() or len(different := different.union(block.unique().tolist())) > 20:
             return True
-    return len(different) > len(values) / 3
+    return len(different) > len(table) / 3
 
 
 def _refuse_texts(column: Column, kind: TargetKind, where: str) -> None:
@@ -106,9 +106,9 @@ def _refuse_texts(column: Column, kind: TargetKind, where: str) -> None:
     raise UserError(f"{column.name} in {where} is not numeric: this is no regression.")
 
 
-def _class_numbers(column: Column, values: Tensor) -> tuple[Tensor, list[str]]:
+def _class_numbers(column: Column, table: NumericTable) -> tuple[Tensor, list[str]]:
     """Class numbers (N,), and the classes' names in order."""
-    numbers, different = pd.factorize(values.numpy())  # a tenth of the memory that sorting takes
+    numbers, different = pd.factorize(table.column(column.name).numpy())  # a tenth of the memory that sorting takes
     if column.kind == "category":
         texts = list(column.codes)
         names = [texts[int(value)] for value in different]

@@ -1,0 +1,62 @@
+"""How a table is written in a text file, and which texts stand for a missing value."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+MISSING = [
+    "", "#N/A", "#N/A N/A", "#NA", "-1.#IND", "-1.#QNAN", "-NaN", "-nan", "1.#IND", "1.#QNAN", "<NA>", "N/A", "NA",
+    "NULL", "NaN", "None", "n/a", "nan", "null",
+]  # fmt: skip
+"""What stands for a missing value: pandas' own list, the same in every version."""
+ALSO = [
+    "?", "n.a.", "N.A.", "N/a", "NaT", "#DIV/0!", "#NAME?", "#NULL!", "#NUM!", "#REF!", "#VALUE!",
+    *(" " * count for count in range(1, 21)), "\t", "\u00a0",
+]  # fmt: skip
+"""What else does so in exports."""
+AMONG_NUMBERS = [
+    "-", "--", "---", "\u2013", "\u2014", ".", "..", "*", "na", "Na", "NAN", "none", "NONE", "Null", "(null)", "nil",
+    "missing", "Missing", "unknown", "Unknown",
+]  # fmt: skip
+"""What does so among numbers, dates, or true and false, but may be a category among texts."""
+
+
+@dataclass(frozen=True)
+class TextFormat:
+    """How a text file is written.
+
+    Attributes:
+        separator: between the fields of a row; None: it is found by looking.
+        decimal: the mark in front of the decimals, or those of some columns; None: the values of each column decide.
+        encoding: utf-8, latin-1, ...; None: it is found by looking.
+        max_line: bytes of its longest line, at most.
+        missing_values: the user's own texts for a missing value, beside the usual ones; None: the run is from before
+            there were such, and knows those of `MISSING` alone.
+        seen_decimal: the decimal mark that was found by looking, where `decimal` does not say it.
+    """
+
+    separator: str | None
+    decimal: str | dict[str, str] | None
+    encoding: str | None
+    max_line: int
+    missing_values: list[str] | None
+    seen_decimal: str | None = None
+
+    @property
+    def markers(self) -> list[str]:
+        """The texts that stand for a missing value in any column."""
+        return MISSING if self.missing_values is None else [*MISSING, *ALSO, *self.missing_values]
+
+    @property
+    def markers_among_numbers(self) -> list[str]:
+        """Those that do so in a column that holds no categories."""
+        return MISSING if self.missing_values is None else [*self.markers, *AMONG_NUMBERS]
+
+    @property
+    def mark(self) -> str:
+        """The decimal mark of what is written plainly, as 1234.5 is."""
+        return self.decimal if isinstance(self.decimal, str) else self.seen_decimal or "."
+
+    def mark_of(self, name: str) -> str | None:
+        """The decimal mark that the user has said for a column."""
+        return self.decimal.get(name) if isinstance(self.decimal, dict) else self.decimal
