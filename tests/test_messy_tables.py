@@ -801,6 +801,12 @@ def test_a_look_that_finds_no_room_leaves_the_picture_before_it(call, capsys):
     assert [path.read_text() for path in Path("outputs").iterdir()] == ["before"]
 
 
+def test_a_column_that_is_mostly_filled_in_is_told(capsys):
+    columns = {"alley": ["gravel" if i % 8 == 0 else "NA" for i in range(40)], "town": ["a", "", "b", "b"] * 10}
+    table_of(rows(40, **columns), target="y", missing="impute")
+    assert "\nalley (17): most of the 20 training rows have no value" in f"\n{capsys.readouterr().err}"
+
+
 def test_rows_that_are_there_twice_are_told(capsys):
     table_of(rows(40), target="y")
     assert "rows of training again" not in capsys.readouterr().err
