@@ -87,7 +87,7 @@ def predict(run: Run, path: str, output: str, overrides: list[str] | None = None
             predictions = torch.cat([module(part) for part in on_device.split(at_once)]).cpu()
             return predictions, explanation(on_device, predictions) if explanation else {}
 
-        keys = {name: f"data.{name}" for name in LIMITS}
+        keys = {name: f"data.{name}" for name in (*LIMITS, "missing")}  # those of which inputs' errors speak
         with progress("predicting", total=1) as done, in_terms_of("", keys):
             inputs = _read(reader, path, batch_size, cfg.data.num_workers)
             for rows, x, share, (predictions, effects) in _answered(inputs, answer):

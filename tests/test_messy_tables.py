@@ -86,6 +86,18 @@ def test_numbers_are_read_however_they_are_written(how, target, capsys):
         assert torch.equal(getattr(table, part), getattr(expected, part))
 
 
+def test_times_are_in_the_signature_and_in_new_rows():
+    def reader(target: str) -> TableReader:
+        table = table_of(rows(40, x=[f"{v % 60}:{v % 59:02}" for v in COUNTS]), target=target)
+        assert table.reader is not None
+        return TableReader(**{name: fact for name, fact in table.reader.items() if name != "_target_"})
+
+    Path("new.csv").write_text("a,x,y\n0,1:02:03,4\n1,2:05,4\n")
+    assert [column.get("times") for column in reader("y").signature()["columns"]] == [None, "m:ss"]
+    assert next(reader("y").read("new.csv", 10, None))[1][:, 1].tolist() == [3723, 125]
+    assert next(reader("x").read("new.csv", 10, None))[0]["x"].tolist() == [3723, 125]
+
+
 def test_a_target_of_few_percents_is_a_regression():
     table = table_of(rows(40, x=[f"{i % 7}%" for i in range(40)]), target="x")
     assert (table.classes, table.y[:3].tolist()) == (None, [[0.0], [1.0], [2.0]])
@@ -662,7 +674,7 @@ def test_a_table_can_be_looked_at_without_training(call, capsys, monkeypatch):
     assert "target: numbers" in lines["y"]
     assert "outputs/data.png shows what they tell about y." in said
     assert [path.name for path in Path("outputs").iterdir()] == ["data.png"]
-    monkeypatch.setattr("src.training.looking.MANY", 3)
+    monkeypatch.setattr("src.training.describe.MANY", 3)
     assert call("train", *command, "name=looked") == 0
     plain = {line.split()[0]: " ".join(line.split()) for line in capsys.readouterr().out.splitlines()}
     assert plain.items() <= lines.items()

@@ -482,7 +482,11 @@ UNFIT = {
         "new.csv has no column rooms, which the run needs. Did",
     ),
     "another type": (MIXED.replace("5,Paris", "five,Paris"), "new.csv, row 4: rooms is 'five', which is not a number"),
-    "a missing value": (MIXED.replace("5,Paris", ",Paris"), "new.csv, row 4: rooms is missing"),
+    "a missing value": (
+        MIXED.replace("5,Paris", ",Paris"),
+        "new.csv, row 4: rooms is missing, and the run has learnt from whole rows only. Fill it in, or train with "
+        "data.missing=impute.",
+    ),
     "no file": (None, "new.csv is not a file."),
     "nothing in it": (MIXED.splitlines()[0] + "\n", "new.csv holds nothing to predict from."),
 }
