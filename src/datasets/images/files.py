@@ -18,7 +18,7 @@ LEFT_BY_SYSTEMS = ("thumbs.db", "desktop.ini", "__macosx")
 
 def existing_folder(path: str) -> Path:
     """The folder at `path`. Raises UserError if there is none."""
-    folder = Path(path).expanduser()
+    folder = Path(os.path.expanduser(path))
     if not folder.is_dir():
         if folder.exists():
             raise UserError(f"{path} is a file: the folder is meant that holds a folder for each class.")

@@ -49,7 +49,7 @@ class ImageReader:
         """
         import pandas as pd  # dear, and not needed to train
 
-        place = Path(path).expanduser()
+        place = Path(os.path.expanduser(path))
         root = place.parent if place.is_file() else existing_folder(path)
         files = [place.name] if place.is_file() else files_in(root, root)
         if not files:

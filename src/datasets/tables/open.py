@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 from urllib.parse import urlparse
 
@@ -37,7 +38,8 @@ def open_table(
     if "://" in path and not is_address:
         return SqlTable(path, text, key, query)
     name = Path(address.path if is_address else path).name
-    file = download(path, cache_folder(cache) / "downloads") if is_address else Path(path).expanduser()
+    # Path's own expanduser raises for ~x.csv, where there is no user x.
+    file = download(path, cache_folder(cache) / "downloads") if is_address else Path(os.path.expanduser(path))
     if not file.is_file():
         folder = f" but a folder. Name a file in it: {as_typed}/..." if file.is_dir() else "."
         raise UserError(f"{as_typed} is not a file{folder}")
