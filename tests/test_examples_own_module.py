@@ -52,6 +52,38 @@ def test_it_leaves_what_every_run_leaves(train, call, capsys):
         assert said == f"Error: GAN has no method `forward`, which src.{command[0]} needs: add it.\n"
 
 
+class Counting(L.LightningModule):
+    """Learns by no optimizer, and names its metrics as Lightning's own examples do."""
+
+    counts: Tensor
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.register_buffer("counts", torch.zeros(3))
+        self.unused = torch.nn.Parameter(torch.zeros(()))
+
+    def training_step(self, batch: list[Tensor]) -> Tensor:
+        self.counts += batch[1].bincount(minlength=3)
+        return 0 * self.unused
+
+    def validation_step(self, batch: list[Tensor]) -> None:
+        self.log("val_acc", (batch[1] == self.counts.argmax()).float().mean())
+
+    def test_step(self, batch: list[Tensor]) -> None:
+        self.log("test_acc", (batch[1] == self.counts.argmax()).float().mean())
+
+    def configure_optimizers(self) -> None:
+        """There is none."""
+
+
+@pytest.mark.filterwarnings("ignore:.*this fit will run with no optimizer")
+def test_it_may_have_no_optimizer_and_names_of_its_own(train, capsys):
+    target = "module._target_=tests.test_examples_own_module.Counting"
+    results = train("data=wine", target, "monitor=val_acc", "mode=max", "trainer.max_epochs=2", "name=counted")
+    assert capsys.readouterr().out.split()[-3:] == ["test_acc", f"{results['test_acc']:.4f}", "outputs/counted"]
+    assert [row["val_acc"] for row in epochs("counted")]
+
+
 def test_a_sweep_and_the_last_epoch(call):
     assert call("train", "-m", *EXAMPLE, *SHORT, "name=study", "seed=0,1", "monitor=null", "mode=null") == 0
     runs = sorted(Path("outputs/study").glob("*seed=*"), key=lambda run: "seed=1" in run.name)

@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
+import bz2
+import gzip
 import os
+import pickle
+import re
 import resource
 import shlex
 import sqlite3
@@ -799,6 +803,39 @@ def test_a_look_that_finds_no_room_leaves_the_picture_before_it(call, capsys):
         resource.setrlimit(resource.RLIMIT_FSIZE, limits)
     assert "outputs/data.png cannot be written: File too large." in capsys.readouterr().err
     assert [path.read_text() for path in Path("outputs").iterdir()] == ["before"]
+
+
+NO_TEXTS: dict[str, tuple[Callable[[bytes], bytes], str]] = {
+    "bz2": (bz2.compress, "compressed. Unpack it: bunzip2"),
+    "gzip": (gzip.compress, "compressed by gzip. Let its name end in .gz"),
+    "pickle": (pickle.dumps, "a pickle, which could run any code. Save it as Parquet or CSV"),
+    "unknown": (lambda text: bytes(len(text)), "no text. Save it as CSV"),
+    "a web page": (lambda text: b"\n<!DOCTYPE html>\n<html>", "a web page. Name the file that it links to"),
+    "json": (lambda text: b'[\n {"a": 1}]', "JSON. Save it as CSV"),
+    "a zip": (
+        lambda text: b"PK\3\4" + bz2.compress(text),
+        "a zip archive. Unpack it, and name the file that was in it",
+    ),
+}
+
+
+@pytest.mark.parametrize("kind", NO_TEXTS)
+def test_what_is_no_text_is_told(kind):
+    write, says = NO_TEXTS[kind]
+    Path("t.csv").write_bytes(write(rows(400).encode()))
+    with pytest.raises(UserError, match=rf"^path=t\.csv is {re.escape(says)}"):
+        table_of(None, target="y")
+
+
+@pytest.mark.parametrize("header", ["PAR1,PK,y\n", "BZh,html,y\n", "\ufeffa,b,y\n"])
+def test_names_that_look_like_other_files_are_names(header):
+    assert len(table_of(header + "".join(f"{i},{i % 7},{i * i % 9}.5\n" for i in range(40)), target="y")) == 40
+
+
+def test_a_column_that_is_mostly_filled_in_is_told(capsys):
+    columns = {"alley": ["gravel" if i % 8 == 0 else "NA" for i in range(40)], "town": ["a", "", "b", "b"] * 10}
+    table_of(rows(40, **columns), target="y", missing="impute")
+    assert "\nalley (17): most of the 20 training rows have no value" in f"\n{capsys.readouterr().err}"
 
 
 def test_rows_that_are_there_twice_are_told(capsys):

@@ -59,8 +59,9 @@ class History(Checkpoint):
             "epoch": trainer.current_epoch,
             "step": trainer.global_step,
             "seconds": round(time.monotonic() - self.started, 3),
-            "lr": trainer.optimizers[0].param_groups[0]["lr"],
         }
+        for group in trainer.optimizers[0].param_groups[:1]:  # a module of the user's own may do without
+            row["lr"] = group["lr"]
         measured = {name: value.item() for name, value in trainer.callback_metrics.items() if value.numel() == 1}
         row |= {name: value for name, value in measured.items() if self.is_validated or not name.startswith("val")}
         if not row.keys() <= set(self.columns):  # a module of the user's own does not say before what it logs

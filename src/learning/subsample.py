@@ -12,15 +12,17 @@ class Subsample:
     """Every n-th of `count` examples: at most 65 536 of them, and 16 million values."""
 
     def __init__(self, count: int) -> None:
-        self.count, self.seen, self.taken = count, 0, list[Tensor]()
+        self.count, self.seen, self.taken = count, 0, torch.empty(0)
 
     def add(self, x: Tensor) -> None:
         """Take in the next batch (B, ...)."""
         most = min(EXAMPLES, max(1, VALUES // x[0].numel()))
         every = -(-self.count // most)
-        self.taken.append(x[-self.seen % every :: every].clone())
-        self.seen += len(x)
+        if not self.seen:  # room for all: thousands of small parts would leave gaps in the process' memory
+            self.taken = x.new_empty(-(-self.count // every), *x.shape[1:])
+        begin, self.seen = self.seen, self.seen + len(x)
+        self.taken[-(-begin // every) : -(-self.seen // every)] = x[-begin % every :: every]
 
     def all(self) -> Tensor:
         """Those taken, (M, ...)."""
-        return torch.cat(self.taken)
+        return self.taken

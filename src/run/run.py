@@ -70,8 +70,8 @@ class Run:
         """Print the test metrics (without a test split, those of val) and where everything is."""
         if not is_first_process():
             return
-        splits = ("test/", "val/", "train/")
-        by_split = [{k: shown(v) for k, v in self.results.items() if k.startswith(split)} for split in splits]
+        starts = [(f"{split}/", f"{split}_") for split in ("test", "val", "train")]  # the second of an owner's module
+        by_split = [{k: shown(v) for k, v in self.results.items() if k.startswith(start)} for start in starts]
         print_metrics(next(filter(None, by_split), {}))
         print(self)
 

@@ -19,7 +19,16 @@ import pandas as pd
 from src.console.messages import UserError, first_line
 from src.console.screen import notice
 from src.datasets.tables.file import Chunks, TableFile, check_header
-from src.datasets.tables.sniffing import SEPARATORS, START, decimal_of, encoding_of, header_line, parted, separator_of
+from src.datasets.tables.sniffing import (
+    SEPARATORS,
+    START,
+    decimal_of,
+    encoding_of,
+    header_line,
+    other_kind,
+    parted,
+    separator_of,
+)
 from src.datasets.tables.text_format import TextFormat
 
 
@@ -36,8 +45,11 @@ class CsvFile(TableFile):
         super().__init__(path, name, as_typed, text)
         self.hints = hints
         self.is_gzip = name.lower().endswith(".gz")
+        start = self._start()
+        if text.encoding is None and (kind := other_kind(start)):
+            raise UserError(f"{as_typed} is {kind}.")
         self.encoding = self._looked_at(encoding_of) if text.encoding is None else text.encoding
-        lines = self._first_lines()
+        lines = self._first_lines(start)
         self.usual = "\t" if name.lower().removesuffix(".gz").endswith(".tsv") else ","
         found = separator_of(lines, self.usual) if text.separator is None else text.separator.replace("\\t", "\t")
         if len(found) != 1:
@@ -59,12 +71,18 @@ class CsvFile(TableFile):
         with self.path.open("rb") as raw, gzip.open(raw) if self.is_gzip else raw as file:
             return look(file)
 
-    def _first_lines(self) -> list[str]:
+    def _start(self) -> bytes:
+        """The beginning of the file; nothing where it cannot be read."""
+        try:
+            return self._looked_at(lambda file: file.read(START))
+        except (OSError, EOFError, zlib.error):
+            return b""
+
+    def _first_lines(self, start: bytes) -> list[str]:
         """All but the last, which may be cut off; nothing where they cannot be read."""
         try:
-            start = self._looked_at(lambda file: file.read(START))
             lines = start.decode(self.encoding, errors="replace").splitlines(keepends=True)
-        except (OSError, EOFError, zlib.error, LookupError):
+        except LookupError:
             return []
         return lines[:-1] if len(start) == START else lines
 

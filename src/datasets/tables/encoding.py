@@ -31,12 +31,12 @@ def fit_columns(
     """
     if not impute and not any(column.kind in ("category", "date") for column in columns):
         return columns  # there is nothing to learn, and a large table takes long to read
-    sums, counts = np.zeros(len(columns)), np.zeros(len(columns), int)
+    sums, counts, rows = np.zeros(len(columns)), np.zeros(len(columns), int), 0
     frequencies = [np.zeros(max(2, len(column.codes)), int) for column in columns]
     clock = np.zeros(len(columns), bool)
     for block in blocks:
         sums += np.nansum(block, axis=0)
-        counts += (~np.isnan(block)).sum(axis=0)
+        counts, rows = counts + (~np.isnan(block)).sum(axis=0), rows + len(block)
         clock |= ((block % 1) > 0).any(axis=0)
         for j, column in enumerate(columns):
             if column.kind in ("category", "boolean"):
@@ -46,6 +46,16 @@ def fit_columns(
         names = [column.name for column, count in zip(columns, counts, strict=True) if not count]
         raise UserError(
             f"missing=impute: {listed(names)} without a value in the training rows. Say {dropping([*drop, *names])}."
+        )
+    lacking = [
+        f"{column.name} ({rows - count})"
+        for column, count in zip(columns, counts, strict=True)
+        if column.kind == "category" and 2 * count < rows
+    ]
+    if impute and lacking:
+        notice(
+            f"{listed(lacking)}: most of the {rows} training rows have no value, and get the one that others have. If "
+            "it says something that there is none, write a text for that into the file."
         )
     means = sums / np.maximum(1, counts)
     return [_fitted(column, frequencies[j], means[j], bool(clock[j]), impute) for j, column in enumerate(columns)]

@@ -11,11 +11,42 @@ from typing import IO, Any
 
 from src.datasets.tables.number_texts import Marks, matched
 
+BEGINNING = 4096  # bytes that show whether it is a text, which has none below 9, or hardly any
 START = 2**18  # bytes that show the separator and the decimal mark
 DECODED = 2**26  # bytes that are looked at for an encoding
 BLOCK = 2**20
 BOMS = {codecs.BOM_UTF8: "utf-8-sig", codecs.BOM_UTF16_LE: "utf-16", codecs.BOM_UTF16_BE: "utf-16"}
 SEPARATORS = ";\t|,"
+BINARY = {
+    b"PK": "a zip archive. Unpack it, and name the file that was in it",
+    b"\x1f\x8b": "compressed by gzip. Let its name end in .gz",
+    b"BZh": "compressed. Unpack it: bunzip2",
+    b"\xfd7zXZ": "compressed. Unpack it: unxz",
+    b"(\xb5/\xfd": "compressed. Unpack it: unzstd",
+    b"PAR1": "Parquet. Let its name end in .parquet",
+    b"ARROW1": "Feather. Save it as Parquet or CSV",
+    b"SQLite": "a database. Name it as sqlite:///FILE",
+    b"\x80": "a pickle, which could run any code. Save it as Parquet or CSV",
+    b"%PDF": "a PDF. Save its table as CSV",
+}  # fmt: skip
+"""How files begin that are no texts: what they are, and what to do."""
+WRITTEN = {
+    b"<!doctype": "a web page. Name the file that it links to, which may be called raw, or download",
+    b"<html": "a web page. Name the file that it links to, which may be called raw, or download",
+    b'{"': "JSON. Save it as CSV, as pandas.read_json(...).to_csv(...) does",
+    b"[{": "JSON. Save it as CSV, as pandas.read_json(...).to_csv(...) does",
+}  # fmt: skip
+"""The same of texts, in small letters and without blanks."""
+
+
+def other_kind(start: bytes) -> str | None:
+    """What a file is, and what to do, if its beginning is none of a table in a text."""
+    if start.startswith(tuple(BOMS)):
+        return None
+    low = [byte < 9 for byte in start[:BEGINNING]]
+    kinds, first = (BINARY, start) if any(low[:1000]) else (WRITTEN, b"".join(start[:100].lower().split()))
+    found = next((what for beginning, what in kinds.items() if first.startswith(beginning)), None)
+    return found or ("no text. Save it as CSV" if 100 * sum(low) > len(low) else None)
 
 
 def encoding_of(file: IO[bytes] | Any) -> str:
