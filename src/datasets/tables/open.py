@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from pathlib import Path
 from urllib.parse import urlparse
 
@@ -15,6 +14,7 @@ from src.datasets.tables.sql_table import SqlTable
 from src.datasets.tables.text_format import TextFormat
 from src.files.cache import cache_folder
 from src.files.download import download
+from src.files.home import expanded
 
 
 def open_table(
@@ -38,8 +38,7 @@ def open_table(
     if "://" in path and not is_address:
         return SqlTable(path, text, key, query)
     name = Path(address.path if is_address else path).name
-    # Path's own expanduser raises for ~x.csv, where there is no user x.
-    file = download(path, cache_folder(cache) / "downloads") if is_address else Path(os.path.expanduser(path))
+    file = download(path, cache_folder(cache) / "downloads") if is_address else expanded(path)
     if not file.is_file():
         folder = f" but a folder. Name a file in it: {as_typed}/..." if file.is_dir() else "."
         raise UserError(f"{as_typed} is not a file{folder}")
