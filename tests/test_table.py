@@ -597,6 +597,10 @@ def test_a_line_that_would_fill_the_memory_is_refused(call, capsys):
     assert "has more than data.max_line=1000 bytes" in capsys.readouterr().err
 
 
+def test_a_name_that_begins_with_a_tilde_is_none_of_a_user():
+    assert len(table_of(ROWS, name="~no one.csv", target="y")) == 20
+
+
 @pytest.mark.parametrize("end", ["\n", "\r\n", "\r"])
 def test_many_lines_are_no_long_one(end):
     Path("t.csv").write_bytes(rows(30_000).replace("\n", end).encode())

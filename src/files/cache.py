@@ -10,6 +10,7 @@ from pathlib import Path
 
 from src.console.messages import UserError
 from src.console.screen import notice
+from src.files.home import expanded
 from src.files.lock import lock
 
 
@@ -19,8 +20,7 @@ def cache_folder(cache: str | None) -> Path:
     Raises:
         UserError: it cannot be made or written to.
     """
-    folder = Path(cache).expanduser() if cache else Path(os.environ.get("XDG_CACHE_HOME") or "~/.cache", "kindling")
-    folder = folder.expanduser()
+    folder = expanded(cache or f"{os.environ.get('XDG_CACHE_HOME') or '~/.cache'}/kindling")
     try:
         folder.mkdir(parents=True, exist_ok=True)
     except OSError as error:

@@ -11,6 +11,7 @@ import numpy as np
 from src.console.messages import UserError, nearest
 from src.console.screen import notice, progress
 from src.datasets.images.decode import channels_of
+from src.files.home import expanded
 
 SPLIT_FOLDERS = {"train": "train", "val": "val", "valid": "val", "validation": "val", "test": "test"}
 LEFT_BY_SYSTEMS = ("thumbs.db", "desktop.ini", "__macosx")
@@ -18,7 +19,7 @@ LEFT_BY_SYSTEMS = ("thumbs.db", "desktop.ini", "__macosx")
 
 def existing_folder(path: str) -> Path:
     """The folder at `path`. Raises UserError if there is none."""
-    folder = Path(path).expanduser()
+    folder = expanded(path)
     if not folder.is_dir():
         if folder.exists():
             raise UserError(f"{path} is a file: the folder is meant that holds a folder for each class.")

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterator
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from torch import Tensor
@@ -15,6 +14,7 @@ from src.datasets.images.decode import Resize
 from src.datasets.images.files import check_files, existing_folder, files_in
 from src.datasets.images.pictures import Pictures
 from src.datasets.loader import Loader
+from src.files.home import expanded
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -49,7 +49,7 @@ class ImageReader:
         """
         import pandas as pd  # dear, and not needed to train
 
-        place = Path(path).expanduser()
+        place = expanded(path)
         root = place.parent if place.is_file() else existing_folder(path)
         files = [place.name] if place.is_file() else files_in(root, root)
         if not files:

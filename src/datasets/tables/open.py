@@ -14,6 +14,7 @@ from src.datasets.tables.sql_table import SqlTable
 from src.datasets.tables.text_format import TextFormat
 from src.files.cache import cache_folder
 from src.files.download import download
+from src.files.home import expanded
 
 
 def open_table(
@@ -37,7 +38,7 @@ def open_table(
     if "://" in path and not is_address:
         return SqlTable(path, text, key, query)
     name = Path(address.path if is_address else path).name
-    file = download(path, cache_folder(cache) / "downloads") if is_address else Path(path).expanduser()
+    file = download(path, cache_folder(cache) / "downloads") if is_address else expanded(path)
     if not file.is_file():
         folder = f" but a folder. Name a file in it: {as_typed}/..." if file.is_dir() else "."
         raise UserError(f"{as_typed} is not a file{folder}")
