@@ -84,7 +84,8 @@ def config_error(error: BaseException) -> str | None:
             return f"{group}={choice}: {'there is no such file' if is_path else 'the path of a file ends in .yaml'}."
         return f"{group}={choice}: there are {', '.join(error.options)}.{nearest(choice, error.options)}"
     if found := re.match(r"Multiple values for (\S+)\. To override", str(error)):
-        return f"{found[1]} is chosen already, by what stands in conf/: type {found[1]}=... without a plus."
+        typed = next((word[1:] for word in sys.argv if word.startswith(f"+{found[1]}=")), f"{found[1]}=...")
+        return f"{found[1]} is chosen already, by what stands in conf/: type {typed} without a plus."
     if found := re.match("Sweep parameters '(.*)' requires --multirun", str(error)):
         return f"{found[1]} makes several runs: add -m, and search=optuna if it is an interval."
     if isinstance(error, OverrideParseException):
@@ -109,6 +110,8 @@ def _nearest_keys(error: ConfigAttributeError | ConfigKeyError) -> str:
     keys = [key for key, value in composed.items() if not (key.startswith("module.") and str(value).startswith("${"))]
     keys += groups()
     parent, _, name = str(error.full_key).rpartition(".")
+    if name == "_target_" and parent:
+        return f" If {parent} is to be made so, add it with a plus: +{error.full_key}=..."
 
     def likeness(other: str) -> float:
         other_parent, _, other_name = other.rpartition(".")
