@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import json
 import signal
+from pathlib import Path
 from typing import Any
 
 import lightning as L
@@ -10,6 +12,7 @@ import pytest
 import torch
 
 from src.module import SupervisedModule
+from src.training import executions
 from tests.test_devices import on_two_devices
 from tests.test_killed import DIGITS, WINE, assert_same, left, stopped_once_begun
 
@@ -152,3 +155,18 @@ def test_two_devices_take_the_steps_of_single_ones():
         code, said = on_two_devices(f"k{steps}", f"steps_per_execution={steps}")
         assert code == 0, said
     assert_same(left("k1"), left("k4"))
+
+
+class Unlike(L.Callback):
+    """On each device another number of steps pays, as it may be by their clocks."""
+
+    def on_fit_start(self, trainer: L.Trainer, *_: Any) -> None:
+        executions.AUTO = (64 if trainer.is_global_zero else 3, 10.0)
+
+
+@pytest.mark.slow
+def test_devices_agree_on_the_steps_that_they_take(python):
+    own = "+callbacks.unlike._target_=tests.test_executions.Unlike"
+    done = python("src.train", *DIGITS, own, "trainer=cpu", "trainer.devices=2", "trainer.max_epochs=2", "name=two")
+    assert done.returncode == 0, done.stderr
+    assert json.loads(Path("outputs/two/results.json").read_text())["steps_per_execution"] == 64

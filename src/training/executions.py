@@ -86,7 +86,8 @@ class Executions(_TrainingEpochLoop):
         self.seconds.append(time.perf_counter() - began)
         if len(self.seconds) == MEASURED:
             most, seconds = AUTO
-            self.steps = max(1, min(most, int(seconds / min(self.seconds))))
+            steps = max(1, min(most, int(seconds / min(self.seconds))))
+            self.steps = self.trainer.strategy.broadcast(steps)  # all devices take the same, or wait for each other
 
     def _batches_ahead(self) -> int:
         """Up to the next one after which Lightning may have to do more than to take a step."""
