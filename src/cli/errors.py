@@ -45,8 +45,7 @@ def words(error: BaseException) -> str | None:
 def explain(error: BaseException) -> None:
     """Tell the user on stderr what went wrong."""
     said = words(error)
-    can_be_the_firsts = not has_lost_a_peer(error)  # which may have been the first, killed without a word
-    if said is not None and not is_first_process() and can_be_the_firsts and _first_says_it():
+    if said is not None and not is_first_process() and _first_says_it(error):
         return
     if said is None or FULL_ERROR:
         traceback.print_exception(error)
@@ -54,8 +53,10 @@ def explain(error: BaseException) -> None:
         print(f"Error: {said}", file=sys.stderr)
 
 
-def _first_says_it() -> bool:
+def _first_says_it(error: BaseException) -> bool:
     """Whether the process that has started this one, for another device, ends too: then by the same error."""
+    if has_lost_a_peer(error):
+        return False  # that may have been the first, killed without a word
     parent = os.getppid()
     time.sleep(2)
     return os.getppid() != parent

@@ -63,8 +63,9 @@ class Training:
         try:
             check(self.cfg)
             check_run(self.cfg)
-            for check_of_module in (check_module, check_calibrated):
-                check_of_module(self.cfg.module["_target_"], HydraConfig.get().overrides.task)
+            target, typed = self.cfg.module["_target_"], HydraConfig.get().overrides.task
+            check_module(target, typed)
+            check_calibrated(target, typed)
             if is_first_process():
                 self.claim.take()
                 self._gather_what_it_is_made_with()

@@ -36,7 +36,8 @@ def fit_columns(
     clock = np.zeros(len(columns), bool)
     for block in blocks:
         sums += np.nansum(block, axis=0)
-        counts, rows = counts + (~np.isnan(block)).sum(axis=0), rows + len(block)
+        counts += (~np.isnan(block)).sum(axis=0)
+        rows += len(block)
         clock |= ((block % 1) > 0).any(axis=0)
         for j, column in enumerate(columns):
             if column.kind in ("category", "boolean"):
@@ -47,18 +48,24 @@ def fit_columns(
         raise UserError(
             f"missing=impute: {listed(names)} without a value in the training rows. Say {dropping([*drop, *names])}."
         )
+    if impute:
+        _tell_lacking(columns, counts, rows)
+    means = sums / np.maximum(1, counts)
+    return [_fitted(column, frequencies[j], means[j], bool(clock[j]), impute) for j, column in enumerate(columns)]
+
+
+def _tell_lacking(columns: list[Column], counts: np.ndarray, rows: int) -> None:
+    """A notice of categories that fewer than half of the training rows have: `counts` by column."""
     lacking = [
         f"{column.name} ({rows - count})"
         for column, count in zip(columns, counts, strict=True)
         if column.kind == "category" and 2 * count < rows
     ]
-    if impute and lacking:
+    if lacking:
         notice(
             f"{listed(lacking)}: most of the {rows} training rows have no value, and get the one that others have. If "
             "it says something that there is none, write a text for that into the file."
         )
-    means = sums / np.maximum(1, counts)
-    return [_fitted(column, frequencies[j], means[j], bool(clock[j]), impute) for j, column in enumerate(columns)]
 
 
 def _fitted(column: Column, frequencies: np.ndarray, mean: float, clock: bool, impute: bool) -> Column:
