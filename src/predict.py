@@ -12,6 +12,7 @@ import argparse
 import math
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
+from itertools import chain, pairwise
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -117,15 +118,10 @@ def _answered(inputs: Iterator[Any], answer: Callable[[Any], Any]) -> Iterator[A
 
     A thread computes it while those before are written, and those behind are read.
     """
-    before: tuple[Any, ...] = ()
     with ThreadPoolExecutor(1) as thread:
-        for rows, x, share in inputs:
-            after = rows, x, share, thread.submit(answer, x)
-            if before:
-                yield *before[:3], before[3].result()
-            before = after
-        if before:
-            yield *before[:3], before[3].result()
+        begun = ((rows, x, share, thread.submit(answer, x)) for rows, x, share in inputs)
+        for (rows, x, share, answered), _ in pairwise(chain[Any](begun, [None])):
+            yield rows, x, share, answered.result()
 
 
 def _check_heeded(overrides: list[str]) -> None:

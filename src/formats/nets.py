@@ -57,8 +57,14 @@ def find_format(name: str) -> Format:
 def _write_pt2(module: LightningModule, x: Tensor, shape: Shape, signature: str, path: Path) -> None:
     import torch
 
-    content = BytesIO()  # of a file on a full disk torch would end the process
-    torch.export.save(_program(module, x, shape, "pt2"), content, extra_files={f"{KEY}.json": signature})
+    program = _program(module, x, shape, "pt2")
+    _write(path, lambda file: torch.export.save(program, file, extra_files={f"{KEY}.json": signature}))
+
+
+def _write(path: Path, save: Callable[[BytesIO], object]) -> None:
+    """What `save` writes: from memory, since of a file on a full disk torch would end the process."""
+    content = BytesIO()
+    save(content)
     path.write_bytes(content.getbuffer())
 
 
@@ -170,9 +176,7 @@ def _write_safetensors(module: LightningModule, x: Tensor, shape: Shape, signatu
 def _write_state_dict(module: LightningModule, x: Tensor, shape: Shape, signature: str, path: Path) -> None:
     import torch
 
-    content = BytesIO()
-    torch.save(dict(module.state_dict()), content)
-    path.write_bytes(content.getbuffer())
+    _write(path, lambda file: torch.save(dict(module.state_dict()), file))
 
 
 def _read_parameters(module: LightningModule, path: Path) -> Callable[[Tensor], Tensor]:

@@ -159,9 +159,8 @@ class RowReader:
             with self._noting(name):
                 refuse_names([self.columns[name]], rows, table.name, self.roles.drop)
         told, names = list(dict.fromkeys(self.problems.values())), [n for n in self.feature_names if n in self.problems]
-        if self.known or len(told) < len(
-            self.problems
-        ):  # all columns say the same of a second header, which is no reason to go
+        # All columns say the same of a second header, which is no reason to go.
+        if self.known or len(told) < len(self.problems):
             names = []
         if len(told) > MOST_TOLD:
             told[MOST_TOLD:] = [f"... and {len(told) - MOST_TOLD} more columns."]

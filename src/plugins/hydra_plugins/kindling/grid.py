@@ -21,7 +21,7 @@ from src.sweeps.configs import JobConfigs
 from src.sweeps.job import Job
 from src.sweeps.sweep import Sweep
 
-MOST_COMPOSED = 20  # jobs before the first: each takes a tenth of a second
+MOST_COMPOSED = 20  # jobs before the first: each that chooses other files takes a tenth of a second
 NODE = {"_target_": "hydra_plugins.kindling.grid.Grid", "params": None}  # params: overrides that stand in a YAML
 ConfigStore.instance().store(group="hydra/sweeper", name="grid", node=NODE, provider="kindling")
 
