@@ -240,7 +240,7 @@ def forked(call: Callable[..., int], folder: Path) -> Callable[..., int]:
     """
 
     def child(before: Callable[[], object], command: str, *arguments: str) -> int:
-        said = os.open(folder / "said.txt", os.O_WRONLY | os.O_CREAT | os.O_TRUNC)
+        said = os.open(folder / "said.txt", os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_APPEND)
         for stream in (1, 2):
             os.dup2(said, stream)
         sys.stdout, sys.stderr = os.fdopen(1, "w", closefd=False), os.fdopen(2, "w", closefd=False)
