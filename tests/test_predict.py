@@ -102,6 +102,19 @@ def test_numbers_are_numbers_in_json(house, call):
     assert "e+" not in Path("answers.jsonl").read_text()
 
 
+@pytest.mark.parametrize("text", ["plain", "", "a,b", 'say "a"', "two\nlines", "two\rlines"])
+@pytest.mark.parametrize("columns", [1, 3])
+def test_lines_are_joined_as_pandas_joins_them(folder, text, columns):
+    """What pandas needs quotes for has them in the later parts too, which are put together without it."""
+    values = {"text": ["å", text], "float32": np.array([1 / 3, np.nan], "float32"), "float64": [1e-20, 3.0]}
+    frame = pd.DataFrame(dict(list(values.items())[:columns]))
+    with table_written_whole(Path("a.csv"), Path("none")) as write:
+        for _ in range(3):
+            write(frame)
+    frame.loc[[0, 1] * 3].to_csv("pandas.csv", index=False)
+    assert Path("a.csv").read_bytes() == Path("pandas.csv").read_bytes()
+
+
 def test_what_is_missing_is_null_in_json():
     with table_written_whole(Path("a.jsonl"), Path("none")) as write:
         write(pd.DataFrame({"a": [0.5, np.nan], "b": ["x", None]}))

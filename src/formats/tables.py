@@ -40,7 +40,36 @@ def table_written_whole(path: Path, source: Path) -> Iterator[Write]:
 
 @contextmanager
 def _csv(file: IO[bytes]) -> Iterator[Write]:
-    yield lambda frame: frame.to_csv(file, index=False, header=file.tell() == 0)
+    """Lines as `to_csv` writes them, which takes three times as long where no field needs quotes."""
+
+    def write(frame: pd.DataFrame) -> None:
+        is_first = file.tell() == 0
+        lines = None if is_first else _without_quotes(frame)
+        if lines is None:
+            frame.to_csv(file, index=False, header=is_first)
+        else:
+            file.write(lines.encode())
+
+    yield write
+
+
+def _without_quotes(frame: pd.DataFrame) -> str | None:
+    """A line for each row; None if a field needs quotes, or is neither a text nor a float."""
+    fields = [_texts(column) for _, column in frame.items()]
+    if len(fields) == 1 or None in fields:
+        return None
+    lines = "".join(f"{','.join(row)}\n" for row in zip(*fields, strict=True))
+    expected = {",": len(frame) * len(fields[1:]), "\n": len(frame), '"': 0, "\r": 0}
+    return lines if all(lines.count(mark) == count for mark, count in expected.items()) else None
+
+
+def _texts(column: pd.Series) -> Any:
+    """A list; None if they are neither texts nor floats."""
+    from pandas.api.types import infer_dtype
+
+    if column.dtype.kind == "f":
+        return ["" if value != value else str(value) for value in column.array]
+    return column.tolist() if infer_dtype(column, skipna=False) == "string" else None
 
 
 @contextmanager
