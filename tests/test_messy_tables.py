@@ -210,8 +210,7 @@ def test_among_categories_a_blank_is_missing_and_a_minus_is_a_category(marker):
     own = ["none of it"]
     texts = ["+", "-", "+", marker] * 10
     table = table_of(rows(40, x=texts), target="y", missing="impute", missing_values=own)
-    assert len(table[0][0]) == 3
-    assert torch.equal(table[3][0][1:], table[0][0][1:])
+    assert [table[i][0][1:].tolist() for i in range(4)] == [[1, 0], [0, 1], [1, 0], [0, 0]]
 
 
 def test_missing_values_of_ones_own_may_be_numbers(train, call, capsys):
@@ -667,7 +666,7 @@ def test_a_table_can_be_looked_at_without_training(call, capsys, monkeypatch):
         "day date as %d/%m/%Y 5 35 2023-01-14 to 2023-12-22 2023-01-14, 2023-01-23, 2023-02-01 5 features"
         in lines["day"]
     )
-    town = "2 features, one for each category; with missing=impute Oslo where it is missing"
+    town = "2 features, one for each category; with missing=impute none of these where it is missing"
     assert lines["town"] == f"town category 10 2 Oslo, Bergen {town}"
     assert lines["sold"] == "sold boolean 0 2 True, False 1 feature"
     assert lines["note"] == "note left out: drop="
@@ -830,12 +829,6 @@ def test_what_is_no_text_is_told(kind):
 @pytest.mark.parametrize("header", ["PAR1,PK,y\n", "BZh,html,y\n", "\ufeffa,b,y\n"])
 def test_names_that_look_like_other_files_are_names(header):
     assert len(table_of(header + "".join(f"{i},{i % 7},{i * i % 9}.5\n" for i in range(40)), target="y")) == 40
-
-
-def test_a_column_that_is_mostly_filled_in_is_told(capsys):
-    columns = {"alley": ["gravel" if i % 8 == 0 else "NA" for i in range(40)], "town": ["a", "", "b", "b"] * 10}
-    table_of(rows(40, **columns), target="y", missing="impute")
-    assert "\nalley (17): most of the 20 training rows have no value" in f"\n{capsys.readouterr().err}"
 
 
 def test_rows_that_are_there_twice_are_told(capsys):

@@ -238,8 +238,15 @@ def test_what_is_filled_in_is_learnt_from_the_training_rows_alone():
     table, splits = split_table(text, missing="impute", target="y")
     assert len(splits["train"]) == 4
     assert table[1][0].tolist() == [3, 1, 0]  # the mean of 1, 3 and 5
-    assert table[2][0].tolist() == [3, 1, 0]  # u came most often
+    assert table[2][0].tolist() == [3, 0, 0]  # it may say something that there is none
     assert table[7][0].tolist() == [3, 0, 0]  # no training row has w
+
+
+def test_a_category_that_is_missing_in_later_rows_only_is_the_most_frequent():
+    text = "c,y\nu,0.5\nu,1.5\nv,2.25\nu,3.5\n,4.5\nv,5.5\n,6.5\nv,7.5\n"
+    table, splits = split_table(text, missing="impute", target="y")
+    assert not set(splits["train"].tolist()) & {4, 6}
+    assert table[4][0].tolist() == [1, 0]
 
 
 def test_what_is_learnt_is_learnt_from_all_blocks_of_rows(monkeypatch):

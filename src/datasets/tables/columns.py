@@ -23,7 +23,7 @@ class Column:
     Args:
         kind: number | boolean | date | category.
         categories: by number.
-        fill: what stands for a missing value; None: none may be missing.
+        fill: what stands for a missing value, for a category -1: none of them; None: none may be missing.
         clock: the dates have a time of day.
         number_format: how the numbers are written; None: as in 1234.5, with the table's decimal mark.
         date_format: how the dates are written; None: as the table's date_format says.

@@ -48,32 +48,22 @@ def fit_columns(
         raise UserError(
             f"missing=impute: {listed(names)} without a value in the training rows. Say {dropping([*drop, *names])}."
         )
-    if impute:
-        _tell_lacking(columns, counts, rows)
-    means = sums / np.maximum(1, counts)
-    return [_fitted(column, frequencies[j], means[j], bool(clock[j]), impute) for j, column in enumerate(columns)]
-
-
-def _tell_lacking(columns: list[Column], counts: np.ndarray, rows: int) -> None:
-    """A notice of categories that fewer than half of the training rows have: `counts` by column."""
-    lacking = [
-        f"{column.name} ({rows - count})"
-        for column, count in zip(columns, counts, strict=True)
-        if column.kind == "category" and 2 * count < rows
+    means, whole = sums / np.maximum(1, counts), counts == rows
+    return [
+        _fitted(column, frequencies[j], means[j], bool(clock[j]), bool(whole[j]), impute)
+        for j, column in enumerate(columns)
     ]
-    if lacking:
-        notice(
-            f"{listed(lacking)}: most of the {rows} training rows have no value, and get the one that others have. If "
-            "it says something that there is none, write a text for that into the file."
-        )
 
 
-def _fitted(column: Column, frequencies: np.ndarray, mean: float, clock: bool, impute: bool) -> Column:
-    """The column with its categories in the training rows, and what stands for a missing value."""
+def _fitted(column: Column, frequencies: np.ndarray, mean: float, clock: bool, whole: bool, impute: bool) -> Column:
+    """The column with its categories in the training rows, and what stands for a missing value.
+
+    Where training rows have no category, that may say something: it is kept, as a category that is none of the others.
+    """
     counted = dict(zip(column.codes, frequencies.tolist(), strict=False))
     categories = sorted(category for category, count in counted.items() if count)
     if column.kind == "category":
-        fill = categories.index(max(categories, key=counted.__getitem__)) if categories else 0
+        fill = categories.index(max(categories, key=counted.__getitem__)) if whole and categories else -1
     elif column.kind == "boolean":
         fill = int(frequencies.argmax())
     else:

@@ -69,6 +69,7 @@ def _use(column: Column, has_missing: bool) -> str:
         "category": f"{count} feature{'s, one for each category' if count > 1 else ''}",
         "date": f"{count} features: days, year, week{', day' if column.clock else ''}",
     }.get(column.kind, "1 feature")
-    if not has_missing or column.fill is None or (column.kind == "category" and not column.codes):
+    if not has_missing or column.fill is None:
         return made
-    return f"{made}; with missing=impute {_shown(column, column.fill)} where it is missing"
+    shown = "none of these" if column.kind == "category" and column.fill < 0 else _shown(column, column.fill)
+    return f"{made}; with missing=impute {shown} where it is missing"
