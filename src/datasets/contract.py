@@ -98,8 +98,9 @@ class HasColumns(Protocol):
 
     @property
     def columns(self) -> list[dict[str, Any]] | None:
-        """Once x is prepared, in the order of x: `name` and `kind` (number, boolean, category, date) of each, and how
-        many `features` it makes. None: x has another shape.
+        """Once x is prepared, in the order of x: `name` and `kind` (number, boolean, category, date) of each, how many
+        `features` it makes, and, if its numbers are `codes` that stand for something, how many there are; else 0.
+        None: x has another shape.
         """
 
 
