@@ -213,7 +213,9 @@ def test_each_code_has_weights_of_its_own_and_what_lies_between_two_is_between_t
     assert torch.allclose(codes[2], own[3], atol=1e-4)
     net.learn_inputs(torch.arange(40.0).repeat(5, 1).T)  # more than there is room for
     assert net.codes(net.scaled(between)).isfinite().all()
+    before = {name: value for name, value in OPTIONS.items() if name != "codes"}  # of a run that knew none
     assert tabular(5, columns=columns, codes=0).codes is tabular(5).codes is None
+    assert Tabular((5,), 1, columns, **before).codes is None
 
 
 def test_the_net_for_tables_learns_what_each_shop_is_like_and_answers_export_and_explanation_with_it(train, call):
