@@ -254,7 +254,9 @@ def test_each_kind_of_column_says_where_it_is_missing():
     header = "number,amount,day,sold,town,y"
     holes = ["1,$5,2020-01-01,true,u", "2,$6,2020-01-02,false,v", ",,,,"]
     lines = [f"{holes[i % 3]},{i + 0.5}" for i in range(30)]
-    whole, missing = (table_of("\n".join([header, *lines]), missing="impute", target="y")[i][0] for i in (0, 2))
+    table = table_of("\n".join([header, *lines]), missing="impute", target="y")
+    whole, missing = table[0][0], table[2][0]
+    assert [c["indicator"] for c in table.columns or []] == [True, True, True, True, False]
     assert len(whole) == 2 + 2 + 6 + 2 + 2
     assert (missing - whole)[[1, 3, 5, 11]].tolist() == [1, 1, 1, 1]
     assert whole[[1, 3, 5, 11]].tolist() == [0, 0, 0, 0]

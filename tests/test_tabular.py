@@ -84,6 +84,8 @@ def test_numbers_and_dates_are_embedded_and_categories_are_not():
     assert net.numbers.tolist() == [0, 4, 5, 6, 7, 8]
     assert tabular(9).numbers.tolist() == list(range(9))
     assert not tabular(3, columns=COLUMNS[1:2]).embeds
+    lacking = [{"name": "size", "kind": "number", "features": 2, "indicator": True}, *COLUMNS[1:2]]
+    assert tabular(5, columns=lacking).numbers.tolist() == [0]
     assert not tabular(9, bins=0).embeds
 
 

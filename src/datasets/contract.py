@@ -98,8 +98,8 @@ class HasColumns(Protocol):
 
     @property
     def columns(self) -> list[dict[str, Any]] | None:
-        """Once x is prepared, in the order of x: `name` and `kind` (number, boolean, category, date) of each, and how
-        many `features` it makes. None: x has another shape.
+        """Once x is prepared, in the order of x: `name` and `kind` (number, boolean, category, date) of each, how many
+        `features` it makes, and whether the second is an `indicator` of missing values. None: x has another shape.
         """
 
 

@@ -31,7 +31,8 @@ class Tabular(nn.Module):
     in their last layer (TabM, Gorishniy et al. 2025).
 
     Args:
-        columns: each with its `kind` and how many `features` it makes, in the order of x; None: all are numbers.
+        columns: each with its `kind` and how many `features` it makes, in the order of x, the second an `indicator` of
+            what is missing or not; None: all are numbers.
         members: K.
         hidden: sizes of the hidden layers.
         activation: the name of an activation in torch.nn.
@@ -69,7 +70,7 @@ class Tabular(nn.Module):
             raise UserError(f"bins={bins} and embedding={embedding}: at least 0; with 0 numbers are not embedded.")
         super().__init__()
         size = math.prod(input_shape)
-        kinds = [c["kind"] for c in columns for _ in range(c["features"])] if columns else ["number"] * size
+        kinds = [kind for column in columns for kind in kinds_of_features(column)] if columns else ["number"] * size
         numbers = [place for place, kind in enumerate(kinds) if kind in CONTINUOUS]
         bins = min(bins, EDGES // max(1, len(numbers)))
         embedding = min(embedding, max(2, EMBEDDED // max(1, len(numbers))))
@@ -126,6 +127,12 @@ class Tabular(nn.Module):
             widths = edges.diff()
             tells = widths > TINY  # less is what rounding makes of equal values
             self.slope.copy_(torch.where(tells, 1 / widths, torch.zeros_like(widths)))
+
+
+def kinds_of_features(column: dict[str, Any]) -> list[str]:
+    """That of an indicator is boolean: it needs no embedding, as the number beside it does."""
+    kinds = [column["kind"]] * column["features"]
+    return [*kinds[:1], "boolean", *kinds[2:]] if column.get("indicator") else kinds
 
 
 class SharedLinear(nn.Module):

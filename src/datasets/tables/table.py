@@ -150,7 +150,10 @@ class Table(Dataset):
         """Which columns make the features; None before `fit` or `restore`, and of rows in another shape."""
         if self.encoder is None or self.shape is not None:
             return None
-        return [{"name": c.name, "kind": c.kind, "features": feature_count(c)} for c in self.encoder.fitted]
+        return [
+            {"name": c.name, "kind": c.kind, "features": feature_count(c), "indicator": c.indicator}
+            for c in self.encoder.fitted
+        ]
 
     def overview(self) -> list[list[str]]:
         """A header, and a line for each column: what it holds, and what becomes of it. After `fit`."""
