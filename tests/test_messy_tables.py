@@ -66,6 +66,9 @@ WRITTEN: dict[str, tuple[Callable[[Any], str], list[Any], str]] = {
     "short times": (lambda v: f"{v // 60}:{v % 60:02}", COUNTS, "x: times as m:ss, in seconds (or h:mm, in minutes)"),
     "a pace": (lambda v: f"{v // 60}:{v % 60:02} min/km", COUNTS, "x: times as m:ss, in seconds (or h:mm, in minutes)"),
     "time deltas": (lambda v: str(pd.Timedelta(v, "s")), COUNTS, "x: times as h:mm:ss, in seconds (40 of 40)"),
+    "a few with decimals": (lambda v: f"{v}cwt", [0.0, 0.2, 0.4, 0.6] * 10, "x: numbers with cwt (40 of 40)"),
+    "a dash for a minus": (lambda v: f"\u2013{-v}", [-v for v in AMOUNTS], "x: numbers with another minus"),
+    "plain brackets": (lambda v: f"({-v})", [-v for v in AMOUNTS], "x: numbers with another minus"),
     "another minus": (lambda v: f"\u2212{-v:,}", [-v for v in COUNTS], "x: numbers with thousands (40 of 40)"),
 }  # fmt: skip
 
@@ -115,12 +118,21 @@ def test_a_target_of_few_percents_is_a_regression():
         ["2:1", "0:3", "1:1", "4:2"],
         ["1:30 PM", "2:45 PM", "3:15 PM", "4:30 PM", "9:00 AM", "9:15 AM", "10:20 AM", "11:05 AM"],
         ["A", "B", "A", "1"],
+        ["1. North", "2. South", "3. East", "1. North"],
+        ["1 and 2", "3", "4", "5", "6", "7", "8", "9", "10"],
     ],
     ids=str,
 )
-def test_what_is_no_number_stays_a_category(texts):
+def test_what_is_no_number_stays_a_category(texts, capsys):
     table = table_of(rows(10 * len(texts), x=texts * 10), target="y")
     assert len(table[0][0]) == 1 + len(set(texts))
+    assert "x:" not in capsys.readouterr().err
+
+
+def test_a_letter_behind_one_of_many_numbers_is_no_unit():
+    texts = [f"{i + 1:03}" for i in range(40)]
+    with pytest.raises(UserError, match=r"x is '136A', which is not a number, .* say categorical=\[x\]"):
+        table_of(rows(40, x=[*texts[:30], "136A", *texts[31:]]), target="y")
 
 
 UNDECIDED = {

@@ -89,7 +89,8 @@ def _number_column(
     if not np.isnan(values).any() and not (text.seen_decimal and text.mark_of(name) is None):
         return Column(name, "number"), values
     found = number_format_of(sample(texts), name, text.mark_of(name), of_file, tell)
-    if found is None or found == NumberFormat("", "", "", text.mark):
+    plain = NumberFormat("", "", "", text.mark)
+    if found is None or (found == plain and not found.reads_more(texts, values)):
         return Column(name, "number"), values
     return Column(name, "number", number_format=found), found.read(texts)
 
