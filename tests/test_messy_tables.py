@@ -520,6 +520,8 @@ SUSPECTS: dict[str, tuple[dict[str, Any], str, list[str]]] = {
         ["n: another", "z: y follows", "To leave all of these out: drop=[n,z]"],
     ),
     "counts": ({"k": [i * i % 23 for i in range(60)]}, "y", []),
+    "sorted counts": ({"k": [i * i * 9 for i in range(60)]}, "y", []),
+    "years": ({"k": range(1950, 2010), "start_year": range(60)}, "y", []),
     "amounts": ({"k": [i * 7919 % 60013 for i in range(1, 61)]}, "y", []),
     "a town of a country": ({"k": ["u", "v", "w"] * 20, "c": ["no", "yes"] * 30}, "c", []),
 }
@@ -796,6 +798,12 @@ def test_dates_of_another_kind_are_not_to_be_left_out_at_once(call, capsys):
     assert torch.equal(x_of(table), x_of(expected))
 
 
+@pytest.mark.parametrize("name", ["Toyota Mark {}", "Maryland, {}", "Octavia {}"])
+def test_names_are_no_dates(name):
+    with pytest.raises(UserError, match=r"too many to learn from\. Leave it out: drop=\[x\]\.$"):
+        table_of(rows(40, x=[name.format(i) for i in range(40)]), target="y")
+
+
 def test_many_columns_are_not_many_lines(capsys):
     table_of(rows(40, **{f"x{i}": [f"${v}" for v in COUNTS] for i in range(50)}), target="y")
     said = capsys.readouterr().err.splitlines()
@@ -850,6 +858,11 @@ def test_rows_that_are_there_twice_are_told(capsys):
     assert "40 of 40 rows of val and test are rows of training again, in every value" in capsys.readouterr().err
     table_of("\n".join(["a,b,y", *(f"{'pq'[i % 2]},{'uvw'[i % 3]},{i % 2}" for i in range(60))]), target="y")
     assert "rows of training again" not in capsys.readouterr().err  # there are but six that can be
+    random = np.random.default_rng(0)
+    a = random.integers(8, size=200)
+    pd.DataFrame({"a": a, "y": (a / 2 + random.normal(size=200)).round(1)}).to_csv("t.csv", index=False)
+    table_of(None, target="y")
+    assert "rows of training again" not in capsys.readouterr().err  # some are alike by chance
 
 
 def test_a_header_that_comes_again_is_told_once():

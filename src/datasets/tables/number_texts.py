@@ -93,7 +93,7 @@ class NumberFormat:
         return np.where(fits, values, np.nan)
 
     def reads_more(self, texts: pd.Series, values: np.ndarray) -> bool:
-        """Whether it reads texts that are nan in `values`, another reading of them, such as (5) or −5."""
+        """Whether it reads texts that are nan in `values`, another reading of them."""
         return bool(np.isnan(self.read(texts)).sum() < np.isnan(values).sum())
 
 
