@@ -859,8 +859,8 @@ def test_rows_that_are_there_twice_are_told(capsys):
     table_of("\n".join(["a,b,y", *(f"{'pq'[i % 2]},{'uvw'[i % 3]},{i % 2}" for i in range(60))]), target="y")
     assert "rows of training again" not in capsys.readouterr().err  # there are but six that can be
     random = np.random.default_rng(0)
-    a = random.integers(8, size=200)
-    pd.DataFrame({"a": a, "y": (a / 2 + random.normal(size=200)).round(1)}).to_csv("t.csv", index=False)
+    a = random.integers(2, size=200)
+    pd.DataFrame({"a": a, "y": (a / 2 + 2 * random.normal(size=200)).round(1)}).to_csv("t.csv", index=False)
     table_of(None, target="y")
     assert "rows of training again" not in capsys.readouterr().err  # some are alike by chance
 
