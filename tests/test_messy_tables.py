@@ -415,6 +415,20 @@ def test_what_is_said_is_not_looked_for(capsys):
     assert "looks" not in capsys.readouterr().err
 
 
+def test_blanks_part_fields_where_the_user_says_so(call, capsys):
+    frame = pd.DataFrame({"a": AMOUNTS, "n": [*COUNTS[:-1], None], "y": np.arange(40) ** 2})
+    frame.to_csv("clean.csv", index=False)
+    Path("t.csv").write_text(frame.to_string(index=False).replace("\n", "  \n") + "\n")
+    command = ["data=table", "data.path=t.csv", "data.target=y", "data.missing=drop"]
+    assert call("train", *command, "trainer.max_epochs=1", "net.hidden=[4]", "name=r") == 1
+    assert "Say data.separator=' '." in capsys.readouterr().err
+    assert call("train", *command, "trainer.max_epochs=1", "net.hidden=[4]", "name=r", "data.separator= ") == 0
+    expected = table_of(None, "clean.csv", target="y", missing="drop")
+    assert torch.equal(x_of(table_of(None, target="y", missing="drop", separator=" ")), x_of(expected))
+    assert call("predict", "outputs/r", "t.csv", "-o", "answers.csv") == 1  # its last row lacks a number
+    assert "t.csv, row 40: n is missing" in capsys.readouterr().err
+
+
 def test_three_decimals_behind_commas_are_asked_for_where_semicolons_part_the_fields(call, capsys):
     """In an American table they would be thousands; such a one would not part its fields so."""
     Path("t.csv").write_text("x;y\n" + "".join(f"{i + 1},{i:03};{i * i % 37}\n" for i in range(40)))

@@ -99,8 +99,15 @@ def check_header(names: list[str], as_typed: str) -> list[str]:
     """
     twice = sorted(name for name, count in Counter(names).items() if name and count > 1)
     if twice:
-        raise UserError(f"{as_typed}: two columns are named {listed(twice)}. Each needs a name of its own.")
+        why = _numbers_for_names(names) or " Each needs a name of its own."
+        raise UserError(f"{as_typed}: two columns are named {listed(twice)}.{why}")
     return [name or f"Unnamed: {i}" for i, name in enumerate(names)]
+
+
+def _numbers_for_names(names: list[str]) -> str:
+    """What is wrong, where all names are numbers."""
+    are_numbers = not pd.to_numeric(pd.Series(names), errors="coerce").isna().any()
+    return " Those are numbers: is there no line of names? Write one at its beginning." if are_numbers else ""
 
 
 def check_names(table: TableFile, **options: str | list[str] | None) -> None:
@@ -116,6 +123,5 @@ def check_names(table: TableFile, **options: str | list[str] | None) -> None:
                 hint = nearest(name, table.columns) or f" It has: {listed(table.columns)}."
                 if (blank := next((c for c in table.columns if c != c.strip() == name.strip()), None)) is not None:
                     hint = f" {blank!r}, with blanks, is: type \"{option}='{blank}'\"."
-                if not pd.to_numeric(pd.Series(table.columns), errors="coerce").isna().any():
-                    hint += " Those are numbers: is there no line of names? Write one at its beginning."
+                hint += _numbers_for_names(table.columns)
                 raise UserError(f"{option}={name!r} is not a column of {table.name}.{hint}")
