@@ -249,11 +249,11 @@ def test_a_table_can_be_read_without_this_project(train, call, capsys):
     assert [json.loads(text) for text in texts] == [signature] * 4
     assert signature["predictions"] == {"task": "regression", "target": "price", "names": ["price"]}
     assert [(c["name"], c["kind"], c["first"], c["count"]) for c in signature["columns"]] == [
-        ("rooms", "number", 0, 1), ("rent", "number", 1, 1), ("gain", "number", 2, 1), ("garden", "boolean", 3, 1),
-        ("city", "category", 4, 3), ("built", "date", 7, 5), ("seen", "date", 12, 7),
+        ("rooms", "number", 0, 2), ("rent", "number", 2, 2), ("gain", "number", 4, 2), ("garden", "boolean", 6, 2),
+        ("city", "category", 8, 3), ("built", "date", 11, 6), ("seen", "date", 17, 8),
     ]  # fmt: skip
     scale, x = Run("outputs/house").load().input_scale, signature["x"]
-    assert (x["shape"], x["dtype"], x["mean"], x["std"]) == ([19], "float32", scale.mean.tolist(), scale.std.tolist())
+    assert (x["shape"], x["dtype"], x["mean"], x["std"]) == ([25], "float32", scale.mean.tolist(), scale.std.tolist())
 
 
 def test_what_is_no_table_is_signed_too(train, call, photos):

@@ -237,23 +237,40 @@ def test_what_is_filled_in_is_learnt_from_the_training_rows_alone():
     text = "a,c,y\n1,u,0.5\n,u,1.5\n3,,2.25\n5,v,3.5\n100,v,4.5\n100,v,5.5\n100,v,6.5\n,w,7.5\n"
     table, splits = split_table(text, missing="impute", target="y")
     assert len(splits["train"]) == 4
-    assert table[1][0].tolist() == [3, 1, 0]  # the mean of 1, 3 and 5
-    assert table[2][0].tolist() == [3, 0, 0]  # it may say something that there is none
-    assert table[7][0].tolist() == [3, 0, 0]  # no training row has w
+    assert table[1][0].tolist() == [3, 1, 1, 0]  # the mean of 1, 3 and 5, and that it is missing
+    assert table[2][0].tolist() == [3, 0, 0, 0]  # none of u and v
+    assert table[7][0].tolist() == [3, 1, 0, 0]  # no training row has w
 
 
-def test_a_category_that_is_missing_in_later_rows_only_is_the_most_frequent():
-    text = "c,y\nu,0.5\nu,1.5\nv,2.25\nu,3.5\n,4.5\nv,5.5\n,6.5\nv,7.5\n"
+def test_what_is_missing_in_later_rows_only_is_filled_in_without_a_word():
+    """The net cannot have learnt what it means."""
+    text = "a,c,y\n1,u,0.5\n2,u,1.5\n3,v,2.25\n6,u,3.5\n,,4.5\n1,v,5.5\n,,6.5\n2,v,7.5\n"
     table, splits = split_table(text, missing="impute", target="y")
     assert not set(splits["train"].tolist()) & {4, 6}
-    assert table[4][0].tolist() == [1, 0]
+    assert table[4][0].tolist() == [3, 1, 0]
+
+
+def test_each_kind_of_column_says_where_it_is_missing():
+    header = "number,amount,day,sold,town,y"
+    holes = ["1,$5,2020-01-01,true,u", "2,$6,2020-01-02,false,v", ",,,,"]
+    lines = [f"{holes[i % 3]},{i + 0.5}" for i in range(30)]
+    whole, missing = (table_of("\n".join([header, *lines]), missing="impute", target="y")[i][0] for i in (0, 2))
+    assert len(whole) == 2 + 2 + 6 + 2 + 2
+    assert (missing - whole)[[1, 3, 5, 11]].tolist() == [1, 1, 1, 1]
+    assert whole[[1, 3, 5, 11]].tolist() == [0, 0, 0, 0]
+    assert missing[12:].tolist() == [0, 0]
+
+
+def test_a_shape_leaves_no_room_for_what_is_missing():
+    text = "\n".join(["a,b,c,d,y", *(f"{i if i % 3 else ''},2,3,{i},{i + 0.5}" for i in range(30))])
+    assert table_of(text, missing="impute", target="y", shape=[2, 2])[0][0].shape == (2, 2)
 
 
 def test_what_is_learnt_is_learnt_from_all_blocks_of_rows(monkeypatch):
     monkeypatch.setattr("src.datasets.tables.numeric.BLOCK", 3)
     lines = [f"{i if i else ''},2020-01-{10 + i}{'T18:30' if i == 1 else ''},{i + 0.5}" for i in range(20)]
     table = table_of("\n".join(["a,day,y", *lines]), missing="impute", target="y")
-    assert size(table) == 1 + 7  # of the second row alone the day has a time
+    assert size(table) == 2 + 7  # the first row lacks a, and of the second row alone the day has a time
     assert table[0][0][0] == 5  # the mean of 1 to 9
 
 

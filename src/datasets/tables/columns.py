@@ -27,6 +27,7 @@ class Column:
         clock: the dates have a time of day.
         number_format: how the numbers are written; None: as in 1234.5, with the table's decimal mark.
         date_format: how the dates are written; None: as the table's date_format says.
+        indicator: a second feature says whether the value is missing.
     """
 
     def __init__(
@@ -38,16 +39,21 @@ class Column:
         clock: bool = False,
         number_format: dict[str, str] | NumberFormat | None = None,
         date_format: str | None = None,
+        indicator: bool = False,
     ) -> None:
         self.name, self.kind, self.fill, self.clock = name, kind, fill, clock
         is_plain = isinstance(number_format, dict)
         self.number_format = NumberFormat(**number_format) if is_plain else number_format
-        self.date_format = date_format
+        self.date_format, self.indicator = date_format, indicator
         self.codes = {category: code for code, category in enumerate(categories)}
 
     def spec(self) -> dict[str, Any]:
         """Plain data, from which `Column(**spec)` makes the same."""
-        written = {"date_format": self.date_format, "number_format": self.number_format and asdict(self.number_format)}
+        written = {
+            "date_format": self.date_format,
+            "number_format": self.number_format and asdict(self.number_format),
+            "indicator": self.indicator,
+        }
         return {
             "name": self.name, "kind": self.kind, "categories": list(self.codes), "fill": self.fill, "clock": self.clock
         } | {name: value for name, value in written.items() if value}  # fmt: skip

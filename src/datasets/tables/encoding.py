@@ -18,12 +18,13 @@ PERIODS = (365.2425, 7.0, 1.0)  # days of a year, a week and a day
 
 
 def fit_columns(
-    columns: list[Column], blocks: Iterable[np.ndarray], impute: bool, drop: Sequence[str] = ()
+    columns: list[Column], blocks: Iterable[np.ndarray], impute: bool, indicators: bool, drop: Sequence[str] = ()
 ) -> list[Column]:
     """Columns with the categories that the training rows have, in order, and, if `impute`, with fills.
 
     Args:
         blocks: all training rows, (B, columns) each.
+        indicators: where training rows lack a value, x is to say so.
         drop: columns that are left out already.
 
     Raises:
@@ -48,34 +49,35 @@ def fit_columns(
         raise UserError(
             f"missing=impute: {listed(names)} without a value in the training rows. Say {dropping([*drop, *names])}."
         )
-    means, whole = sums / np.maximum(1, counts), counts == rows
+    means, tells = sums / np.maximum(1, counts), (counts < rows) & indicators
     return [
-        _fitted(column, frequencies[j], means[j], bool(clock[j]), bool(whole[j]), impute)
+        _fitted(column, frequencies[j], means[j], bool(clock[j]), bool(tells[j]), impute)
         for j, column in enumerate(columns)
     ]
 
 
-def _fitted(column: Column, frequencies: np.ndarray, mean: float, clock: bool, whole: bool, impute: bool) -> Column:
+def _fitted(column: Column, frequencies: np.ndarray, mean: float, clock: bool, tells: bool, impute: bool) -> Column:
     """The column with its categories in the training rows, and what stands for a missing value.
 
-    Where training rows have no category, that may say something: it is kept, as a category that is none of the others.
+    If x `tells` that a value is missing, which may mean something, a missing category is none of the others, and
+    columns of other kinds have an indicator.
     """
     counted = dict(zip(column.codes, frequencies.tolist(), strict=False))
     categories = sorted(category for category, count in counted.items() if count)
     if column.kind == "category":
-        fill = categories.index(max(categories, key=counted.__getitem__)) if whole and categories else -1
+        fill = categories.index(max(categories, key=counted.__getitem__)) if categories and not tells else -1
     elif column.kind == "boolean":
         fill = int(frequencies.argmax())
     else:
         fill = mean
     clock = clock and column.kind == "date"
-    formats = column.number_format, column.date_format
+    formats = column.number_format, column.date_format, tells and column.kind != "category"
     return Column(column.name, column.kind, categories, float(fill) if impute else None, clock, *formats)
 
 
 def feature_count(column: Column) -> int:
     """How many features a column makes."""
-    return {"category": len(column.codes), "date": 1 + 2 * len(periods(column))}.get(column.kind, 1)
+    return {"category": len(column.codes), "date": 1 + 2 * len(periods(column))}.get(column.kind, 1) + column.indicator
 
 
 def periods(column: Column) -> list[float]:
@@ -87,26 +89,28 @@ def encode(columns: list[Column], values: np.ndarray) -> np.ndarray:
     """Features, float32 (B, F), of rows (B, columns); a category -1 is none of the column's.
 
     A number or boolean makes one, a category one for each of the column's categories, 0 or 1. A date makes its days,
-    and sine and cosine of its place in the year and in the week, and in the day if the column has a clock.
+    and sine and cosine of its place in the year and in the week, and in the day if the column has a clock. Behind the
+    first of them stands the column's indicator, 1 where the value is missing, else 0.
     """
     if all(column.kind in ("number", "boolean") and column.fill is None for column in columns):
         return values.astype("float32")
     features = np.zeros((len(values), sum(map(feature_count, columns))), "float32")
     start = 0
     for column, field in zip(columns, values.T, strict=True):
-        end = start + feature_count(column)
+        end, missing = start + feature_count(column), np.isnan(field)
         if column.fill is not None:
-            field = np.where(np.isnan(field), column.fill, field)
+            field = np.where(missing, column.fill, field)
         if column.kind == "category":
             [rows] = np.nonzero(field >= 0)
             features[rows, start + field[rows].astype(int)] = 1
-        elif column.kind == "date":
-            turns = 2 * np.pi * field[:, None] / periods(column)
-            features[:, start] = field
-            features[:, start + 1 : end : 2] = np.sin(turns)
-            features[:, start + 2 : end : 2] = np.cos(turns)
         else:
             features[:, start] = field
+            if column.indicator:
+                features[:, start + 1] = missing
+        if column.kind == "date":
+            turns = 2 * np.pi * field[:, None] / periods(column)
+            features[:, start + 1 + column.indicator : end : 2] = np.sin(turns)
+            features[:, start + 2 + column.indicator : end : 2] = np.cos(turns)
         start = end
     return features
 

@@ -64,7 +64,7 @@ def _shown(column: Column, value: float) -> str:
 
 
 def _use(column: Column, has_missing: bool) -> str:
-    count = feature_count(column)
+    count = feature_count(column) - column.indicator
     made = {
         "category": f"{count} feature{'s, one for each category' if count > 1 else ''}",
         "date": f"{count} features: days, year, week{', day' if column.clock else ''}",
@@ -72,4 +72,4 @@ def _use(column: Column, has_missing: bool) -> str:
     if not has_missing or column.fill is None:
         return made
     shown = "none of these" if column.kind == "category" and column.fill < 0 else _shown(column, column.fill)
-    return f"{made}; with missing=impute {shown} where it is missing"
+    return f"{made}; with missing=impute {shown} where it is missing{', and one that says so' * column.indicator}"

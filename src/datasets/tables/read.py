@@ -53,8 +53,9 @@ def read_table(
         drop: columns that are left out.
         categorical: columns of numbers that stand for categories.
         date_format: of dates in texts, as in strptime; None: it is found by looking.
-        missing: drop rows with missing values, or impute (the training rows' mean; a missing category counts as one
-            more, if training rows have such); None: they are refused. Rows without a target are left out in both cases.
+        missing: drop rows with missing values, or impute (the training rows' mean, and a feature that says so; a
+            missing category counts as one more); None: they are refused. Rows without a target are left out in both
+            cases.
         separator, decimal, encoding: of a text file; None: found by looking; decimal {column: mark}: of some columns.
         max_line: bytes of a line of a text file; a longer one is refused, before it fills the memory.
         in_memory: None: if the files have up to 256 MB; else they are converted to a file in `cache`, and read there.

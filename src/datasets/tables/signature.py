@@ -20,7 +20,8 @@ def signature(
 
     Of each column name, kind, the first of its features in x, how many these are, `replace`: regular expressions and
     what to put in the place of what they match, and the fill: what stands for a missing value (None: none may be
-    missing, and no text stands for it; or it is of no category). Besides, else empty:
+    missing, and no text stands for it; or it is of no category), and whether it has an indicator: a second feature, 1
+    where the value is missing, else 0. Besides, else empty:
 
     - number: once replaced, the number is its feature.
     - boolean: once replaced, 1 for true, 0 for false is its feature.
@@ -60,5 +61,6 @@ def _columns(columns: list[Column], text: TextFormat, date_format: str | None) -
             fill = own["categories"][int(fill)] if fill is not None and fill >= 0 else None
         elif column.kind == "date":
             own |= {"date_format": column.date_format or date_format or ISO, "periods": periods(column)}
-        yield {"name": column.name, "kind": column.kind, "first": first, "count": count, "fill": fill, **own}
+        own |= {"fill": fill, "indicator": column.indicator}
+        yield {"name": column.name, "kind": column.kind, "first": first, "count": count, **own}
         first += count

@@ -107,7 +107,8 @@ class Table(Dataset):
         rows, training = self.numeric.features[:MOST], self.numeric.features[first]
         tell_copies(rows, self.y[:MOST].numpy(), np.isin(np.arange(len(rows)), first))
         tell_suspects(columns, rows, training, self.y.numpy()[first], self.classes is not None, self.roles)
-        fitted = fit_columns(columns, self.numeric.blocks(indices), self.roles.missing == "impute", self.roles.drop)
+        impute, indicators = self.roles.missing == "impute", self.shape is None
+        fitted = fit_columns(columns, self.numeric.blocks(indices), impute, indicators, self.roles.drop)
         for column in fitted:
             tell_alike(column.name, list(column.codes), "categories")
         self._encode(fitted)
