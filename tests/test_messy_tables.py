@@ -225,6 +225,27 @@ def test_among_categories_a_blank_is_missing_and_a_minus_is_a_category(marker):
     assert [table[i][0][1:].tolist() for i in range(4)] == [[1, 0], [0, 1], [1, 0], [0, 0]]
 
 
+def test_none_is_a_class_and_a_category_and_a_number_that_is_missing(capsys):
+    """As in a table of patients who improve not at all, somewhat, or much."""
+    columns = {"air": ["None", "driver", "both", "driver"] * 10, "n": ["None", *COUNTS[1:]]}
+    table = table_of(rows(40, better=["None", "Some"] * 20, **columns), target="better", missing="drop")
+    assert (len(table), table.classes) == (39, ["None", "Some"])
+    assert "n: 'None' for missing values (1)" in capsys.readouterr().err
+    assert table_of(None, target="better", missing="drop", missing_values=["None"]).classes == ["Some"]
+
+
+def test_a_run_from_before_none_was_a_category_takes_it_for_missing():
+    table = table_of(rows(40, x=["a", "None", "b", "b"] * 10), target="y", missing="impute", missing_values=["None"])
+    assert table.reader is not None
+    old = {**table.reader, "missing_values": []}
+    del old["none_is_missing"]
+    new = source("table", path="t.csv", target="y", missing="impute")
+    new.restore(old)
+    assert torch.equal(x_of(new), x_of(table))
+    [(_, x, _)] = TableReader(**{k: v for k, v in old.items() if k != "_target_"}).read("t.csv", 100, None)
+    assert torch.equal(x, x_of(table))
+
+
 def test_missing_values_of_ones_own_may_be_numbers(train, call, capsys):
     Path("t.csv").write_text(rows(40, x=[v if i % 9 else -999 for i, v in enumerate(COUNTS)]))
     expected = table_of(rows(40, x=[v if i % 9 else "" for i, v in enumerate(COUNTS)]), "e.csv", "y", missing="impute")

@@ -42,9 +42,10 @@ class TableFile(ABC):
         """Chunks of about `size` bytes; None: all in one. `texts` as in `rows`."""
         return self.rows(2**31 if size is None else max(1, int(size / self.bytes_per_row())), texts)
 
-    def as_in_run(self, seen_decimal: str | None) -> None:
-        """Take the decimal mark that a finished run has found, whatever this file looks like."""
-        self.text, self.unclear = replace(self.text, seen_decimal=seen_decimal), ()
+    def as_in_run(self, seen_decimal: str | None, none_is_missing: bool) -> None:
+        """Take what a finished run has found, whatever this file looks like, and stood for a missing value in it."""
+        self.text = replace(self.text, seen_decimal=seen_decimal, none_is_missing=none_is_missing)
+        self.unclear = ()
 
     @abstractmethod
     def rows(self, count: int, texts: Iterable[str] | None = (), as_written: bool = False) -> Chunks:
