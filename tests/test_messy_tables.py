@@ -298,8 +298,8 @@ DATES = pd.date_range("2023-01-05", periods=40, freq="9D")
 DATED: dict[str, tuple[str, str]] = {
     "day first": ("%d/%m/%Y", "x: dates as %d/%m/%Y (40 of 40)"),
     "month first": ("%m/%d/%Y", "x: dates as %m/%d/%Y (40 of 40)"),
-    "month first, short": ("%m/%d/%y", "x: dates as %m/%d/%y (40 of 40)"),
-    "a name": ("%d-%b-%y", "x: dates as %d-%b-%y (40 of 40)"),
+    "month first, short": ("%m/%d/%y", "x: dates as %m/%d/%y, years up to 2049 (40 of 40)"),
+    "a name": ("%d-%b-%y", "x: dates as %d-%b-%y, years up to 2049 (40 of 40)"),
     "a long name": ("%B %d, %Y", "x: dates as %B %d, %Y (40 of 40)"),
     "points": ("%d.%m.%Y", "x: dates as %d.%m.%Y (40 of 40)"),
     "year first": ("%Y/%m/%d", ""),
@@ -319,6 +319,21 @@ def test_dates_are_read_however_they_are_written(how, capsys):
     assert table.reader is not None
     [(_, x, _)] = TableReader(**{k: v for k, v in table.reader.items() if k != "_target_"}).read("new.csv", 10, None)
     assert x[0, 1].item() == (pd.Timestamp("2023-02-03") - pd.Timestamp(0)).days
+
+
+@pytest.mark.parametrize("date_format", [None, "%d/%m/%y"])
+def test_years_of_two_digits_are_not_far_ahead(date_format):
+    years = [1950 + i for i in range(100)]
+    expected = table_of(rows(100, x=[f"{year}-05-25" for year in years]), target="y")
+    table = table_of(rows(100, x=[f"25/05/{year % 100:02}" for year in years]), target="y", date_format=date_format)
+    assert torch.equal(x_of(table), x_of(expected))
+    assert table.reader is not None
+    reader = {k: v for k, v in table.reader.items() if k != "_target_"}
+    assert next(TableReader(**reader).read("t.csv", 100, None))[1][0, 1] == x_of(table)[0, 1]
+    assert TableReader(**reader).signature()["columns"][1]["until"] == 2049
+    for column in reader["columns"]:  # of a run from before
+        column.pop("until", None)
+    assert next(TableReader(**reader).read("t.csv", 100, None))[1][0, 1] == x_of(table)[0, 1] + 36_525
 
 
 def test_points_part_days_first_though_no_value_decides():

@@ -13,14 +13,22 @@ from pandas.api import types
 from src.console.messages import UserError
 
 ISO = "ISO8601"
+UNTIL = 2049  # the last year that two digits stand for, as in spreadsheets; to strptime 68 is 2068
+CENTURY = 36_525  # days
 LOOKED_AT = 1000  # texts whose shape is looked at
 MARK = r"[ ./-]|, |\. "
 DATE = re.compile(rf"(\d{{1,4}}|[A-Za-z]{{3,9}})({MARK})(\d{{1,2}}|[A-Za-z]{{3,9}})({MARK})(\d{{4}}|\d{{1,2}})(.*)")
 CLOCK = re.compile(r"([T ]|, )(\d{1,2}):(\d{2})(:\d{2})?(\.\d+)?( ?)([AaPp][Mm])?")
 
 
-def days(series: pd.Series, date_format: str | None) -> np.ndarray:
-    """Since the beginning of 1970, in UTC, float64 (N,); nan for what is no date of this format (None: ISO 8601)."""
+def days(series: pd.Series, date_format: str | None, until: int | None = None) -> np.ndarray:
+    """Since the beginning of 1970, in UTC, float64 (N,); nan for what is no date of this format (None: ISO 8601).
+
+    `until`: a later year, of which two digits are written, is one of the century before.
+    """
+    if until is not None:
+        values = days(series, date_format)
+        return np.where(values >= np.datetime64(f"{until + 1}-01-01").astype("int64"), values - CENTURY, values)
     if not types.is_datetime64_any_dtype(series):
         series = pd.to_datetime(series, format=date_format or ISO, errors="coerce", utc=True)
     moments = pd.DatetimeIndex(series)

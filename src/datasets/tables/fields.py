@@ -41,7 +41,7 @@ def numbers(
     if column.kind == "category":
         values = _coded(series, column, text, grow)
     elif column.kind == "date":
-        values = _days(series, column.date_format or date_format)
+        values = _days(series, column.date_format or date_format, column.until)
     elif column.kind == "boolean":
         values = booleans_in(series)
     elif column.number_format and not types.is_numeric_dtype(series):
@@ -116,8 +116,8 @@ def booleans_in(series: pd.Series) -> np.ndarray:
     return texts_of(series).str.lower().map(BOOLEANS).to_numpy("float64", na_value=np.nan)
 
 
-def _days(series: pd.Series, date_format: str | None) -> np.ndarray:
-    return dates.days(series if types.is_datetime64_any_dtype(series) else texts_of(series), date_format)
+def _days(series: pd.Series, date_format: str | None, until: int | None) -> np.ndarray:
+    return dates.days(series if types.is_datetime64_any_dtype(series) else texts_of(series), date_format, until)
 
 
 def _coded(series: pd.Series, column: Column, text: TextFormat, grow: bool) -> np.ndarray:

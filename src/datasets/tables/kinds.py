@@ -60,7 +60,8 @@ def column_of(series: pd.Series, text: TextFormat, date_format: str | None, of_f
         column, values = look()
         read = np.count_nonzero(~np.isnan(values))
         if read >= share * len(texts):
-            tell_format(column, tell, f" ({read} of {len(texts)})")
+            years = f", years up to {column.until}" if column.until else ""
+            tell_format(column, tell, f"{years} ({read} of {len(texts)})")
             _tell_missing(fields, text, tell)
             return column
     return Column(name, "category")
@@ -103,4 +104,5 @@ def _date_column(name: str, texts: pd.Series, date_format: str | None) -> tuple[
     if all(np.isnan(values).mean() > 0.1 for values in read.values()) and (found := dates.format_of(texts, name)):
         read[found] = dates.days(texts, found)
     best = min(read, key=lambda other: np.isnan(read[other]).sum())
-    return Column(name, "date", date_format=best), read[best]
+    until = dates.UNTIL if "%y" in (best or date_format or "") else None
+    return Column(name, "date", date_format=best, until=until), read[best]
