@@ -100,21 +100,27 @@ def tell_copies(rows: np.ndarray, y: np.ndarray, is_training: np.ndarray) -> Non
     if len(rows) < LEAST or rows.shape[1] > WIDE:
         return
     values = np.column_stack([rows, y])
-    others, copies = int((~is_training).sum()), _copies(values, is_training)
+    marks = _marks(values)
+    others, copies = int((~is_training).sum()), _copies(marks, is_training)
     if copies < FEW_COPIES or copies <= COPIED * others:
         return
+    different = len(np.unique(marks))  # of a few categories, or rounded numbers, some rows are alike by chance
     random = np.random.default_rng(0)
-    by_chance = _copies(np.column_stack([random.permutation(column) for column in values.T]), is_training)
-    if copies > 2 * by_chance:  # of a few categories, or rounded numbers, some rows are alike
+    by_chance = _copies(_marks(np.column_stack([random.permutation(column) for column in values.T])), is_training)
+    if copies > 2 * by_chance and any(len(np.unique(column)) > different / 2 for column in values.T):
         notice(
             f"{copies} of {others} rows of val and test are rows of training again, in every value: what is known "
             "already scores too well. If they are copies, remove them from the file."
         )
 
 
-def _copies(rows: np.ndarray, is_training: np.ndarray) -> int:
+def _marks(rows: np.ndarray) -> np.ndarray:
+    """The same number for rows that are alike, (N,)."""
+    return pd.util.hash_pandas_object(pd.DataFrame(rows), index=False).to_numpy()
+
+
+def _copies(marks: np.ndarray, is_training: np.ndarray) -> int:
     """How many other rows are rows of training too."""
-    marks = pd.util.hash_pandas_object(pd.DataFrame(rows), index=False).to_numpy()
     return int(np.isin(marks[~is_training], marks[is_training]).sum())
 
 
