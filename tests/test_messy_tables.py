@@ -301,6 +301,11 @@ DATED: dict[str, tuple[str, str]] = {
     "month first, short": ("%m/%d/%y", "x: dates as %m/%d/%y, years up to 2049 (40 of 40)"),
     "a name": ("%d-%b-%y", "x: dates as %d-%b-%y, years up to 2049 (40 of 40)"),
     "a long name": ("%B %d, %Y", "x: dates as %B %d, %Y (40 of 40)"),
+    "without marks": ("%d%b%Y", "x: dates as %d%b%Y (40 of 40)"),
+    "a weekday": ("%a, %d %b %Y", "x: dates as %a, %d %b %Y (40 of 40)"),
+    "a long weekday": ("%A %B %d, %Y", "x: dates as %A %B %d, %Y (40 of 40)"),
+    "blanks around": (" %Y-%m-%d ", ""),
+    "blanks around, day first": (" %d/%m/%Y ", "x: dates as %d/%m/%Y (40 of 40)"),
     "points": ("%d.%m.%Y", "x: dates as %d.%m.%Y (40 of 40)"),
     "year first": ("%Y/%m/%d", ""),
     "a clock": ("%d/%m/%Y %H:%M", "x: dates as %d/%m/%Y %H:%M (40 of 40)"),
@@ -334,6 +339,15 @@ def test_years_of_two_digits_are_not_far_ahead(date_format):
     for column in reader["columns"]:  # of a run from before
         column.pop("until", None)
     assert next(TableReader(**reader).read("t.csv", 100, None))[1][0, 1] == x_of(table)[0, 1] + 36_525
+
+
+@pytest.mark.parametrize("date_format", ["%b %Y", "%B-%Y", "%m/%Y"])
+def test_months_are_dates(date_format, capsys):
+    months = pd.date_range("2023-01-01", periods=40, freq="MS")
+    expected = table_of(rows(40, x=list(months.strftime("%Y-%m-%d"))), target="y")
+    table = table_of(rows(40, x=list(months.strftime(date_format))), target="y")
+    assert f"x: dates as {date_format} (40 of 40)" in capsys.readouterr().err
+    assert torch.equal(x_of(table), x_of(expected))
 
 
 def test_points_part_days_first_though_no_value_decides():
@@ -838,13 +852,13 @@ def test_units_that_differ_are_pointed_out(capsys):
 
 
 def test_dates_of_another_kind_are_not_to_be_left_out_at_once(call, capsys):
-    Path("t.csv").write_text(rows(40, x=list(DATES.strftime("%a, %d %b %Y"))))
+    Path("t.csv").write_text(rows(40, x=list(DATES.strftime("%d of %B %Y"))))
     command = ["data=table", "data.path=t.csv", "data.target=y"]
     assert call("train", *command) == 1
     said = capsys.readouterr().err
     assert "If they are dates, say how they are written, as in data.date_format=%d.%m.%Y." in said
     expected = table_of(rows(40, x=list(DATES.strftime("%Y-%m-%d"))), target="y")
-    table = table_of(rows(40, x=list(DATES.strftime("%a, %d %b %Y"))), target="y", date_format="%a, %d %b %Y")
+    table = table_of(rows(40, x=list(DATES.strftime("%d of %B %Y"))), target="y", date_format="%d of %B %Y")
     assert torch.equal(x_of(table), x_of(expected))
 
 
