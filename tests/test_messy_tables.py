@@ -67,6 +67,11 @@ WRITTEN: dict[str, tuple[Callable[[Any], str], list[Any], str]] = {
     "a pace": (lambda v: f"{v // 60}:{v % 60:02} min/km", COUNTS, "x: times as m:ss, in seconds (or h:mm, in minutes)"),
     "time deltas": (lambda v: str(pd.Timedelta(v, "s")), COUNTS, "x: times as h:mm:ss, in seconds (40 of 40)"),
     "a few with decimals": (lambda v: f"{v}cwt", [0.0, 0.2, 0.4, 0.6] * 10, "x: numbers with cwt (40 of 40)"),
+    "a minus of powers": (
+        lambda v: f"{v:e}".replace("-", "\u2212"),
+        [float(f"{i + 1}e-7") for i in range(40)],
+        "x: numbers with another minus",
+    ),
     "a dash for a minus": (lambda v: f"\u2013{-v}", [-v for v in AMOUNTS], "x: numbers with another minus"),
     "plain brackets": (lambda v: f"({-v})", [-v for v in AMOUNTS], "x: numbers with another minus"),
     "another minus": (lambda v: f"\u2212{-v:,}", [-v for v in COUNTS], "x: numbers with thousands (40 of 40)"),
@@ -487,6 +492,29 @@ def test_three_decimals_behind_commas_are_asked_for_where_semicolons_part_the_fi
     Path("t.csv").write_text("x;z;y\n" + "".join(f"{i + 1},{i:03};{i},5;{i * i % 37}\n" for i in range(40)))
     assert call("train", "data=table", "data.path=t.csv", "data.target=y") == 1
     assert "t.csv: x holds '1,000', in which ',' may stand before decimals or thousands" in capsys.readouterr().err
+
+
+def test_points_before_three_digits_are_asked_for_where_semicolons_part_the_fields():
+    text = "lot;z;y\n" + "".join(f"{i + 1}.{i:03};{i + 1}.{i:03};{i * i % 37}\n" for i in range(40))
+    for options in ({}, {"decimal": {"z": "."}}):
+        with pytest.raises(UserError, match=r"lot holds '1\.000', in which '\.' may stand before decimals or thous"):
+            table_of(text, target="y", **options)
+    x = table_of(None, target="y", decimal={"lot": ",", "z": "."})[1][0]
+    assert x.tolist() == [2001, pytest.approx(2.001)]
+    other = table_of(text.replace("1.000", "1.5"), target="y")
+    assert other[1][0][0] == pytest.approx(2.001)
+
+
+def test_numbers_of_categories_say_nothing_of_decimals():
+    text = "n;town;x;y\n" + "".join(f"{i + 1}.{i:03};{i % 2 + 1}. Town;{i},5;{i * i % 37}\n" for i in range(40))
+    assert table_of(text, target="y")[1][0][[0, -1]].tolist() == [2001, 1.5]
+
+
+def test_blanks_around_fields_are_none_of_their_values():
+    lines = [f"{'NA' if i == 3 else i},{'n/a' if i == 4 else i % 2 == 0},{i * i % 37}\n" for i in range(40)]
+    expected = table_of("x,old,y\n" + "".join(lines), target="y", missing="drop")
+    table = table_of("x,old,y\n" + "".join(lines).replace(",", " , "), target="y", missing="drop")
+    assert torch.equal(x_of(table), x_of(expected))
 
 
 def test_three_decimals_are_decimals_where_other_columns_have_decimal_points(capsys):

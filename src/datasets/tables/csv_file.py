@@ -62,7 +62,7 @@ class CsvFile(TableFile):
                 f"Leave them out: {self._piped(f'tail -n +{line}')}"
             )
         self.columns = self._header()
-        if text.decimal is None and text.seen_decimal is None:
+        if not isinstance(text.decimal, str) and text.seen_decimal is None:
             self._look_at_decimals(parted(lines, self.separator)[1:])
         self._tell()
 
@@ -95,6 +95,7 @@ class CsvFile(TableFile):
         self.of_file = seen or (";" if self.separator == ";" else None)
         if seen == ",":
             self.text = replace(self.text, seen_decimal=",")
+        if self.of_file in (",", ";"):
             self.unclear = [self.columns[place] for place in unclear if place < len(self.columns)]
 
     def _tell(self) -> None:

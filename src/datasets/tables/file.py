@@ -28,7 +28,7 @@ class TableFile(ABC):
         text: how its texts are written.
         columns: their names.
         of_file: the decimal mark that most columns have; ";" where the separator alone hints at it; None: not known.
-        unclear: columns in which a comma may be either mark: they are read as texts, to be looked at.
+        unclear: columns in which a comma or point may be either mark: they are read as texts, to be looked at.
     """
 
     columns: list[str]

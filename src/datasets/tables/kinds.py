@@ -51,7 +51,7 @@ def column_of(series: pd.Series, text: TextFormat, date_format: str | None, of_f
         return Column(name, "category" if present(fields, text.markers).any() else "number")
     if isinstance(series.iloc[0], (list, dict, bytes, np.ndarray)):
         raise UserError(f"{name} holds {type(series.iloc[0]).__name__}s. Leave it out: {dropping([name])}.")
-    if as_text(series.iloc[0]).lower() in BOOLEANS and not np.isnan(booleans_in(series)).any():
+    if as_text(series.iloc[0]).strip().lower() in BOOLEANS and not np.isnan(booleans_in(series)).any():
         return Column(name, "boolean")
     texts = texts_of(series)
     share = 0.5 if texts.nunique() > 20 else 0.9
@@ -87,9 +87,11 @@ def _number_column(
 ) -> tuple[Column, np.ndarray]:
     """The column, if it is one of numbers, and their values."""
     values = numbers_in(texts, text.mark)
-    if not np.isnan(values).any() and not (text.seen_decimal and text.mark_of(name) is None):
+    said = text.mark_of(name)
+    is_plain = of_file not in (",", ";") if said is None else said == text.mark
+    if is_plain and not np.isnan(values).any():
         return Column(name, "number"), values
-    found = number_format_of(sample(texts), name, text.mark_of(name), of_file, tell)
+    found = number_format_of(sample(texts), name, said, of_file, tell)
     plain = NumberFormat("", "", "", text.mark)
     if found is None or (found == plain and not found.reads_more(texts, values)):
         return Column(name, "number"), values

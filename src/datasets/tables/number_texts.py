@@ -28,7 +28,8 @@ MINUS = "\u2212\u2013-"
 GROUPS = rf"\d{{1,3}}(?P<mark>[.,{APOSTROPHES}{SPACES}])(?:\d{{2,3}}(?P=mark))*\d{{3}}"
 NUMBER = re.compile(
     rf"(?P<bracket>\()?[+{MINUS}]?[{SPACES}]*(?P<before>{BEFORE})?[{SPACES}]*[+{MINUS}]?"
-    rf"(?P<digits>(?:{GROUPS}|\d+)(?:[.,]\d*)?|[.,]\d+)(?:[eE][-+]?\d+)?[{SPACES}]*(?P<behind>{BEHIND})?(?(bracket)\))"
+    rf"(?P<digits>(?:{GROUPS}|\d+)(?:[.,]\d*)?|[.,]\d+)(?:[eE][+{MINUS}]?\d+)?[{SPACES}]*"
+    rf"(?P<behind>{BEHIND})?(?(bracket)\))"
 )
 TIME = re.compile(  # 3:25, 1:02:03.5, 5:21 min/km; but no 3:25 PM
     rf"([+{MINUS}]?)(?:(\d+) days?,? )?(?:(\d+):)?(\d+):([0-5]\d(?:[.,]\d+)?)"
@@ -84,7 +85,7 @@ class NumberFormat:
         decimal = re.escape(self.decimal)
         space, sign = rf"[{SPACES}]*", rf"[+{MINUS}]?"
         before, behind = (rf"(?:{re.escape(mark)})?" for mark in (self.before, self.behind))
-        digits = rf"(?:{whole}(?:{decimal}\d*)?|{decimal}\d+)(?:[eE][-+]?\d+)?"
+        digits = rf"(?:{whole}(?:{decimal}\d*)?|{decimal}\d+)(?:[eE][+{MINUS}]?\d+)?"
         number = rf"{sign}{space}{before}{space}{sign}{digits}{space}{behind}"
         fits = texts.str.fullmatch(rf"{number}|\({number}\)").to_numpy(bool, na_value=False)
         for pattern, text in self.replacements.items():
@@ -202,7 +203,7 @@ class Marks:
             self.groups.setdefault(there[0], text)
         elif len(there) > 1:
             self.groups.setdefault(there[0], text)
-        elif there:
+        elif there and digits[-1] not in there:  # as in "1. North", which tells nothing of marks
             left, _, right = digits.partition(there[0])
             is_either = len(right) == 3 and 1 <= len(left) <= 3 and left[0] != "0" and not inner
             (self.either if is_either else self.decimals).setdefault(there[0], text)

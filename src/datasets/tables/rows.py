@@ -107,7 +107,8 @@ class RowReader:
         if date_format and not re.sub("%.", "", date_format):
             return None
         texts = [name for name, column in self.columns.items() if column.is_text]
-        return list(dict.fromkeys([*self.roles.categorical, *self.roles.texts, *table.unclear, *texts]))
+        marked = table.text.decimal if isinstance(table.text.decimal, dict) else ()
+        return list(dict.fromkeys([*self.roles.categorical, *self.roles.texts, *table.unclear, *marked, *texts]))
 
     def _add_columns(self, chunk: pd.DataFrame, table: TableFile) -> None:
         new = [name for name in self.names if name not in self.columns]
