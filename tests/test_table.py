@@ -440,6 +440,18 @@ WRONG: dict[str, tuple[str | bytes | None, list[str], str]] = {
         "t.csv, row 20: d is 'soon', which is not a date",
     ),
     "two of a name": ("a,a,y\n1,2,3\n", [], "data.path=t.csv: two columns are named a."),
+    "two numbers for names": ("0,0,1\n1,2,3\n", [], "named 0. Those are numbers: is there no line of names? Write one"),
+    "names of rows": (
+        "a,y\n" + "".join(f"r{i},{i},{i}\n" for i in range(9)),
+        [],
+        "as R writes it, name that too: cat t.csv | sed '1s/^/row,/' > table.csv",
+    ),
+    "blanks": (" a  y\n" + "".join(f"  {i}   {i}.5 \n" for i in range(9)), [], "Say data.separator=' '."),
+    "no value of the target": (
+        "a,y\n" + "".join(f"{i},\n" for i in range(9)),
+        [],
+        "y, which no row can do without: there is no value at all.",
+    ),
     "no name": (",a,y\n0,1,3\n1,2,5\n", [], "t.csv: column 1 has no name."),
     "no names": (
         "a,,y,\n0,1,3,2\n1,2,5,2\n",
@@ -482,6 +494,7 @@ WRONG: dict[str, tuple[str | bytes | None, list[str], str]] = {
         ["data.split_column=part", "data.target=kind"],
         "No training row has kind w, which rows for val or test have.",
     ),
+    "header only, to impute": ("a,y\n", ["data.missing=impute"], "t.csv has no rows.\n"),
     "header only, large": ("a,y\n", ["data.in_memory=false", "data.cache=cache"], "t.csv has no rows."),
     "shape": (ROWS, ["data.shape=[2,2]"], "data.shape=[2, 2] holds 4 values, but t.csv has 1 features."),
     "fold": (ROWS, ["data.folds=5", "data.fold=7"], "data.fold=7: of data.folds=5 the last is 4, the first 0."),

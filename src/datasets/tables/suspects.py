@@ -17,11 +17,17 @@ from src.datasets.tables.roles import Roles, dropping
 LEAST, MOST = 30, 5000  # rows that are looked at
 WIDE = 2000  # columns: so many are not looked at
 ID_NAME = re.compile(r"(.*[\W_])?(id|nr|no|number|index|key|uuid)|.*[a-z]I[dD]|Unnamed: 0", re.IGNORECASE)
+TIME_NAME = re.compile(r"(.*[\W_])?(year|date|time|month|week|day|hour|period|t)", re.IGNORECASE)
 CORRELATED = 0.9999
 LOOKED_AT = 20  # texts, for dates among them
-MONTHS = "jan|feb|mar|apr|may|jun|jul|aug|sep|oct|nov|dec"
-DATED = re.compile(rf"\d.*\b(19|20)\d\d\b|\b(19|20)\d\d\b.*\d|\b({MONTHS})", re.IGNORECASE)
-COPIED = 0.1  # of the rows of val and test
+MONTH = (
+    r"\b(jan(uary)?|feb(ruary)?|mar(ch)?|apr(il)?|may|june?|july?|aug(ust)?|sept?(ember)?|(octo|novem|decem)ber|oct|nov"
+    r"|dec)"
+)
+DATED = re.compile(  # with a year, or a month, and another number
+    rf"\d.*\b(19|20)\d\d\b|\b(19|20)\d\d\b.*\d|\d(st|nd|rd|th)?\W+{MONTH}\b|{MONTH}\W*\d", re.IGNORECASE
+)
+COPIED, FEW_COPIES = 0.1, 5  # of the rows of val and test; rows
 
 
 def tell_suspects(
@@ -94,17 +100,28 @@ def tell_copies(rows: np.ndarray, y: np.ndarray, is_training: np.ndarray) -> Non
     if len(rows) < LEAST or rows.shape[1] > WIDE:
         return
     values = np.column_stack([rows, y])
-    marks = pd.util.hash_pandas_object(pd.DataFrame(values), index=False).to_numpy()
-    others = marks[~is_training]
-    copies = int(np.isin(others, marks[is_training]).sum())
-    if copies <= COPIED * len(others):
+    marks = _marks(values)
+    others, copies = int((~is_training).sum()), _copies(marks, is_training)
+    if copies < FEW_COPIES or copies <= COPIED * others:
         return
-    different = len(np.unique(marks))  # of a few categories alone some rows are alike by chance
-    if any(len(np.unique(column)) > different / 2 for column in values.T):
+    different = len(np.unique(marks))  # of a few categories, or rounded numbers, some rows are alike by chance
+    random = np.random.default_rng(0)
+    by_chance = _copies(_marks(np.column_stack([random.permutation(column) for column in values.T])), is_training)
+    if copies > 2 * by_chance and any(len(np.unique(column)) > different / 2 for column in values.T):
         notice(
-            f"{copies} of {len(others)} rows of val and test are rows of training again, in every value: what is known "
+            f"{copies} of {others} rows of val and test are rows of training again, in every value: what is known "
             "already scores too well. If they are copies, remove them from the file."
         )
+
+
+def _marks(rows: np.ndarray) -> np.ndarray:
+    """The same number for rows that are alike, (N,)."""
+    return pd.util.hash_pandas_object(pd.DataFrame(rows), index=False).to_numpy()
+
+
+def _copies(marks: np.ndarray, is_training: np.ndarray) -> int:
+    """How many other rows are rows of training too."""
+    return int(np.isin(marks[~is_training], marks[is_training]).sum())
 
 
 def tell_alike(name: str, texts: Sequence[str], kind: str) -> None:
@@ -127,11 +144,12 @@ def tell_totals(last: pd.Series, where: str) -> None:
 
 
 def _is_id(name: str, values: np.ndarray) -> bool:
-    """Whole numbers, all different, that rise, or leave few out, or are called so."""
+    """Whole numbers, all different, that leave few out, or are called so; but no years and their like."""
     if np.isnan(values).any() or (values % 1 != 0).any() or len(np.unique(values)) < len(values):
         return False
-    is_dense = np.ptp(values) < 3 * len(values)
-    return bool(is_dense or (np.diff(values) > 0).all() or ID_NAME.fullmatch(name))
+    if TIME_NAME.fullmatch(name) or (values.min() >= 1800 and values.max() <= 2100):
+        return False
+    return bool(np.ptp(values) < 3 * len(values) or ID_NAME.fullmatch(name))
 
 
 def _gives_away(column: Column, values: np.ndarray, y: np.ndarray, is_class: bool) -> bool:

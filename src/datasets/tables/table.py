@@ -125,7 +125,7 @@ class Table(Dataset):
         targets = [Column(**spec) for spec in reader.get("targets", ())]
         self.known = [*fitted, *(column for column in targets if column.number_format)]
         for table in self.tables.values():
-            table.as_in_run(reader.get("seen_decimal"))
+            table.as_in_run(reader.get("seen_decimal"), reader.get("none_is_missing", True))
         self.shape = reader["shape"]
         self._encode(fitted)
 
