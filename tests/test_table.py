@@ -164,6 +164,25 @@ def test_a_target_of_another_kind_is_refused(target, kind, says):
     assert says in str(error.value)
 
 
+@pytest.mark.parametrize(("count", "dtype"), [(2, torch.int8), (127, torch.int8), (128, torch.int16)])
+def test_the_classes_of_a_table_on_disk_take_a_byte_or_two(count, dtype, monkeypatch):
+    monkeypatch.setattr("src.datasets.tables.numeric.BLOCK", 300)
+    monkeypatch.setattr("src.datasets.tables.target.BLOCK", 300)
+    numbers = torch.randint(count, (1000,), generator=torch.Generator().manual_seed(0)).tolist()
+    names = [f"c{number:03d}" for number in [*numbers, *range(count)]]
+    text = "x,y\n" + "".join(f"{row % 7},{name}\n" for row, name in enumerate(names))
+    disk, memory = table_of(text, target="y", in_memory=False, cache="cache"), table_of(None, target="y")
+    assert (disk.y.dtype, memory.y.dtype, disk.__getitems__([3, 5])[1].dtype) == (dtype, torch.int64, torch.int64)
+    classes = sorted(set(names))
+    assert disk.classes == memory.classes == classes
+    assert [classes[number] for number in disk.__getitems__([*range(len(names))])[1]] == names
+    known = [*classes[::-1], "another"]  # of a finished run
+    for table in (disk, memory):
+        table.read_target("class", known)
+        assert [known[number] for number in table.__getitems__([*range(len(names))])[1]] == names
+    assert disk.y.dtype == (torch.int8 if count == 2 else torch.int16)
+
+
 @pytest.mark.parametrize("options", [{}, {"in_memory": False, "cache": "cache"}])
 def test_few_new_rows_are_what_they_were_in_training_whatever_they_look_like(options):
     sizes, towns = ["1", "2", "3+"] * 30, [f"t{i % 30}" for i in range(90)]
