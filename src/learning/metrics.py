@@ -141,9 +141,8 @@ class EpochMetrics(nn.Module):
         self._count()
         if self.look is not None:
             self.look(self.kept)
-            for outputs, y in self.kept:
-                self._count_predictions(outputs.to(self.loss.total.device), y.to(self.loss.total.device))
-            self.kept = []
+            while self.kept:
+                self._count_predictions(*(part.to(self.loss.total.device) for part in self.kept.pop(0)))
         metrics = (self.loss, *self.metrics.values())
         values = [metric.compute() for metric in metrics]
         for metric in metrics:
