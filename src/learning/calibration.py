@@ -17,13 +17,15 @@ EXAMPLES, MOST = 2**20, 2**24  # that a calibration is learnt from and measured 
 PRIOR = 0.5  # deviation of log T: some dozen examples that are all right do not make it small
 
 
-def thinned(batches: Sequence[tuple[Tensor, Tensor]]) -> list[tuple[Tensor, Tensor]]:
+def thinned(batches: Sequence[tuple[Tensor, ...]]) -> list[tuple[Tensor, ...]]:
     """Every n-th example of batches of outputs and y: all, unless there are very many."""
     examples, values = sum(len(y) for _, y in batches), sum(outputs.numel() for outputs, _ in batches)
     every, seen, some = max(1, -(-examples // EXAMPLES), -(-values // MOST)), 0, []
-    for outputs, y in batches:
-        some.append((outputs[-seen % every :: every].contiguous(), y[-seen % every :: every].contiguous()))
-        seen += len(y)
+    if every == 1:
+        return list(batches)
+    for batch in batches:
+        some.append(tuple(part[-seen % every :: every].clone() for part in batch))
+        seen += len(batch[1])
     return some
 
 
