@@ -125,9 +125,9 @@ def _write(reader: RowReader, folder: Path) -> dict[str, Any]:
     ):
         for *matrices, share in reader.matrices(CHUNK):
             for i, (file, matrix) in enumerate(zip((features_file, non_features_file), matrices, strict=True)):
-                content = matrix.tobytes()
-                checksums[i] = zlib.crc32(content, checksums[i])
-                file.write(content)
+                checksums[i] = zlib.crc32(matrix.data, checksums[i])
+                file.write(matrix.data)
+            del matrices, matrix  # before the next are read
             done(share)
     columns = [column.spec() for column in reader.columns.values()]
     summary = {"columns": columns, "ends": reader.ends, "left_out": reader.left_out, "read": reader.read}
