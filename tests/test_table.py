@@ -9,6 +9,7 @@ import signal
 import subprocess
 import sys
 import time
+import weakref
 from collections.abc import Iterator
 from contextlib import suppress
 from pathlib import Path
@@ -18,6 +19,7 @@ import numpy as np
 import pandas as pd
 import pytest
 import torch
+from pandas.io.parsers import TextFileReader
 from torch import Tensor
 
 from src.console.messages import UserError
@@ -333,6 +335,27 @@ def test_a_table_on_disk_gives_what_one_in_memory_gives(monkeypatch):
     assert place.stat().st_mtime_ns == made  # the second start does not convert
     table_of(text + "1,Oslo,true,7,1999-02-28,3.25\n", **on_disk)
     assert len([*Path("cache/tables").glob("*/features.bin")]) == 2  # another file, another conversion
+
+
+def test_a_chunk_of_a_large_file_and_what_it_has_become_are_gone_before_the_next_is_read(monkeypatch):
+    monkeypatch.setattr("src.datasets.tables.rows.CHUNK", 2000)
+    monkeypatch.setattr("src.datasets.tables.conversion.CHUNK", 2000)
+    made, alive = list[Any](), list[int]()
+
+    def watched(function):
+        def call(*args, **options):
+            if function is read:
+                alive.append(sum(reference() is not None for reference in made))
+            made.append(weakref.ref(result := function(*args, **options)))
+            return result
+
+        return call
+
+    read = TextFileReader.get_chunk
+    monkeypatch.setattr(TextFileReader, "get_chunk", watched(read))
+    monkeypatch.setattr(RowReader, "_numbers", watched(RowReader._numbers))
+    table_of(MIXED + MIXED.partition("\n")[2] * 50, in_memory=False, cache="cache")
+    assert (len(alive) > 4, set(alive)) == (True, {0})
 
 
 @pytest.mark.parametrize(
