@@ -9,6 +9,7 @@ import signal
 import subprocess
 import sys
 import time
+import weakref
 from collections.abc import Iterator
 from contextlib import suppress
 from pathlib import Path
@@ -18,6 +19,7 @@ import numpy as np
 import pandas as pd
 import pytest
 import torch
+from pandas.io.parsers import TextFileReader
 from torch import Tensor
 
 from src.console.messages import UserError
@@ -162,6 +164,25 @@ def test_a_target_of_another_kind_is_refused(target, kind, says):
     with pytest.raises(UserError) as error:
         table_of(MIXED, target=target, kind=kind)
     assert says in str(error.value)
+
+
+@pytest.mark.parametrize(("count", "dtype"), [(2, torch.int8), (127, torch.int8), (128, torch.int16)])
+def test_the_classes_of_a_table_on_disk_take_a_byte_or_two(count, dtype, monkeypatch):
+    monkeypatch.setattr("src.datasets.tables.numeric.BLOCK", 300)
+    monkeypatch.setattr("src.datasets.tables.target.BLOCK", 300)
+    numbers = torch.randint(count, (1000,), generator=torch.Generator().manual_seed(0)).tolist()
+    names = [f"c{number:03d}" for number in [*numbers, *range(count)]]
+    text = "x,y\n" + "".join(f"{row % 7},{name}\n" for row, name in enumerate(names))
+    disk, memory = table_of(text, target="y", in_memory=False, cache="cache"), table_of(None, target="y")
+    assert (disk.y.dtype, memory.y.dtype, disk.__getitems__([3, 5])[1].dtype) == (dtype, torch.int64, torch.int64)
+    classes = sorted(set(names))
+    assert disk.classes == memory.classes == classes
+    assert [classes[number] for number in disk.__getitems__([*range(len(names))])[1]] == names
+    known = [*classes[::-1], "another"]  # of a finished run
+    for table in (disk, memory):
+        table.read_target("class", known)
+        assert [known[number] for number in table.__getitems__([*range(len(names))])[1]] == names
+    assert disk.y.dtype == (torch.int8 if count == 2 else torch.int16)
 
 
 @pytest.mark.parametrize("options", [{}, {"in_memory": False, "cache": "cache"}])
@@ -340,6 +361,27 @@ def test_a_table_on_disk_gives_what_one_in_memory_gives(monkeypatch):
     assert place.stat().st_mtime_ns == made  # the second start does not convert
     table_of(text + "1,Oslo,true,7,1999-02-28,3.25\n", **on_disk)
     assert len([*Path("cache/tables").glob("*/features.bin")]) == 2  # another file, another conversion
+
+
+def test_a_chunk_of_a_large_file_and_what_it_has_become_are_gone_before_the_next_is_read(monkeypatch):
+    monkeypatch.setattr("src.datasets.tables.rows.CHUNK", 2000)
+    monkeypatch.setattr("src.datasets.tables.conversion.CHUNK", 2000)
+    made, alive = list[Any](), list[int]()
+
+    def watched(function):
+        def call(*args, **options):
+            if function is read:
+                alive.append(sum(reference() is not None for reference in made))
+            made.append(weakref.ref(result := function(*args, **options)))
+            return result
+
+        return call
+
+    read = TextFileReader.get_chunk
+    monkeypatch.setattr(TextFileReader, "get_chunk", watched(read))
+    monkeypatch.setattr(RowReader, "_numbers", watched(RowReader._numbers))
+    table_of(MIXED + MIXED.partition("\n")[2] * 50, in_memory=False, cache="cache")
+    assert (len(alive) > 4, set(alive)) == (True, {0})
 
 
 @pytest.mark.parametrize(

@@ -14,7 +14,7 @@ from torch import Tensor, nn
 from torchmetrics.functional.classification import multiclass_auroc
 
 from src.datasets.loading import Loading
-from src.learning.calibration import calibration_error, fitted_temperature
+from src.learning.calibration import calibration_error, fitted_temperature, thinned
 from src.learning.importance import permutation_importances
 from src.learning.loss import loss_of_members
 from src.learning.subsample import Subsample
@@ -195,6 +195,20 @@ def test_labels_are_calibrated_too():
     outputs = torch.randn(5000, 2)
     labels = torch.bernoulli(outputs.sigmoid())
     assert fitted_temperature(task, 3 * outputs, labels) == pytest.approx(3, rel=0.1)
+
+
+def test_of_very_many_examples_every_nth_calibrates(monkeypatch):
+    outputs, y = torch.randn(1000, 3), torch.arange(1000)
+    batches = [*zip(outputs.split(37), y.split(37), strict=True)]
+    for whole, kept in zip(batches, thinned(batches), strict=True):
+        assert all(map(torch.equal, whole, kept))
+    monkeypatch.setattr("src.learning.calibration.EXAMPLES", 150)
+    some = thinned(batches)
+    assert torch.equal(torch.cat([y for _, y in some]), y[::7])
+    assert torch.equal(torch.cat([o for o, _ in some]), outputs[::7])
+    assert sum(part.untyped_storage().nbytes() for batch in some for part in batch) == 143 * (12 + 8)
+    monkeypatch.setattr("src.learning.calibration.MOST", 300)
+    assert torch.equal(torch.cat([y for _, y in thinned(batches)]), y[::10])
 
 
 def test_a_run_is_calibrated_once_it_is_trained_and_nothing_else_changes(train, call, capsys):

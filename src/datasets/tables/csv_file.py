@@ -159,6 +159,7 @@ class CsvFile(TableFile):
             reader = self._with_clear_errors(lambda: pd.read_csv(cast(Any, lines), engine="c", **text, **options))
             while reader and (chunk := self._with_clear_errors(lambda: next(reader, None))) is not None:
                 yield chunk, raw.tell() / size
+                del chunk  # before the next is read
 
     def _with_clear_errors(self, read: Callable[[], Any]) -> Any:
         """`read()`, its errors in the user's words; None for an empty file."""

@@ -69,26 +69,29 @@ class RowReader:
         """
         self.has_later = size is not None or len(self.tables) > 1
         if size is not None:  # the others are read knowing which columns are texts
-            for chunk, _ in islice(self.tables[0].chunks(size, self._texts(self.tables[0])), 1):
-                self._add_columns(chunk, self.tables[0])
+            self._settle(size)
         for i, table in enumerate(self.tables):
-            above = 0
+            above, last = 0, None
             for chunk, share in table.chunks(size, self._texts(table)):
                 self._add_columns(chunk, table)
                 if (i or above) and not self.known:
                     self._check_later(chunk, table, above)
                 features = self._numbers(chunk, self.feature_names, table, above)
                 non_features = self._numbers(chunk, self.roles.non_features, table, above)
-                above += len(chunk)
+                above, last = above + len(chunk), chunk.iloc[-1] if len(chunk) else last
                 keep = self._complete(features, non_features, table, above)
                 self._raise_problems(above, table)
                 self.ends[i] += int(keep.sum())
                 self.left_out, self.read = self.left_out + int((~keep).sum()), self.read + len(chunk)
-                yield features[keep], non_features[keep], (i + share) / len(self.tables)
-            if above and not self.known:
-                tell_totals(chunk.iloc[-1], table.name)
-            if not above:
+                if not keep.all():
+                    features, non_features = features[keep], non_features[keep]
+                del chunk
+                yield features, non_features, (i + share) / len(self.tables)
+                del features, non_features  # or they would fill the memory while the next are read
+            if last is None:
                 raise UserError(f"{table.name} has no rows.")
+            if not self.known:
+                tell_totals(last, table.name)
             if not self.ends[i]:
                 lack = f"in which no value is missing, of {above}: missing=impute"
                 raise UserError(f"{table.name} has no rows {lack}.{self._tell_empty()}")
@@ -109,6 +112,11 @@ class RowReader:
         texts = [name for name, column in self.columns.items() if column.is_text]
         marked = table.text.decimal if isinstance(table.text.decimal, dict) else ()
         return list(dict.fromkeys([*self.roles.categorical, *self.roles.texts, *table.unclear, *marked, *texts]))
+
+    def _settle(self, size: int) -> None:
+        """What kind the columns are, by the first chunk."""
+        for chunk, _ in islice(self.tables[0].chunks(size, self._texts(self.tables[0])), 1):
+            self._add_columns(chunk, self.tables[0])
 
     def _add_columns(self, chunk: pd.DataFrame, table: TableFile) -> None:
         new = [name for name in self.names if name not in self.columns]

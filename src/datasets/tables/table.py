@@ -73,13 +73,18 @@ class Table(Dataset):
         if self.x is not None:
             return self.x[indices], self.y[indices]
         assert self.encoder is not None
-        return self.encoder(self.numeric.features[indices]), self.y[indices]
+        return self.encoder(self.numeric.features[indices]), self._some_y(indices)
+
+    def _some_y(self, indices: Any) -> Tensor:
+        """y of these rows, class numbers as int64."""
+        return self.y[indices] if self.labels is None else self.y[indices].long()
 
     def in_memory(self) -> tuple[Tensor, Tensor] | None:
         return None if self.x is None else (self.x, self.y)
 
     def read_target(self, kind: TargetKind | None, classes: list[str] | None = None) -> None:
-        """Set `y` float32 (N, K), values or labels; or class numbers (N,) with `labels` and `classes`.
+        """Set `y` float32 (N, K), values or labels; or class numbers (N,) with `labels` and `classes`, which are narrow
+        if the table is read from disk.
 
         Raises:
             UserError: the columns cannot be read so, the run does not know a class, or no training row has it.
@@ -90,6 +95,8 @@ class Table(Dataset):
             self.classes = classes
         elif self.classes is not None and "train" in self.splits:
             check_training_classes(self.y, self.classes, self.splits["train"], self.target)
+        if self.classes is not None and self.cache is None:
+            self.y = self.y.long()
         self.labels = None if self.classes is None else self.y
         if self.classes is not None and classes is None:
             tell_alike(self.target, self.classes, "classes")
@@ -103,10 +110,10 @@ class Table(Dataset):
         columns = self.numeric.feature_columns
         refuse_names(columns, len(self), self.numeric.name, self.roles.drop)
         check_variety(self.numeric, self.y, self.classes)
-        first = np.sort(indices.numpy())[:MOST]  # NumPy's sort takes a quarter of the memory of torch's
+        first = np.sort(indices.numpy())[:MOST].copy()  # NumPy's sort takes a quarter of the memory of torch's
         rows, training = self.numeric.features[:MOST], self.numeric.features[first]
-        tell_copies(rows, self.y[:MOST].numpy(), np.isin(np.arange(len(rows)), first))
-        tell_suspects(columns, rows, training, self.y.numpy()[first], self.classes is not None, self.roles)
+        tell_copies(rows, self._some_y(slice(MOST)).numpy(), np.isin(np.arange(len(rows)), first))
+        tell_suspects(columns, rows, training, self._some_y(first).numpy(), self.classes is not None, self.roles)
         impute, indicators = self.roles.missing == "impute", self.shape is None
         fitted = fit_columns(columns, self.numeric.blocks(indices), impute, indicators, self.roles.drop)
         for column in fitted:
