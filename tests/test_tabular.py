@@ -218,11 +218,16 @@ def test_each_code_has_weights_of_its_own_and_what_lies_between_two_is_between_t
     assert tabular(5, columns=columns, codes=0).codes is tabular(5).codes is None
 
 
-def test_the_net_for_tables_learns_what_each_shop_is_like_and_answers_export_and_explanation_with_it(train, call):
+def test_the_net_for_tables_learns_what_each_shop_is_like_and_answers_export_and_explanation_with_it(
+    train, call, capsys
+):
     x, y = shops(700)
     frame = pd.DataFrame(x, columns=["shop", "age", "size"]).assign(y=y)
     frame.to_csv("shops.csv", index=False)
     frame[:10].to_csv("new.csv", index=False)
+    assert call("train", "data=table", "data.path=shops.csv", "data.target=y", "data.describe=true") == 0
+    told = [line.split()[0] for line in capsys.readouterr().out.splitlines() if "stand for something" in line]
+    assert told == ["shop"]
     options = ["data=table", "data.path=shops.csv", "data.target=y", "trainer=cpu", "net.hidden=[32]"]
     ours = train(*options)
     assert ours["test/r2"] > 0.75  # 0.34 without them

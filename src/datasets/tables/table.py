@@ -172,7 +172,7 @@ class Table(Dataset):
         """A header, and a line for each column: what it holds, and what becomes of it. After `fit`."""
         assert self.encoder is not None
         kind = f"{len(self.classes)} classes" if self.classes is not None else "numbers"
-        return overview(self.numeric, self.encoder.fitted, kind)
+        return overview(self.numeric, self.encoder.fitted, kind, self.codes)
 
     def fingerprint(self) -> str:
         """Of all values of all columns that are read, however x is made of them."""
