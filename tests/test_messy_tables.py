@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import bz2
 import gzip
+import math
 import os
 import pickle
 import re
@@ -606,6 +607,23 @@ SUSPECTS: dict[str, tuple[dict[str, Any], str, list[str]]] = {
     "its logarithm": ({"z": "exp(y)"}, "y", ["z: y follows from it alone."]),
     "a code of the class": ({"k": ["u", "v"] * 30, "c": ["no", "yes"] * 30}, "c", ["k: c follows from it alone."]),
     "a number of the class": ({"k": [i % 2 + i / 999 for i in range(60)], "c": ["a", "b"] * 30}, "c", ["k: c follows"]),
+    "codes of the class": ({"k": [0, 1, 2] * 20, "c": ["a", "b", "a"] * 20}, "c", ["k: c follows from it alone."]),
+    "a few prices": (
+        {"k": [i * 7 % 8 + 1 for i in range(60)], "c": [math.log(i * 7 % 8 + 1) for i in range(60)]},
+        "c",
+        ["k: c follows from it alone."],
+    ),
+    "where it is there": (
+        {"z": [i * i % 53 / 7 if i % 4 else None for i in range(60)], "c": [i * i % 53 / 2 for i in range(60)]},
+        "c",
+        ["z: c follows from it alone."],
+    ),
+    "one value far out": (
+        {"z": [1e9, *[i * i % 53 for i in range(59)]], "c": [1e9, *[i * 5 % 59 + 0.5 for i in range(59)]]},
+        "c",
+        [],
+    ),
+    "a rare class": ({"k": [i // 2 if i < 28 else i for i in range(60)], "c": ["b", "b", *["a"] * 58]}, "c", []),
     "two at once": (
         {"n": range(60), "z": "y * 2.54 + 1"},
         "y",
@@ -626,11 +644,10 @@ def test_an_id_and_a_column_that_gives_the_target_away_are_named(case, capsys):
     frame = pd.DataFrame({"noise": random.normal(size=60), "y": random.normal(size=60)})
     for name, values in columns.items():
         frame[name] = frame.eval(values) if isinstance(values, str) else list(values)
-    table_of(frame.to_csv(index=False), target=target)
+    table_of(frame.to_csv(index=False), target=target, missing="impute")
     said = capsys.readouterr().err.splitlines()
     assert len(said) == len(says)
     assert all(line.startswith(start) for line, start in zip(said, says, strict=True))
-    assert table_of(None, target=target).reader is not None
 
 
 def test_notices_say_what_is_typed(call, capsys):
