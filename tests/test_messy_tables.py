@@ -707,9 +707,21 @@ def test_a_row_of_totals_is_named(capsys):
     )
     dated = rows(40, day=list(DATES.strftime("%Y-%m-%d")))
     with pytest.raises(
-        UserError, match=r"row 41: day is 'Summe', .* If it is a row of totals, remove it from the file"
+        UserError, match=r"row 41: day is 'Summe', .* If it is a row of totals, or a note, remove it from the file"
     ):
         table_of(dated + "800,Summe,150\n", target="y")
+
+
+def test_a_note_below_the_rows_is_named(capsys):
+    note = '"Source: Bureau of Statistics, 2023"\n'
+    with pytest.raises(
+        UserError, match=r"row 41: a is 'Source: .* If it is a row of totals, or a note, remove it from"
+    ):
+        table_of(rows(40) + note, target="y")
+    towns = "town,a,y\n" + "".join(f"{'uv'[i % 2]},{i},{i * i % 17}.5\n" for i in range(40))
+    table_of(towns + note, target="y", missing="drop")
+    said = capsys.readouterr().err
+    assert "t.csv: its last row holds 'Source: Bureau of Statistics, 2023' alone. If it is a note, remove it" in said
 
 
 def test_texts_that_differ_in_capitals_or_blanks_are_named(capsys):

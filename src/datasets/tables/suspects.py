@@ -140,10 +140,12 @@ def tell_alike(name: str, texts: Sequence[str], kind: str) -> None:
 
 
 def tell_totals(last: pd.Series, where: str) -> None:
-    """A notice if the last row of a table looks like the sum of the others."""
+    """A notice if the last row of a table looks like the sum of the others, or like a note below them."""
     texts = [text for text in last if isinstance(text, str) and is_total(text)]
     if texts:
         notice(f"{where}: its last row, {texts[0]!r}, looks like one of totals. If it is, remove it from the file.")
+    elif len(last) > 2 and isinstance(last.iloc[0], str) and last.iloc[1:].isna().all():
+        notice(f"{where}: its last row holds {last.iloc[0]!r} alone. If it is a note, remove it from the file.")
 
 
 def _is_id(name: str, values: np.ndarray) -> bool:
