@@ -660,6 +660,8 @@ def test_notices_say_what_is_typed(call, capsys):
     assert call("train", *command, "task=regression", "data.drop=[n]") == 0
     said = capsys.readouterr()
     assert "if it is a count" not in said.out
+    assert call("train", *command, "data.describe=true") == 0
+    assert "\nstars: 3 classes (if it is a count: task=regression)\n" in capsys.readouterr().out
     assert "as an ID" not in said.err
 
 
