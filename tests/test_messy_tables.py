@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import bz2
 import gzip
+import math
 import os
 import pickle
 import re
@@ -606,6 +607,23 @@ SUSPECTS: dict[str, tuple[dict[str, Any], str, list[str]]] = {
     "its logarithm": ({"z": "exp(y)"}, "y", ["z: y follows from it alone."]),
     "a code of the class": ({"k": ["u", "v"] * 30, "c": ["no", "yes"] * 30}, "c", ["k: c follows from it alone."]),
     "a number of the class": ({"k": [i % 2 + i / 999 for i in range(60)], "c": ["a", "b"] * 30}, "c", ["k: c follows"]),
+    "codes of the class": ({"k": [0, 1, 2] * 20, "c": ["a", "b", "a"] * 20}, "c", ["k: c follows from it alone."]),
+    "a few prices": (
+        {"k": [i * 7 % 8 + 1 for i in range(60)], "c": [math.log(i * 7 % 8 + 1) for i in range(60)]},
+        "c",
+        ["k: c follows from it alone."],
+    ),
+    "where it is there": (
+        {"z": [i * i % 53 / 7 if i % 4 else None for i in range(60)], "c": [i * i % 53 / 2 for i in range(60)]},
+        "c",
+        ["z: c follows from it alone."],
+    ),
+    "one value far out": (
+        {"z": [1e9, *[i * i % 53 for i in range(59)]], "c": [1e9, *[i * 5 % 59 + 0.5 for i in range(59)]]},
+        "c",
+        [],
+    ),
+    "a rare class": ({"k": [i // 2 if i < 28 else i for i in range(60)], "c": ["b", "b", *["a"] * 58]}, "c", []),
     "two at once": (
         {"n": range(60), "z": "y * 2.54 + 1"},
         "y",
@@ -626,11 +644,10 @@ def test_an_id_and_a_column_that_gives_the_target_away_are_named(case, capsys):
     frame = pd.DataFrame({"noise": random.normal(size=60), "y": random.normal(size=60)})
     for name, values in columns.items():
         frame[name] = frame.eval(values) if isinstance(values, str) else list(values)
-    table_of(frame.to_csv(index=False), target=target)
+    table_of(frame.to_csv(index=False), target=target, missing="impute")
     said = capsys.readouterr().err.splitlines()
     assert len(said) == len(says)
     assert all(line.startswith(start) for line, start in zip(said, says, strict=True))
-    assert table_of(None, target=target).reader is not None
 
 
 def test_notices_say_what_is_typed(call, capsys):
@@ -643,6 +660,8 @@ def test_notices_say_what_is_typed(call, capsys):
     assert call("train", *command, "task=regression", "data.drop=[n]") == 0
     said = capsys.readouterr()
     assert "if it is a count" not in said.out
+    assert call("train", *command, "data.describe=true") == 0
+    assert "\nstars: 3 classes (if it is a count: task=regression)\n" in capsys.readouterr().out
     assert "as an ID" not in said.err
 
 
@@ -690,9 +709,21 @@ def test_a_row_of_totals_is_named(capsys):
     )
     dated = rows(40, day=list(DATES.strftime("%Y-%m-%d")))
     with pytest.raises(
-        UserError, match=r"row 41: day is 'Summe', .* If it is a row of totals, remove it from the file"
+        UserError, match=r"row 41: day is 'Summe', .* If it is a row of totals, or a note, remove it from the file"
     ):
         table_of(dated + "800,Summe,150\n", target="y")
+
+
+def test_a_note_below_the_rows_is_named(capsys):
+    note = '"Source: Bureau of Statistics, 2023"\n'
+    with pytest.raises(
+        UserError, match=r"row 41: a is 'Source: .* If it is a row of totals, or a note, remove it from"
+    ):
+        table_of(rows(40) + note, target="y")
+    towns = "town,a,y\n" + "".join(f"{'uv'[i % 2]},{i},{i * i % 17}.5\n" for i in range(40))
+    table_of(towns + note, target="y", missing="drop")
+    said = capsys.readouterr().err
+    assert "t.csv: its last row holds 'Source: Bureau of Statistics, 2023' alone. If it is a note, remove it" in said
 
 
 def test_texts_that_differ_in_capitals_or_blanks_are_named(capsys):

@@ -69,8 +69,8 @@ def numbers(
 def _what_to_type(text: str, column: Column) -> str:
     """If a text stands for a missing value, is a category, or a date with its month first."""
     said = f" If it stands for a missing value, say {listing('missing_values', [text])}."
-    if is_total(text):
-        return f"{said} If it is a row of totals, remove it from the file."
+    if is_total(text) or len(text.split()) > 2:
+        return f"{said} If it is a row of totals, or a note, remove it from the file."
     if column.kind != "date":
         return f"{said} If the column holds categories, say {listing('categorical', [column.name])}."
     other = (column.date_format or "").translate(str.maketrans("dm", "md"))
