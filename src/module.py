@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import Any, Literal, cast
 
@@ -283,23 +283,29 @@ class SupervisedModule(L.LightningModule):
         scale_y = self.task.target_scale if self.hparams.standardize else None
         balanced = is_balanced(self.hparams.loss)
         learn_inputs = getattr(self.net, "learn_inputs", None)
-        some, truths = Subsample(len(data.splits["train"])), list[Tensor]()
+        some = Subsample(len(data.splits["train"]))
         for scale in filter(None, (scale_x, scale_y)):
             scale.forget()
-        for x, y in data.training_batches() if scale_x or scale_y or balanced or learn_inputs else ():
-            truth = self.task.truth(y)
-            if scale_x:
-                scale_x.learn(x)
-            if scale_y:
-                scale_y.learn(truth)
-            if balanced:
-                truths.append(truth)
-            if learn_inputs:
-                some.add(x)
+
+        def truths() -> Iterator[Tensor]:
+            """Of one batch after another, from each of which is learnt: all together may be too many."""
+            for x, y in data.training_batches() if scale_x or scale_y or balanced or learn_inputs else ():
+                truth = self.task.truth(y)
+                if scale_x:
+                    scale_x.learn(x)
+                if scale_y:
+                    scale_y.learn(truth)
+                if learn_inputs:
+                    some.add(x)
+                yield truth
+
+        if balanced:
+            cast(Any, self.loss).weight.copy_(self.task.balanced_weight(truths()))
+        else:
+            for _ in truths():
+                pass
         if learn_inputs:
             learn_inputs(self.inputs(some.all()))
-        if balanced:
-            cast(Any, self.loss).weight.copy_(self.task.balanced_weight(truths))
 
     # --- optimizer and scheduler -----------------------------------------------------------------------------------
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import bz2
 import gzip
+import math
 import os
 import pickle
 import re
@@ -66,6 +67,14 @@ WRITTEN: dict[str, tuple[Callable[[Any], str], list[Any], str]] = {
     "short times": (lambda v: f"{v // 60}:{v % 60:02}", COUNTS, "x: times as m:ss, in seconds (or h:mm, in minutes)"),
     "a pace": (lambda v: f"{v // 60}:{v % 60:02} min/km", COUNTS, "x: times as m:ss, in seconds (or h:mm, in minutes)"),
     "time deltas": (lambda v: str(pd.Timedelta(v, "s")), COUNTS, "x: times as h:mm:ss, in seconds (40 of 40)"),
+    "a few with decimals": (lambda v: f"{v}cwt", [0.0, 0.2, 0.4, 0.6] * 10, "x: numbers with cwt (40 of 40)"),
+    "a minus of powers": (
+        lambda v: f"{v:e}".replace("-", "\u2212"),
+        [float(f"{i + 1}e-7") for i in range(40)],
+        "x: numbers with another minus",
+    ),
+    "a dash for a minus": (lambda v: f"\u2013{-v}", [-v for v in AMOUNTS], "x: numbers with another minus"),
+    "plain brackets": (lambda v: f"({-v})", [-v for v in AMOUNTS], "x: numbers with another minus"),
     "another minus": (lambda v: f"\u2212{-v:,}", [-v for v in COUNTS], "x: numbers with thousands (40 of 40)"),
 }  # fmt: skip
 
@@ -115,12 +124,21 @@ def test_a_target_of_few_percents_is_a_regression():
         ["2:1", "0:3", "1:1", "4:2"],
         ["1:30 PM", "2:45 PM", "3:15 PM", "4:30 PM", "9:00 AM", "9:15 AM", "10:20 AM", "11:05 AM"],
         ["A", "B", "A", "1"],
+        ["1. North", "2. South", "3. East", "1. North"],
+        ["1 and 2", "3", "4", "5", "6", "7", "8", "9", "10"],
     ],
     ids=str,
 )
-def test_what_is_no_number_stays_a_category(texts):
+def test_what_is_no_number_stays_a_category(texts, capsys):
     table = table_of(rows(10 * len(texts), x=texts * 10), target="y")
     assert len(table[0][0]) == 1 + len(set(texts))
+    assert "x:" not in capsys.readouterr().err
+
+
+def test_a_letter_behind_one_of_many_numbers_is_no_unit():
+    texts = [f"{i + 1:03}" for i in range(40)]
+    with pytest.raises(UserError, match=r"x is '136A', which is not a number, .* say categorical=\[x\]"):
+        table_of(rows(40, x=[*texts[:30], "136A", *texts[31:]]), target="y")
 
 
 UNDECIDED = {
@@ -213,6 +231,27 @@ def test_among_categories_a_blank_is_missing_and_a_minus_is_a_category(marker):
     assert [table[i][0][1:].tolist() for i in range(4)] == [[1, 0], [0, 1], [1, 0], [0, 0]]
 
 
+def test_none_is_a_class_and_a_category_and_a_number_that_is_missing(capsys):
+    """As in a table of patients who improve not at all, somewhat, or much."""
+    columns = {"air": ["None", "driver", "both", "driver"] * 10, "n": ["None", *COUNTS[1:]]}
+    table = table_of(rows(40, better=["None", "Some"] * 20, **columns), target="better", missing="drop")
+    assert (len(table), table.classes) == (39, ["None", "Some"])
+    assert "n: 'None' for missing values (1)" in capsys.readouterr().err
+    assert table_of(None, target="better", missing="drop", missing_values=["None"]).classes == ["Some"]
+
+
+def test_a_run_from_before_none_was_a_category_takes_it_for_missing():
+    table = table_of(rows(40, x=["a", "None", "b", "b"] * 10), target="y", missing="impute", missing_values=["None"])
+    assert table.reader is not None
+    old = {**table.reader, "missing_values": []}
+    del old["none_is_missing"]
+    new = source("table", path="t.csv", target="y", missing="impute")
+    new.restore(old)
+    assert torch.equal(x_of(new), x_of(table))
+    [(_, x, _)] = TableReader(**{k: v for k, v in old.items() if k != "_target_"}).read("t.csv", 100, None)
+    assert torch.equal(x, x_of(table))
+
+
 def test_missing_values_of_ones_own_may_be_numbers(train, call, capsys):
     Path("t.csv").write_text(rows(40, x=[v if i % 9 else -999 for i, v in enumerate(COUNTS)]))
     expected = table_of(rows(40, x=[v if i % 9 else "" for i, v in enumerate(COUNTS)]), "e.csv", "y", missing="impute")
@@ -265,9 +304,14 @@ DATES = pd.date_range("2023-01-05", periods=40, freq="9D")
 DATED: dict[str, tuple[str, str]] = {
     "day first": ("%d/%m/%Y", "x: dates as %d/%m/%Y (40 of 40)"),
     "month first": ("%m/%d/%Y", "x: dates as %m/%d/%Y (40 of 40)"),
-    "month first, short": ("%m/%d/%y", "x: dates as %m/%d/%y (40 of 40)"),
-    "a name": ("%d-%b-%y", "x: dates as %d-%b-%y (40 of 40)"),
+    "month first, short": ("%m/%d/%y", "x: dates as %m/%d/%y, years up to 2049 (40 of 40)"),
+    "a name": ("%d-%b-%y", "x: dates as %d-%b-%y, years up to 2049 (40 of 40)"),
     "a long name": ("%B %d, %Y", "x: dates as %B %d, %Y (40 of 40)"),
+    "without marks": ("%d%b%Y", "x: dates as %d%b%Y (40 of 40)"),
+    "a weekday": ("%a, %d %b %Y", "x: dates as %a, %d %b %Y (40 of 40)"),
+    "a long weekday": ("%A %B %d, %Y", "x: dates as %A %B %d, %Y (40 of 40)"),
+    "blanks around": (" %Y-%m-%d ", ""),
+    "blanks around, day first": (" %d/%m/%Y ", "x: dates as %d/%m/%Y (40 of 40)"),
     "points": ("%d.%m.%Y", "x: dates as %d.%m.%Y (40 of 40)"),
     "year first": ("%Y/%m/%d", ""),
     "a clock": ("%d/%m/%Y %H:%M", "x: dates as %d/%m/%Y %H:%M (40 of 40)"),
@@ -286,6 +330,30 @@ def test_dates_are_read_however_they_are_written(how, capsys):
     assert table.reader is not None
     [(_, x, _)] = TableReader(**{k: v for k, v in table.reader.items() if k != "_target_"}).read("new.csv", 10, None)
     assert x[0, 1].item() == (pd.Timestamp("2023-02-03") - pd.Timestamp(0)).days
+
+
+@pytest.mark.parametrize("date_format", [None, "%d/%m/%y"])
+def test_years_of_two_digits_are_not_far_ahead(date_format):
+    years = [1950 + i for i in range(100)]
+    expected = table_of(rows(100, x=[f"{year}-05-25" for year in years]), target="y")
+    table = table_of(rows(100, x=[f"25/05/{year % 100:02}" for year in years]), target="y", date_format=date_format)
+    assert torch.equal(x_of(table), x_of(expected))
+    assert table.reader is not None
+    reader = {k: v for k, v in table.reader.items() if k != "_target_"}
+    assert next(TableReader(**reader).read("t.csv", 100, None))[1][0, 1] == x_of(table)[0, 1]
+    assert TableReader(**reader).signature()["columns"][1]["until"] == 2049
+    for column in reader["columns"]:  # of a run from before
+        column.pop("until", None)
+    assert next(TableReader(**reader).read("t.csv", 100, None))[1][0, 1] == x_of(table)[0, 1] + 36_525
+
+
+@pytest.mark.parametrize("date_format", ["%b %Y", "%B-%Y", "%m/%Y"])
+def test_months_are_dates(date_format, capsys):
+    months = pd.date_range("2023-01-01", periods=40, freq="MS")
+    expected = table_of(rows(40, x=list(months.strftime("%Y-%m-%d"))), target="y")
+    table = table_of(rows(40, x=list(months.strftime(date_format))), target="y")
+    assert f"x: dates as {date_format} (40 of 40)" in capsys.readouterr().err
+    assert torch.equal(x_of(table), x_of(expected))
 
 
 def test_points_part_days_first_though_no_value_decides():
@@ -403,6 +471,20 @@ def test_what_is_said_is_not_looked_for(capsys):
     assert "looks" not in capsys.readouterr().err
 
 
+def test_blanks_part_fields_where_the_user_says_so(call, capsys):
+    frame = pd.DataFrame({"a": AMOUNTS, "n": [*COUNTS[:-1], None], "y": np.arange(40) ** 2})
+    frame.to_csv("clean.csv", index=False)
+    Path("t.csv").write_text(frame.to_string(index=False).replace("\n", "  \n") + "\n")
+    command = ["data=table", "data.path=t.csv", "data.target=y", "data.missing=drop"]
+    assert call("train", *command, "trainer.max_epochs=1", "net.hidden=[4]", "name=r") == 1
+    assert "Say data.separator=' '." in capsys.readouterr().err
+    assert call("train", *command, "trainer.max_epochs=1", "net.hidden=[4]", "name=r", "data.separator= ") == 0
+    expected = table_of(None, "clean.csv", target="y", missing="drop")
+    assert torch.equal(x_of(table_of(None, target="y", missing="drop", separator=" ")), x_of(expected))
+    assert call("predict", "outputs/r", "t.csv", "-o", "answers.csv") == 1  # its last row lacks a number
+    assert "t.csv, row 40: n is missing" in capsys.readouterr().err
+
+
 def test_three_decimals_behind_commas_are_asked_for_where_semicolons_part_the_fields(call, capsys):
     """In an American table they would be thousands; such a one would not part its fields so."""
     Path("t.csv").write_text("x;y\n" + "".join(f"{i + 1},{i:03};{i * i % 37}\n" for i in range(40)))
@@ -411,6 +493,29 @@ def test_three_decimals_behind_commas_are_asked_for_where_semicolons_part_the_fi
     Path("t.csv").write_text("x;z;y\n" + "".join(f"{i + 1},{i:03};{i},5;{i * i % 37}\n" for i in range(40)))
     assert call("train", "data=table", "data.path=t.csv", "data.target=y") == 1
     assert "t.csv: x holds '1,000', in which ',' may stand before decimals or thousands" in capsys.readouterr().err
+
+
+def test_points_before_three_digits_are_asked_for_where_semicolons_part_the_fields():
+    text = "lot;z;y\n" + "".join(f"{i + 1}.{i:03};{i + 1}.{i:03};{i * i % 37}\n" for i in range(40))
+    for options in ({}, {"decimal": {"z": "."}}):
+        with pytest.raises(UserError, match=r"lot holds '1\.000', in which '\.' may stand before decimals or thous"):
+            table_of(text, target="y", **options)
+    x = table_of(None, target="y", decimal={"lot": ",", "z": "."})[1][0]
+    assert x.tolist() == [2001, pytest.approx(2.001)]
+    other = table_of(text.replace("1.000", "1.5"), target="y")
+    assert other[1][0][0] == pytest.approx(2.001)
+
+
+def test_numbers_of_categories_say_nothing_of_decimals():
+    text = "n;town;x;y\n" + "".join(f"{i + 1}.{i:03};{i % 2 + 1}. Town;{i},5;{i * i % 37}\n" for i in range(40))
+    assert table_of(text, target="y")[1][0][[0, -1]].tolist() == [2001, 1.5]
+
+
+def test_blanks_around_fields_are_none_of_their_values():
+    lines = [f"{'NA' if i == 3 else i},{'n/a' if i == 4 else i % 2 == 0},{i * i % 37}\n" for i in range(40)]
+    expected = table_of("x,old,y\n" + "".join(lines), target="y", missing="drop")
+    table = table_of("x,old,y\n" + "".join(lines).replace(",", " , "), target="y", missing="drop")
+    assert torch.equal(x_of(table), x_of(expected))
 
 
 def test_three_decimals_are_decimals_where_other_columns_have_decimal_points(capsys):
@@ -502,12 +607,31 @@ SUSPECTS: dict[str, tuple[dict[str, Any], str, list[str]]] = {
     "its logarithm": ({"z": "exp(y)"}, "y", ["z: y follows from it alone."]),
     "a code of the class": ({"k": ["u", "v"] * 30, "c": ["no", "yes"] * 30}, "c", ["k: c follows from it alone."]),
     "a number of the class": ({"k": [i % 2 + i / 999 for i in range(60)], "c": ["a", "b"] * 30}, "c", ["k: c follows"]),
+    "codes of the class": ({"k": [0, 1, 2] * 20, "c": ["a", "b", "a"] * 20}, "c", ["k: c follows from it alone."]),
+    "a few prices": (
+        {"k": [i * 7 % 8 + 1 for i in range(60)], "c": [math.log(i * 7 % 8 + 1) for i in range(60)]},
+        "c",
+        ["k: c follows from it alone."],
+    ),
+    "where it is there": (
+        {"z": [i * i % 53 / 7 if i % 4 else None for i in range(60)], "c": [i * i % 53 / 2 for i in range(60)]},
+        "c",
+        ["z: c follows from it alone."],
+    ),
+    "one value far out": (
+        {"z": [1e9, *[i * i % 53 for i in range(59)]], "c": [1e9, *[i * 5 % 59 + 0.5 for i in range(59)]]},
+        "c",
+        [],
+    ),
+    "a rare class": ({"k": [i // 2 if i < 28 else i for i in range(60)], "c": ["b", "b", *["a"] * 58]}, "c", []),
     "two at once": (
         {"n": range(60), "z": "y * 2.54 + 1"},
         "y",
         ["n: another", "z: y follows", "To leave all of these out: drop=[n,z]"],
     ),
     "counts": ({"k": [i * i % 23 for i in range(60)]}, "y", []),
+    "sorted counts": ({"k": [i * i * 9 for i in range(60)]}, "y", []),
+    "years": ({"k": range(1950, 2010), "start_year": range(60)}, "y", []),
     "amounts": ({"k": [i * 7919 % 60013 for i in range(1, 61)]}, "y", []),
     "a town of a country": ({"k": ["u", "v", "w"] * 20, "c": ["no", "yes"] * 30}, "c", []),
 }
@@ -520,11 +644,10 @@ def test_an_id_and_a_column_that_gives_the_target_away_are_named(case, capsys):
     frame = pd.DataFrame({"noise": random.normal(size=60), "y": random.normal(size=60)})
     for name, values in columns.items():
         frame[name] = frame.eval(values) if isinstance(values, str) else list(values)
-    table_of(frame.to_csv(index=False), target=target)
+    table_of(frame.to_csv(index=False), target=target, missing="impute")
     said = capsys.readouterr().err.splitlines()
     assert len(said) == len(says)
     assert all(line.startswith(start) for line, start in zip(said, says, strict=True))
-    assert table_of(None, target=target).reader is not None
 
 
 def test_notices_say_what_is_typed(call, capsys):
@@ -537,6 +660,8 @@ def test_notices_say_what_is_typed(call, capsys):
     assert call("train", *command, "task=regression", "data.drop=[n]") == 0
     said = capsys.readouterr()
     assert "if it is a count" not in said.out
+    assert call("train", *command, "data.describe=true") == 0
+    assert "\nstars: 3 classes (if it is a count: task=regression)\n" in capsys.readouterr().out
     assert "as an ID" not in said.err
 
 
@@ -584,9 +709,21 @@ def test_a_row_of_totals_is_named(capsys):
     )
     dated = rows(40, day=list(DATES.strftime("%Y-%m-%d")))
     with pytest.raises(
-        UserError, match=r"row 41: day is 'Summe', .* If it is a row of totals, remove it from the file"
+        UserError, match=r"row 41: day is 'Summe', .* If it is a row of totals, or a note, remove it from the file"
     ):
         table_of(dated + "800,Summe,150\n", target="y")
+
+
+def test_a_note_below_the_rows_is_named(capsys):
+    note = '"Source: Bureau of Statistics, 2023"\n'
+    with pytest.raises(
+        UserError, match=r"row 41: a is 'Source: .* If it is a row of totals, or a note, remove it from"
+    ):
+        table_of(rows(40) + note, target="y")
+    towns = "town,a,y\n" + "".join(f"{'uv'[i % 2]},{i},{i * i % 17}.5\n" for i in range(40))
+    table_of(towns + note, target="y", missing="drop")
+    said = capsys.readouterr().err
+    assert "t.csv: its last row holds 'Source: Bureau of Statistics, 2023' alone. If it is a note, remove it" in said
 
 
 def test_texts_that_differ_in_capitals_or_blanks_are_named(capsys):
@@ -774,14 +911,20 @@ def test_units_that_differ_are_pointed_out(capsys):
 
 
 def test_dates_of_another_kind_are_not_to_be_left_out_at_once(call, capsys):
-    Path("t.csv").write_text(rows(40, x=list(DATES.strftime("%a, %d %b %Y"))))
+    Path("t.csv").write_text(rows(40, x=list(DATES.strftime("%d of %B %Y"))))
     command = ["data=table", "data.path=t.csv", "data.target=y"]
     assert call("train", *command) == 1
     said = capsys.readouterr().err
     assert "If they are dates, say how they are written, as in data.date_format=%d.%m.%Y." in said
     expected = table_of(rows(40, x=list(DATES.strftime("%Y-%m-%d"))), target="y")
-    table = table_of(rows(40, x=list(DATES.strftime("%a, %d %b %Y"))), target="y", date_format="%a, %d %b %Y")
+    table = table_of(rows(40, x=list(DATES.strftime("%d of %B %Y"))), target="y", date_format="%d of %B %Y")
     assert torch.equal(x_of(table), x_of(expected))
+
+
+@pytest.mark.parametrize("name", ["Toyota Mark {}", "Maryland, {}", "Octavia {}"])
+def test_names_are_no_dates(name):
+    with pytest.raises(UserError, match=r"too many to learn from\. Leave it out: drop=\[x\]\.$"):
+        table_of(rows(40, x=[name.format(i) for i in range(40)]), target="y")
 
 
 def test_many_columns_are_not_many_lines(capsys):
@@ -838,6 +981,11 @@ def test_rows_that_are_there_twice_are_told(capsys):
     assert "40 of 40 rows of val and test are rows of training again, in every value" in capsys.readouterr().err
     table_of("\n".join(["a,b,y", *(f"{'pq'[i % 2]},{'uvw'[i % 3]},{i % 2}" for i in range(60))]), target="y")
     assert "rows of training again" not in capsys.readouterr().err  # there are but six that can be
+    random = np.random.default_rng(0)
+    a = random.integers(2, size=200)
+    pd.DataFrame({"a": a, "y": (a / 2 + 2 * random.normal(size=200)).round(1)}).to_csv("t.csv", index=False)
+    table_of(None, target="y")
+    assert "rows of training again" not in capsys.readouterr().err  # some are alike by chance
 
 
 def test_a_header_that_comes_again_is_told_once():

@@ -10,6 +10,9 @@ import torch
 from torch import Tensor, nn
 
 from src.console.quiet import quiet
+from src.learning.check import tell_probabilities
+from src.tasks import Classification
+from tests.sources import description
 
 OWN = ("data=wine", "net=linear", "~net.hidden", "~net.activation", "~net.dropout")
 TINY = ("data=wine", "net.hidden=[8]", "trainer.max_epochs=1")
@@ -142,6 +145,23 @@ class Detached(Unused):
 def test_a_net_that_answers_probabilities_is_told(train, capsys, net, data):
     train(f"data={data}", *OWN[1:], f"net._target_=tests.test_notices.{net}", "trainer.max_epochs=1")
     assert "answers numbers between 0 and 1 only" in capsys.readouterr().err
+
+
+class Bounded(Unused):
+    """As a net for categories alone, which reads the same however large they are."""
+
+    def forward(self, x: Tensor) -> Tensor:
+        return self.used(torch.cos(x))
+
+
+def test_outputs_that_lie_between_0_and_1_by_chance_are_not_told(capsys):
+    task, x = Classification(description(classes=["a", "b"])), torch.zeros(2, 3)
+    with torch.random.fork_rng(), torch.no_grad():
+        for seed in range(20):
+            torch.manual_seed(seed)
+            net = Bounded((3,), 1)
+            tell_probabilities("Bounded", net, task, net(x), x)
+    assert capsys.readouterr().err == ""
 
 
 def test_layers_in_a_list_are_told(train, call, capsys):

@@ -9,6 +9,7 @@ import signal
 import subprocess
 import sys
 import time
+import weakref
 from collections.abc import Iterator
 from contextlib import suppress
 from pathlib import Path
@@ -18,6 +19,7 @@ import numpy as np
 import pandas as pd
 import pytest
 import torch
+from pandas.io.parsers import TextFileReader
 from torch import Tensor
 
 from src.console.messages import UserError
@@ -164,6 +166,25 @@ def test_a_target_of_another_kind_is_refused(target, kind, says):
     assert says in str(error.value)
 
 
+@pytest.mark.parametrize(("count", "dtype"), [(2, torch.int8), (127, torch.int8), (128, torch.int16)])
+def test_the_classes_of_a_table_on_disk_take_a_byte_or_two(count, dtype, monkeypatch):
+    monkeypatch.setattr("src.datasets.tables.numeric.BLOCK", 300)
+    monkeypatch.setattr("src.datasets.tables.target.BLOCK", 300)
+    numbers = torch.randint(count, (1000,), generator=torch.Generator().manual_seed(0)).tolist()
+    names = [f"c{number:03d}" for number in [*numbers, *range(count)]]
+    text = "x,y\n" + "".join(f"{row % 7},{name}\n" for row, name in enumerate(names))
+    disk, memory = table_of(text, target="y", in_memory=False, cache="cache"), table_of(None, target="y")
+    assert (disk.y.dtype, memory.y.dtype, disk.__getitems__([3, 5])[1].dtype) == (dtype, torch.int64, torch.int64)
+    classes = sorted(set(names))
+    assert disk.classes == memory.classes == classes
+    assert [classes[number] for number in disk.__getitems__([*range(len(names))])[1]] == names
+    known = [*classes[::-1], "another"]  # of a finished run
+    for table in (disk, memory):
+        table.read_target("class", known)
+        assert [known[number] for number in table.__getitems__([*range(len(names))])[1]] == names
+    assert disk.y.dtype == (torch.int8 if count == 2 else torch.int16)
+
+
 @pytest.mark.parametrize("options", [{}, {"in_memory": False, "cache": "cache"}])
 def test_few_new_rows_are_what_they_were_in_training_whatever_they_look_like(options):
     sizes, towns = ["1", "2", "3+"] * 30, [f"t{i % 30}" for i in range(90)]
@@ -254,7 +275,9 @@ def test_each_kind_of_column_says_where_it_is_missing():
     header = "number,amount,day,sold,town,y"
     holes = ["1,$5,2020-01-01,true,u", "2,$6,2020-01-02,false,v", ",,,,"]
     lines = [f"{holes[i % 3]},{i + 0.5}" for i in range(30)]
-    whole, missing = (table_of("\n".join([header, *lines]), missing="impute", target="y")[i][0] for i in (0, 2))
+    table = table_of("\n".join([header, *lines]), missing="impute", target="y")
+    whole, missing = table[0][0], table[2][0]
+    assert [c["indicator"] for c in table.columns or []] == [True, True, True, True, False]
     assert len(whole) == 2 + 2 + 6 + 2 + 2
     assert (missing - whole)[[1, 3, 5, 11]].tolist() == [1, 1, 1, 1]
     assert whole[[1, 3, 5, 11]].tolist() == [0, 0, 0, 0]
@@ -338,6 +361,27 @@ def test_a_table_on_disk_gives_what_one_in_memory_gives(monkeypatch):
     assert place.stat().st_mtime_ns == made  # the second start does not convert
     table_of(text + "1,Oslo,true,7,1999-02-28,3.25\n", **on_disk)
     assert len([*Path("cache/tables").glob("*/features.bin")]) == 2  # another file, another conversion
+
+
+def test_a_chunk_of_a_large_file_and_what_it_has_become_are_gone_before_the_next_is_read(monkeypatch):
+    monkeypatch.setattr("src.datasets.tables.rows.CHUNK", 2000)
+    monkeypatch.setattr("src.datasets.tables.conversion.CHUNK", 2000)
+    made, alive = list[Any](), list[int]()
+
+    def watched(function):
+        def call(*args, **options):
+            if function is read:
+                alive.append(sum(reference() is not None for reference in made))
+            made.append(weakref.ref(result := function(*args, **options)))
+            return result
+
+        return call
+
+    read = TextFileReader.get_chunk
+    monkeypatch.setattr(TextFileReader, "get_chunk", watched(read))
+    monkeypatch.setattr(RowReader, "_numbers", watched(RowReader._numbers))
+    table_of(MIXED + MIXED.partition("\n")[2] * 50, in_memory=False, cache="cache")
+    assert (len(alive) > 4, set(alive)) == (True, {0})
 
 
 @pytest.mark.parametrize(
@@ -438,6 +482,18 @@ WRONG: dict[str, tuple[str | bytes | None, list[str], str]] = {
         "t.csv, row 20: d is 'soon', which is not a date",
     ),
     "two of a name": ("a,a,y\n1,2,3\n", [], "data.path=t.csv: two columns are named a."),
+    "two numbers for names": ("0,0,1\n1,2,3\n", [], "named 0. Those are numbers: is there no line of names? Write one"),
+    "names of rows": (
+        "a,y\n" + "".join(f"r{i},{i},{i}\n" for i in range(9)),
+        [],
+        "as R writes it, name that too: cat t.csv | sed '1s/^/row,/' > table.csv",
+    ),
+    "blanks": (" a  y\n" + "".join(f"  {i}   {i}.5 \n" for i in range(9)), [], "Say data.separator=' '."),
+    "no value of the target": (
+        "a,y\n" + "".join(f"{i},\n" for i in range(9)),
+        [],
+        "y, which no row can do without: there is no value at all.",
+    ),
     "no name": (",a,y\n0,1,3\n1,2,5\n", [], "t.csv: column 1 has no name."),
     "no names": (
         "a,,y,\n0,1,3,2\n1,2,5,2\n",
@@ -480,6 +536,7 @@ WRONG: dict[str, tuple[str | bytes | None, list[str], str]] = {
         ["data.split_column=part", "data.target=kind"],
         "No training row has kind w, which rows for val or test have.",
     ),
+    "header only, to impute": ("a,y\n", ["data.missing=impute"], "t.csv has no rows.\n"),
     "header only, large": ("a,y\n", ["data.in_memory=false", "data.cache=cache"], "t.csv has no rows."),
     "shape": (ROWS, ["data.shape=[2,2]"], "data.shape=[2, 2] holds 4 values, but t.csv has 1 features."),
     "fold": (ROWS, ["data.folds=5", "data.fold=7"], "data.fold=7: of data.folds=5 the last is 4, the first 0."),

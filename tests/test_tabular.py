@@ -16,7 +16,7 @@ from torchmetrics.functional.classification import multiclass_auroc
 from src.datasets.loading import Loading
 from src.datasets.tables.codes import code_columns
 from src.datasets.tables.columns import Column
-from src.learning.calibration import calibration_error, fitted_temperature
+from src.learning.calibration import calibration_error, fitted_temperature, thinned
 from src.learning.importance import permutation_importances
 from src.learning.loss import loss_of_members
 from src.learning.subsample import Subsample
@@ -87,6 +87,8 @@ def test_numbers_and_dates_are_embedded_and_categories_are_not():
     assert net.numbers.tolist() == [0, 4, 5, 6, 7, 8]
     assert tabular(9).numbers.tolist() == list(range(9))
     assert not tabular(3, columns=COLUMNS[1:2]).embeds
+    lacking = [{"name": "size", "kind": "number", "features": 2, "indicator": True}, *COLUMNS[1:2]]
+    assert tabular(5, columns=lacking).numbers.tolist() == [0]
     assert not tabular(9, bins=0).embeds
 
 
@@ -218,11 +220,16 @@ def test_each_code_has_weights_of_its_own_and_what_lies_between_two_is_between_t
     assert Tabular((5,), 1, columns, **before).codes is None
 
 
-def test_the_net_for_tables_learns_what_each_shop_is_like_and_answers_export_and_explanation_with_it(train, call):
+def test_the_net_for_tables_learns_what_each_shop_is_like_and_answers_export_and_explanation_with_it(
+    train, call, capsys
+):
     x, y = shops(700)
     frame = pd.DataFrame(x, columns=["shop", "age", "size"]).assign(y=y)
     frame.to_csv("shops.csv", index=False)
     frame[:10].to_csv("new.csv", index=False)
+    assert call("train", "data=table", "data.path=shops.csv", "data.target=y", "data.describe=true") == 0
+    told = [line.split()[0] for line in capsys.readouterr().out.splitlines() if "stand for something" in line]
+    assert told == ["shop"]
     options = ["data=table", "data.path=shops.csv", "data.target=y", "trainer=cpu", "net.hidden=[32]"]
     ours = train(*options)
     assert ours["test/r2"] > 0.75  # 0.34 without them
@@ -270,6 +277,20 @@ def test_labels_are_calibrated_too():
     outputs = torch.randn(5000, 2)
     labels = torch.bernoulli(outputs.sigmoid())
     assert fitted_temperature(task, 3 * outputs, labels) == pytest.approx(3, rel=0.1)
+
+
+def test_of_very_many_examples_every_nth_calibrates(monkeypatch):
+    outputs, y = torch.randn(1000, 3), torch.arange(1000)
+    batches = [*zip(outputs.split(37), y.split(37), strict=True)]
+    for whole, kept in zip(batches, thinned(batches), strict=True):
+        assert all(map(torch.equal, whole, kept))
+    monkeypatch.setattr("src.learning.calibration.EXAMPLES", 150)
+    some = thinned(batches)
+    assert torch.equal(torch.cat([y for _, y in some]), y[::7])
+    assert torch.equal(torch.cat([o for o, _ in some]), outputs[::7])
+    assert sum(part.untyped_storage().nbytes() for batch in some for part in batch) == 143 * (12 + 8)
+    monkeypatch.setattr("src.learning.calibration.MOST", 300)
+    assert torch.equal(torch.cat([y for _, y in thinned(batches)]), y[::10])
 
 
 def test_a_run_is_calibrated_once_it_is_trained_and_nothing_else_changes(train, call, capsys):

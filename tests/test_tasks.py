@@ -148,6 +148,27 @@ def test_an_epoch_of_many_examples_goes_on_where_it_was(monkeypatch):
     assert whole.compute() == after.compute()
 
 
+def test_batches_that_wait_share_room_and_a_checkpoint_has_no_more_than_they_hold():
+    task = Classification(description(classes=["a", "b"]))
+    of_all = [EpochMetrics("val", task.metrics(), task) for _ in range(2)]
+    batches = [(torch.rand(()), torch.randn(n, 1), torch.randint(2, (n,))) for n in [600] * 150 + [7]]
+    with torch.inference_mode():
+        for batch in batches[:60]:
+            of_all[0].update(*batch)
+    waiting = of_all[0].waiting[1:]
+    assert len({part.untyped_storage().data_ptr() for batch in waiting for part in batch}) == 3
+    for kept, batch in zip(waiting, batches[1:60], strict=True):
+        assert all(map(torch.equal, kept, batch))
+    assert of_all[0].counted_so_far()["waiting"][1][1].untyped_storage().nbytes() == 2400
+    for batch in batches[60:]:
+        of_all[0].update(*batch)
+    for batch in batches:
+        of_all[1].waiting.append(batch)
+        if len(of_all[1].waiting) == 64:
+            of_all[1]._count()
+    assert of_all[0].compute() == of_all[1].compute()
+
+
 def test_devices_that_have_seen_many_examples_and_few_have_one_auroc(monkeypatch):
     """As two processes do that exchange what they have counted."""
     monkeypatch.setattr("src.tasks.metrics.EXACT", 2000)

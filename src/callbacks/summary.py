@@ -43,10 +43,10 @@ def _data_line(data: DataModule, module: L.LightningModule) -> str:
     if not isinstance(module, SupervisedModule):
         return f"{type(module).__name__}: {sizes} examples; x {shape}"
     task, predicts = module.task.summary()
-    return f"{task} of {data.description.target}: {sizes} examples; x {shape}, {predicts}{_otherwise(data)}"
+    return f"{task} of {data.description.target}: {sizes} examples; x {shape}, {predicts}{otherwise(data)}"
 
 
-def _otherwise(data: DataModule) -> str:
+def otherwise(data: DataModule) -> str:
     """What to type where few whole numbers were taken for classes, though they may be a count."""
     classes = data.description.classes or []
     is_count = len(classes) > 2 and all(re.fullmatch(r"-?\d+", name) for name in classes)

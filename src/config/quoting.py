@@ -44,6 +44,8 @@ def as_text(pair: str) -> str | None:
 
 
 def _is_read(word: str) -> bool:
+    if word.endswith((" ", "\t")) and word.rstrip().endswith("="):  # of blanks alone Hydra leaves nothing
+        return False
     try:
         OverridesParser.create().parse_overrides([word])
     except OverrideParseException:

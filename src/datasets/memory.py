@@ -55,7 +55,7 @@ class InMemory(Dataset):
             check_labels(y, numbered(self.target, y.shape[1]))
         if classes is not None and self.labels is not None:
             names = self.classes or [str(number) for number in range(int(self.labels.max()) + 1)]
-            self.y = self.labels = renumbered(self.labels, names, classes, "These data", self.target)
+            self.y = self.labels = renumbered(self.labels.long(), names, classes, "These data", self.target)
             self.classes = classes
 
     def fit(self, indices: Tensor) -> None:

@@ -91,14 +91,13 @@ def _order(size: int, seed: int | None, labels: Tensor | None, groups: Tensor | 
         numbers, codes = groups.unique(return_inverse=True)
         places = torch.arange(len(numbers)) if seed is None else torch.randperm(len(numbers), generator=generator)
         return places[codes].argsort(stable=True).to(dtype)
-    order = torch.arange(size, dtype=dtype)
-    if seed is not None:
-        order = torch.randperm(size, generator=generator, dtype=dtype)
+    order = torch.arange(size, dtype=dtype) if seed is None else torch.randperm(size, generator=generator, dtype=dtype)
     return order if labels is None else order[_spread(labels[order.long()])]
 
 
 def _spread(labels: Tensor) -> Tensor:
     """An order in which any piece holds each class by its share, give or take one example."""
+    labels = labels.long()
     counts = labels.bincount()
     by_class = labels.argsort(stable=True)
     rank = torch.empty_like(labels)  # of an example among those of its class

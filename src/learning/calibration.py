@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 
 import torch
 from torch import Tensor
@@ -12,7 +13,20 @@ from src.tasks import Task
 
 BINS = 15
 VALUES = 2**20  # of outputs that the temperature is learnt from: of more it needs much memory
+EXAMPLES, MOST = 2**20, 2**24  # that a calibration is learnt from and measured by, and their outputs
 PRIOR = 0.5  # deviation of log T: some dozen examples that are all right do not make it small
+
+
+def thinned(batches: Sequence[tuple[Tensor, ...]]) -> list[tuple[Tensor, ...]]:
+    """Every n-th example of batches of outputs and y: all, unless there are very many."""
+    examples, values = sum(len(y) for _, y in batches), sum(outputs.numel() for outputs, _ in batches)
+    every, seen, some = max(1, -(-examples // EXAMPLES), -(-values // MOST)), 0, []
+    if every == 1:
+        return list(batches)
+    for batch in batches:
+        some.append(tuple(part[-seen % every :: every].clone() for part in batch))
+        seen += len(batch[1])
+    return some
 
 
 @torch.no_grad()

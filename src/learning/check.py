@@ -6,7 +6,8 @@ import warnings
 from collections.abc import Callable, Mapping
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
+from torch.func import functional_call
 from torchmetrics import Metric
 
 from src.console.messages import UserError, first_line, where
@@ -84,15 +85,20 @@ def check_metrics(metrics: Mapping[str, Metric], task: Task, outputs: Tensor, y:
         metric.reset()
 
 
-def tell_probabilities(name: str, net: Callable[[Tensor], Tensor], task: Task, outputs: Tensor, x: Tensor) -> None:
-    """Say so if the outputs of a net for x (B, *input_shape) are between 0 and 1, and stay there however large x is."""
+def tell_probabilities(name: str, net: nn.Module, task: Task, outputs: Tensor, x: Tensor) -> None:
+    """Say so if the outputs of a net for x (B, *input_shape) are between 0 and 1, and stay there however large x is.
+
+    And with any of its parameters negated: what a last linear layer answers may lie there by chance.
+    """
 
     def are_between(outputs: Tensor) -> bool:
         return bool((outputs >= 0).all() and (outputs <= 1).all() and outputs.any())
 
     if task.target_kind == "values" or not x.is_floating_point():
         return
-    if are_between(outputs) and are_between(net(100 * x)) and are_between(net(-100 * x)):
+    if not (are_between(outputs) and are_between(net(100 * x)) and are_between(net(-100 * x))):
+        return
+    if all(are_between(functional_call(net, {name: -values}, (x,))) for name, values in net.named_parameters()):
         notice(
             f"net: {name} answers numbers between 0 and 1 only. The loss makes probabilities of its outputs by itself: "
             "leave out a last softmax or sigmoid."

@@ -19,6 +19,7 @@ from src.tasks import Task
 Mode = Literal["min", "max"]  # whether a smaller or a larger value is better
 WAITING = 64  # batches that are counted at once
 MOST = 2**24  # predicted numbers that wait: those for each pixel of an image would fill the memory
+ROOM = range(2**9, 2**16)  # of them, in a batch that is kept in room set aside; smaller ones leave small gaps
 
 
 class MeanLoss(Metric):
@@ -79,6 +80,28 @@ def known_mode(monitor: str, mode: Mode | None) -> Mode:
     return mode
 
 
+class Room:
+    """Room on the CPU for batches that wait, set aside once.
+
+    Small tensors that are kept lie where the net's large ones lay before, and what they leave free between them is too
+    small for the next: so 64 batches would take hundreds of MB.
+    """
+
+    def __init__(self, batch: tuple[Tensor, ...]) -> None:
+        with torch.inference_mode(False):  # or it could be used in this mode alone
+            self.places = [torch.empty(WAITING, *part.shape, dtype=part.dtype).unbind() for part in batch]
+
+    def keep(self, batch: tuple[Tensor, ...], number: int) -> tuple[Tensor, ...]:
+        """A batch in the place of this number; itself if it has another shape or type than the first."""
+        kept = []
+        for of_part, part in zip(self.places, batch, strict=True):
+            place = of_part[number]
+            if place.shape != part.shape or place.dtype != part.dtype:
+                return batch
+            kept.append(place.copy_(part))
+        return tuple(kept)
+
+
 class EpochMetrics(nn.Module):
     """Loss and metrics of one split over an epoch, named `split/metric`.
 
@@ -97,7 +120,8 @@ class EpochMetrics(nn.Module):
         self.parts = nn.ModuleList(metrics.values())  # not by name: that of a part of a module may hold no dot
         self.names = [f"{split}/{name}" for name in ("loss", *metrics)]
         self.predictions, self.truth = task.predictions, task.truth  # not the task, which is a part of another module
-        self.waiting: list[tuple[Tensor, Tensor, Tensor]] = []
+        self.waiting: list[tuple[Tensor, ...]] = []
+        self.room: Room | None = None
         self.look: Callable[[list[tuple[Tensor, Tensor]]], None] | None = None
         self.kept: list[tuple[Tensor, Tensor]] = []
 
@@ -105,7 +129,7 @@ class EpochMetrics(nn.Module):
         """Take in a batch, without gradients. Raises FloatingPointError if its loss is nan or infinite; on a GPU, which
         would have to wait for each number, only when batches are counted.
         """
-        self.waiting.append((loss, outputs, y))
+        self.waiting.append(self._kept((loss, outputs, y)))
         if loss.is_cpu and not math.isfinite(loss.item()):
             self._check_finite([loss])
         if len(self.waiting) == WAITING or len(self.waiting) * outputs.numel() > MOST:
@@ -120,9 +144,8 @@ class EpochMetrics(nn.Module):
         self._count()
         if self.look is not None:
             self.look(self.kept)
-            for outputs, y in self.kept:
-                self._count_predictions(outputs.to(self.loss.total.device), y.to(self.loss.total.device))
-            self.kept = []
+            while self.kept:
+                self._count_predictions(*(part.to(self.loss.total.device) for part in self.kept.pop(0)))
         metrics = (self.loss, *self.metrics.values())
         values = [metric.compute() for metric in metrics]
         for metric in metrics:
@@ -153,6 +176,13 @@ class EpochMetrics(nn.Module):
             return "min"
         higher_is_better = self.metrics[name.partition("/")[2]].higher_is_better
         return None if higher_is_better is None else "max" if higher_is_better else "min"
+
+    def _kept(self, batch: tuple[Tensor, Tensor, Tensor]) -> tuple[Tensor, ...]:
+        """A batch, where there is room for many: a single one of an epoch needs none."""
+        if not self.waiting or batch[1].numel() not in ROOM or not all(part.is_cpu for part in batch):
+            return batch
+        self.room = self.room or Room(batch)
+        return self.room.keep(batch, len(self.waiting))
 
     def _count(self) -> None:
         if not self.waiting:
@@ -186,12 +216,13 @@ class EpochMetrics(nn.Module):
             for name, metric in self.named_modules()
             if isinstance(metric, Metric)
         }
-        return {"waiting": [list(batch) for batch in self.waiting], "counted": counted}
+        waiting = [[part.clone() for part in batch] for batch in self.waiting]  # or all their room would be saved
+        return {"waiting": waiting, "counted": counted}
 
     def go_on_from(self, state: dict[str, Any], device: torch.device) -> None:
         """Count on from what `counted_so_far` has given."""
         state = move_data_to_device(state, device)
-        self.waiting = [(loss, outputs, y) for loss, outputs, y in state["waiting"]]
+        self.waiting = [tuple(batch) for batch in state["waiting"]]
         for name, values in state["counted"].items():
             for key, value in values.items():
                 setattr(self.get_submodule(name), key, value)

@@ -74,7 +74,7 @@ class Tabular(nn.Module):
             )
         super().__init__()
         size = math.prod(input_shape)
-        kinds = [c["kind"] for c in columns for _ in range(c["features"])] if columns else ["number"] * size
+        kinds = [kind for column in columns for kind in kinds_of_features(column)] if columns else ["number"] * size
         numbers = [place for place, kind in enumerate(kinds) if kind in CONTINUOUS]
         bins = min(bins, EDGES // max(1, len(numbers)))
         embedding = min(embedding, max(2, EMBEDDED // max(1, len(numbers))))
@@ -195,6 +195,12 @@ class Codes(nn.Module):
         self.value.copy_(torch.cat(values))
         self.rise.copy_(torch.cat([F.pad(slope, (1, 0)) for slope in slopes]))
         self.fall.copy_(torch.cat([F.pad(slope, (0, 1)) for slope in slopes]))
+
+
+def kinds_of_features(column: dict[str, Any]) -> list[str]:
+    """That of an indicator is boolean: it needs no embedding, as the number beside it does."""
+    kinds = [column["kind"]] * column["features"]
+    return [*kinds[:1], "boolean", *kinds[2:]] if column.get("indicator") else kinds
 
 
 class SharedLinear(nn.Module):

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import warnings
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from functools import cache
 from inspect import signature
 from typing import Any
@@ -18,6 +18,7 @@ from src.console.screen import notice
 
 EXACT = 2**22  # probabilities that an AUROC keeps: to sort them takes 0.2 GB, and a second or two
 BINS = 1024
+PIECE = 2**16  # examples that are binned at once
 LARGEST = 17.0  # log-odds: as near to 1 as a float32 can be
 
 
@@ -46,13 +47,13 @@ class PresentAUROC(Metric):
         self.preds.append(preds)
         self.target.append(target)
         if sum(kept.numel() for kept in self.preds) > EXACT:
-            self._fold(torch.cat(self.preds), torch.cat(self.target))
+            self._fold(self.preds, self.target)
 
     def compute(self) -> Tensor:
         """The mean; nan if no class or label applies to some examples, and not to all."""
         preds, target = _joined(self.preds), _joined(self.target)
         if preds.numel() > EXACT or self.histograms.any():  # several devices may have kept more together
-            self._fold(preds, target)
+            self._fold(preds.split(PIECE), target.split(PIECE))
             areas, counts, examples = _areas(self.histograms.cpu())
         else:
             labels = self._labels(target)
@@ -63,14 +64,15 @@ class PresentAUROC(Metric):
     def _labels(self, target: Tensor) -> Tensor:
         return target if target.dim() == 2 else F.one_hot(target, self.count)  # (N, K)
 
-    def _fold(self, preds: Tensor, target: Tensor) -> None:
+    def _fold(self, preds: Sequence[Tensor], target: Sequence[Tensor]) -> None:
         """Count probabilities in the histograms, and keep them no longer."""
         _say_binned()
-        places = (preds.logit() / LARGEST + 1).clamp(0, 2) * ((BINS - 1) / 2)  # (N, K), from 0 to BINS - 1
-        histogram = 2 * torch.arange(self.count, device=preds.device) + self._labels(target)  # (N, K)
-        counts = (histogram * BINS + places.round().long()).flatten().bincount(minlength=self.histograms.numel())
-        self.histograms = self.histograms + counts.reshape(self.histograms.shape)
-        self.preds, self.target = [preds[:0]], [target[:0]]  # of this shape: devices exchange them
+        for some, of_some in zip(preds, target, strict=True):  # all at once would take ten times their memory
+            places = (some.logit() / LARGEST + 1).clamp(0, 2) * ((BINS - 1) / 2)  # (N, K), from 0 to BINS - 1
+            histogram = 2 * torch.arange(self.count, device=some.device) + self._labels(of_some)  # (N, K)
+            counts = (histogram * BINS + places.round().long()).flatten().bincount(minlength=self.histograms.numel())
+            self.histograms = self.histograms + counts.reshape(self.histograms.shape)
+        self.preds, self.target = [preds[0][:0]], [target[0][:0]]  # of this shape: devices exchange them
 
 
 class R2OfTwoOrMore(R2Score):

@@ -39,7 +39,7 @@ def calibrating(trainer: L.Trainer, best: Path) -> Iterator[dict[str, float]]:
     import torch
 
     from src.files.checkpoints import AtomicCheckpointIO, load_checkpoint
-    from src.learning.calibration import calibration_error, fitted_temperature
+    from src.learning.calibration import calibration_error, fitted_temperature, thinned
     from src.learning.devices import joined
     from src.module import SupervisedModule
 
@@ -49,7 +49,7 @@ def calibrating(trainer: L.Trainer, best: Path) -> Iterator[dict[str, float]]:
         return
 
     def learn(kept: list[tuple[Tensor, Tensor]]) -> None:
-        outputs, y = joined(kept)
+        outputs, y = joined(thinned(kept))
         task = copy.deepcopy(module.task).cpu()
         temperatures = [1.0, fitted_temperature(task, outputs, task.target(y))]
         errors = list[float]()

@@ -8,6 +8,7 @@ from typing import Any
 from hydra.core.hydra_config import HydraConfig
 from omegaconf import DictConfig
 
+from src.callbacks.summary import otherwise
 from src.config.build import build
 from src.config.check import check
 from src.config.trust import trusted
@@ -39,6 +40,8 @@ def show_data(cfg: DictConfig) -> None:
             data.setup("fit")
         startup.end()
         _print(data.dataset.overview())
+        if other := otherwise(data):
+            print(f"{data.dataset.target}: {len(data.dataset.classes)} classes{other}")
         _draw(data, run.folder.parent / "data.png")
     finally:
         Claim(run, cfg).remove_if_empty()

@@ -18,7 +18,7 @@ DIRECTIONS = 16
 def some_of(rows: np.ndarray, width: int) -> np.ndarray:
     """Rows from all over a table that are enough to look at, in order, of these (N,); `width` columns."""
     most = min(ROWS, VALUES // max(1, width)) if width <= WIDE else 0
-    return np.sort(rows)[:: max(1, -(-len(rows) // most))] if most else rows[:0]
+    return np.sort(rows[:: max(1, -(-len(rows) // most))]) if most else rows[:0]
 
 
 def code_columns(columns: Sequence[Column], rows: np.ndarray, y: np.ndarray, is_class: bool) -> dict[str, int]:

@@ -27,6 +27,7 @@ class Column:
         clock: the dates have a time of day.
         number_format: how the numbers are written; None: as in 1234.5, with the table's decimal mark.
         date_format: how the dates are written; None: as the table's date_format says.
+        until: the last year that two digits stand for in dates; None: as in strptime, 2068.
         indicator: a second feature says whether the value is missing.
     """
 
@@ -40,11 +41,12 @@ class Column:
         number_format: dict[str, str] | NumberFormat | None = None,
         date_format: str | None = None,
         indicator: bool = False,
+        until: int | None = None,
     ) -> None:
         self.name, self.kind, self.fill, self.clock = name, kind, fill, clock
         is_plain = isinstance(number_format, dict)
         self.number_format = NumberFormat(**number_format) if is_plain else number_format
-        self.date_format, self.indicator = date_format, indicator
+        self.date_format, self.indicator, self.until = date_format, indicator, until
         self.codes = {category: code for code, category in enumerate(categories)}
 
     def spec(self) -> dict[str, Any]:
@@ -53,6 +55,7 @@ class Column:
             "date_format": self.date_format,
             "number_format": self.number_format and asdict(self.number_format),
             "indicator": self.indicator,
+            "until": self.until,
         }
         return {
             "name": self.name, "kind": self.kind, "categories": list(self.codes), "fill": self.fill, "clock": self.clock
@@ -65,7 +68,8 @@ class Column:
 
     def unfitted(self) -> Column:
         """The column as it is before any row is read."""
-        return Column(self.name, self.kind, number_format=self.number_format, date_format=self.date_format)
+        formats: dict[str, Any] = {"number_format": self.number_format, "date_format": self.date_format}
+        return Column(self.name, self.kind, **formats, until=self.until)
 
     def codes_in(self, other: Column) -> np.ndarray:
         """For each category its number in `other`, -1 where that has none."""

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import ctypes
 import errno
 import hashlib
 import json
 import shutil
 import zlib
+from contextlib import suppress
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
@@ -43,6 +45,7 @@ def converted(reader: RowReader, cache: Path) -> tuple[DiskRows, DiskRows, list[
         summary = _checked(reader, place) if place.exists() else None
         if summary is None:
             summary = _convert(reader, place)
+            _return_freed_memory()
         else:
             for spec in () if reader.known else summary["columns"]:
                 tell_format(Column(**spec), notice)
@@ -122,9 +125,9 @@ def _write(reader: RowReader, folder: Path) -> dict[str, Any]:
     ):
         for *matrices, share in reader.matrices(CHUNK):
             for i, (file, matrix) in enumerate(zip((features_file, non_features_file), matrices, strict=True)):
-                content = matrix.tobytes()
-                checksums[i] = zlib.crc32(content, checksums[i])
-                file.write(content)
+                checksums[i] = zlib.crc32(matrix.data, checksums[i])
+                file.write(matrix.data)
+            del matrices, matrix  # before the next are read
             done(share)
     columns = [column.spec() for column in reader.columns.values()]
     summary = {"columns": columns, "ends": reader.ends, "left_out": reader.left_out, "read": reader.read}
@@ -132,3 +135,9 @@ def _write(reader: RowReader, folder: Path) -> dict[str, Any]:
     signed = {"checksum": _checksum(summary), "summary": summary}
     (folder / "summary.json").write_text(json.dumps(signed), encoding="utf-8")
     return summary
+
+
+def _return_freed_memory() -> None:
+    """What chunks of the file have taken: glibc would keep it, in pieces for which training has no use."""
+    with suppress(OSError, AttributeError, TypeError):  # elsewhere there is no need to
+        ctypes.CDLL(None).malloc_trim(0)

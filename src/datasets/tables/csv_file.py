@@ -28,6 +28,7 @@ from src.datasets.tables.sniffing import (
     other_kind,
     parted,
     separator_of,
+    width_of,
 )
 from src.datasets.tables.text_format import TextFormat
 
@@ -49,7 +50,7 @@ class CsvFile(TableFile):
         if text.encoding is None and (kind := other_kind(start)):
             raise UserError(f"{as_typed} is {kind}.")
         self.encoding = self._looked_at(encoding_of) if text.encoding is None else text.encoding
-        lines = self._first_lines(start)
+        lines = self.beginning = self._first_lines(start)
         self.usual = "\t" if name.lower().removesuffix(".gz").endswith(".tsv") else ","
         found = separator_of(lines, self.usual) if text.separator is None else text.separator.replace("\\t", "\t")
         if len(found) != 1:
@@ -58,13 +59,16 @@ class CsvFile(TableFile):
         if (line := header_line(lines, found if text.separator else SEPARATORS)) > 1:
             raise UserError(
                 f"{as_typed}: line {line} looks like the header, and the {line - 1} above it like none of the table. "
-                f"Leave them out: {'zcat' if self.is_gzip else 'cat'} {shlex.quote(str(path))} | "
-                f"tail -n +{line} > table.csv"
+                f"Leave them out: {self._piped(f'tail -n +{line}')}"
             )
         self.columns = self._header()
-        if text.decimal is None and text.seen_decimal is None:
+        if not isinstance(text.decimal, str) and text.seen_decimal is None:
             self._look_at_decimals(parted(lines, self.separator)[1:])
         self._tell()
+
+    def _piped(self, command: str) -> str:
+        """What to type to have the file changed."""
+        return f"{'zcat' if self.is_gzip else 'cat'} {shlex.quote(str(self.path))} | {command} > table.csv"
 
     def _looked_at(self, look: Callable[[Any], Any]) -> Any:
         """What `look` finds in the bytes of the file."""
@@ -91,6 +95,7 @@ class CsvFile(TableFile):
         self.of_file = seen or (";" if self.separator == ";" else None)
         if seen == ",":
             self.text = replace(self.text, seen_decimal=",")
+        if self.of_file in (",", ";"):
             self.unclear = [self.columns[place] for place in unclear if place < len(self.columns)]
 
     def _tell(self) -> None:
@@ -134,7 +139,8 @@ class CsvFile(TableFile):
 
     def _check_separator(self, line: str) -> None:
         """Raise UserError if the header, of one name, looks as if it held several."""
-        other = next((s for s in ";\t|," if s in line and s != self.separator), None)
+        blank = [" "] if self.hints and width_of(self.beginning, " ") > 1 else []
+        other = next((s for s in [*";\t|,", *blank] if s in line and s != self.separator), None)
         if other:
             hint = f"Say separator='{other}'.".replace("\t", "\\t") if self.hints else "The run's were."
             raise UserError(
@@ -143,12 +149,17 @@ class CsvFile(TableFile):
 
     def _read(self, **options: Any) -> Chunks:
         size = max(1, self.path.stat().st_size)
-        text = {"sep": self.separator, "decimal": self.text.mark, "encoding": self.encoding}
+        text = {
+            "sep": r"\s+" if self.separator == " " else self.separator,
+            "decimal": self.text.mark,
+            "encoding": self.encoding,
+        }
         with self.path.open("rb") as raw, gzip.open(raw) if self.is_gzip else raw as file:
             lines = BufferedReader(BoundedLines(file, self.text.max_line, self.as_typed), 2**16)
             reader = self._with_clear_errors(lambda: pd.read_csv(cast(Any, lines), engine="c", **text, **options))
             while reader and (chunk := self._with_clear_errors(lambda: next(reader, None))) is not None:
                 yield chunk, raw.tell() / size
+                del chunk  # before the next is read
 
     def _with_clear_errors(self, read: Callable[[], Any]) -> Any:
         """`read()`, its errors in the user's words; None for an empty file."""
@@ -161,13 +172,23 @@ class CsvFile(TableFile):
         except pd.errors.EmptyDataError:
             return None
         except pd.errors.ParserWarning as error:
-            raise UserError(f"{self.as_typed}: row 1 has more fields than the header has names.") from error
+            raise UserError(
+                f"{self.as_typed}: row 1 has more fields than the header has names.{self._names_of_rows()}"
+            ) from error
         except (UnicodeError, LookupError) as error:
             raise UserError(
                 f"{self.as_typed} is no text in encoding={self.encoding}.{self._other_encoding()}"
             ) from error
         except (ValueError, OSError, EOFError, zlib.error) as error:  # pandas' own errors are ValueErrors
             raise UserError(f"{self.as_typed}{self._reason(error)}") from error
+
+    def _names_of_rows(self) -> str:
+        """What to type where each row has a field more than the header."""
+        header, *rows = map(len, parted(self.beginning, self.separator))
+        if any(fields != header + 1 for fields in rows):
+            return ""
+        named = self._piped(f"sed '1s/^/row{self.separator}/'")
+        return f" If the first field is the row's name, as R writes it, name that too: {named}"
 
     def _other_encoding(self) -> str:
         with self.path.open("rb") as raw:

@@ -13,16 +13,26 @@ from pandas.api import types
 from src.console.messages import UserError
 
 ISO = "ISO8601"
+UNTIL = 2049  # the last year that two digits stand for, as in spreadsheets; to strptime 68 is 2068
+CENTURY = 36_525  # days
 LOOKED_AT = 1000  # texts whose shape is looked at
 MARK = r"[ ./-]|, |\. "
-DATE = re.compile(rf"(\d{{1,4}}|[A-Za-z]{{3,9}})({MARK})(\d{{1,2}}|[A-Za-z]{{3,9}})({MARK})(\d{{4}}|\d{{1,2}})(.*)")
+DATE = re.compile(rf"(\d{{1,4}}|[A-Za-z]{{3,9}})({MARK}|)(\d{{1,2}}|[A-Za-z]{{3,9}})({MARK}|)(\d{{4}}|\d{{1,2}})(.*)")
+MONTH = re.compile(rf"(?:([A-Za-z]{{3,9}})({MARK})|(\d{{1,2}})([/-]))(?:19|20)\d\d")
+WEEKDAY = re.compile(r"(?:Mon|Tue|Wed|Thu|Fri|Sat|Sun)([a-z]*)(,? )")
 CLOCK = re.compile(r"([T ]|, )(\d{1,2}):(\d{2})(:\d{2})?(\.\d+)?( ?)([AaPp][Mm])?")
 
 
-def days(series: pd.Series, date_format: str | None) -> np.ndarray:
-    """Since the beginning of 1970, in UTC, float64 (N,); nan for what is no date of this format (None: ISO 8601)."""
+def days(series: pd.Series, date_format: str | None, until: int | None = None) -> np.ndarray:
+    """Since the beginning of 1970, in UTC, float64 (N,); nan for what is no date of this format (None: ISO 8601).
+
+    `until`: a later year, of which two digits are written, is one of the century before.
+    """
+    if until is not None:
+        values = days(series, date_format)
+        return np.where(values >= np.datetime64(f"{until + 1}-01-01").astype("int64"), values - CENTURY, values)
     if not types.is_datetime64_any_dtype(series):
-        series = pd.to_datetime(series, format=date_format or ISO, errors="coerce", utc=True)
+        series = pd.to_datetime(series.str.strip(), format=date_format or ISO, errors="coerce", utc=True)
     moments = pd.DatetimeIndex(series)
     moments = moments.tz_convert(None) if moments.tz is not None else moments
     if moments.unit == "ns":
@@ -74,13 +84,20 @@ def _candidates(texts: Sequence[str]) -> list[str]:
 
 
 def _formats(text: str) -> list[str]:
-    found = DATE.fullmatch(text.strip())
+    text = text.strip()
+    if found := WEEKDAY.match(text):
+        return [f"{'%A' if found[1] else '%a'}{found[2]}{rest}" for rest in _formats(text[found.end() :])]
+    if found := MONTH.fullmatch(text):
+        return [f"{_month(found[1] or found[3])}{found[2] or found[4]}%Y"]
+    found = DATE.fullmatch(text)
     clock = _clock(found[6]) if found else None
     if found is None or clock is None:
         return []
     a, first, b, second, c, _ = found.groups()
     year = "%Y" if len(c) == 4 else "%y"
     if len(c) == 1 and not (len(a) == 4 and a.isdigit()):
+        return []
+    if not (first and second) and a.isdigit() and b.isdigit():  # as in 20230711, not in 11Jul2023
         return []
     if len(a) == 4 and a.isdigit():
         parts = [("%Y", _month(b), "%d")] if len(c) <= 2 else []

@@ -71,7 +71,7 @@ def _fitted(column: Column, frequencies: np.ndarray, mean: float, clock: bool, t
     else:
         fill = mean
     clock = clock and column.kind == "date"
-    formats = column.number_format, column.date_format, tells and column.kind != "category"
+    formats = column.number_format, column.date_format, tells and column.kind != "category", column.until
     return Column(column.name, column.kind, categories, float(fill) if impute else None, clock, *formats)
 
 

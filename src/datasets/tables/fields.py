@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -41,7 +42,7 @@ def numbers(
     if column.kind == "category":
         values = _coded(series, column, text, grow)
     elif column.kind == "date":
-        values = _days(series, column.date_format or date_format)
+        values = _days(series, column.date_format or date_format, column.until)
     elif column.kind == "boolean":
         values = booleans_in(series)
     elif column.number_format and not types.is_numeric_dtype(series):
@@ -68,8 +69,8 @@ def numbers(
 def _what_to_type(text: str, column: Column) -> str:
     """If a text stands for a missing value, is a category, or a date with its month first."""
     said = f" If it stands for a missing value, say {listing('missing_values', [text])}."
-    if is_total(text):
-        return f"{said} If it is a row of totals, remove it from the file."
+    if is_total(text) or len(text.split()) > 2:
+        return f"{said} If it is a row of totals, or a note, remove it from the file."
     if column.kind != "date":
         return f"{said} If the column holds categories, say {listing('categorical', [column.name])}."
     other = (column.date_format or "").translate(str.maketrans("dm", "md"))
@@ -89,9 +90,16 @@ def texts_of(series: pd.Series) -> pd.Series:
 
 
 def present(series: pd.Series, markers: list[str]) -> np.ndarray:
-    """Which fields hold more than a text that stands for a missing value."""
+    """Which fields hold more than a text that stands for a missing value, with blanks around it or without."""
     present = series.notna().to_numpy()
-    return present if types.is_numeric_dtype(series) else present & ~series.isin(markers).to_numpy()
+    if types.is_numeric_dtype(series):
+        return present
+    stripped = series.str.strip() if isinstance(series.dtype, pd.StringDtype) else series.map(_stripped)
+    return present & ~(series.isin(markers) | stripped.isin(markers)).to_numpy()
+
+
+def _stripped(value: Any) -> Any:
+    return value.strip() if isinstance(value, str) else value
 
 
 def numbers_in(series: pd.Series, decimal: str) -> np.ndarray:
@@ -113,11 +121,11 @@ def booleans_in(series: pd.Series) -> np.ndarray:
     """1 for true, 0 for false, float64 (N,); nan for what is neither."""
     if types.is_bool_dtype(series):
         return series.to_numpy("float64")
-    return texts_of(series).str.lower().map(BOOLEANS).to_numpy("float64", na_value=np.nan)
+    return texts_of(series).str.strip().str.lower().map(BOOLEANS).to_numpy("float64", na_value=np.nan)
 
 
-def _days(series: pd.Series, date_format: str | None) -> np.ndarray:
-    return dates.days(series if types.is_datetime64_any_dtype(series) else texts_of(series), date_format)
+def _days(series: pd.Series, date_format: str | None, until: int | None) -> np.ndarray:
+    return dates.days(series if types.is_datetime64_any_dtype(series) else texts_of(series), date_format, until)
 
 
 def _coded(series: pd.Series, column: Column, text: TextFormat, grow: bool) -> np.ndarray:

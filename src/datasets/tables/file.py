@@ -28,7 +28,7 @@ class TableFile(ABC):
         text: how its texts are written.
         columns: their names.
         of_file: the decimal mark that most columns have; ";" where the separator alone hints at it; None: not known.
-        unclear: columns in which a comma may be either mark: they are read as texts, to be looked at.
+        unclear: columns in which a comma or point may be either mark: they are read as texts, to be looked at.
     """
 
     columns: list[str]
@@ -42,9 +42,10 @@ class TableFile(ABC):
         """Chunks of about `size` bytes; None: all in one. `texts` as in `rows`."""
         return self.rows(2**31 if size is None else max(1, int(size / self.bytes_per_row())), texts)
 
-    def as_in_run(self, seen_decimal: str | None) -> None:
-        """Take the decimal mark that a finished run has found, whatever this file looks like."""
-        self.text, self.unclear = replace(self.text, seen_decimal=seen_decimal), ()
+    def as_in_run(self, seen_decimal: str | None, none_is_missing: bool) -> None:
+        """Take what a finished run has found, whatever this file looks like, and stood for a missing value in it."""
+        self.text = replace(self.text, seen_decimal=seen_decimal, none_is_missing=none_is_missing)
+        self.unclear = ()
 
     @abstractmethod
     def rows(self, count: int, texts: Iterable[str] | None = (), as_written: bool = False) -> Chunks:
@@ -99,8 +100,15 @@ def check_header(names: list[str], as_typed: str) -> list[str]:
     """
     twice = sorted(name for name, count in Counter(names).items() if name and count > 1)
     if twice:
-        raise UserError(f"{as_typed}: two columns are named {listed(twice)}. Each needs a name of its own.")
+        why = _numbers_for_names(names) or " Each needs a name of its own."
+        raise UserError(f"{as_typed}: two columns are named {listed(twice)}.{why}")
     return [name or f"Unnamed: {i}" for i, name in enumerate(names)]
+
+
+def _numbers_for_names(names: list[str]) -> str:
+    """What is wrong, where all names are numbers."""
+    are_numbers = not pd.to_numeric(pd.Series(names), errors="coerce").isna().any()
+    return " Those are numbers: is there no line of names? Write one at its beginning." if are_numbers else ""
 
 
 def check_names(table: TableFile, **options: str | list[str] | None) -> None:
@@ -116,6 +124,5 @@ def check_names(table: TableFile, **options: str | list[str] | None) -> None:
                 hint = nearest(name, table.columns) or f" It has: {listed(table.columns)}."
                 if (blank := next((c for c in table.columns if c != c.strip() == name.strip()), None)) is not None:
                     hint = f" {blank!r}, with blanks, is: type \"{option}='{blank}'\"."
-                if not pd.to_numeric(pd.Series(table.columns), errors="coerce").isna().any():
-                    hint += " Those are numbers: is there no line of names? Write one at its beginning."
+                hint += _numbers_for_names(table.columns)
                 raise UserError(f"{option}={name!r} is not a column of {table.name}.{hint}")

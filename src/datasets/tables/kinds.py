@@ -51,7 +51,7 @@ def column_of(series: pd.Series, text: TextFormat, date_format: str | None, of_f
         return Column(name, "category" if present(fields, text.markers).any() else "number")
     if isinstance(series.iloc[0], (list, dict, bytes, np.ndarray)):
         raise UserError(f"{name} holds {type(series.iloc[0]).__name__}s. Leave it out: {dropping([name])}.")
-    if as_text(series.iloc[0]).lower() in BOOLEANS and not np.isnan(booleans_in(series)).any():
+    if as_text(series.iloc[0]).strip().lower() in BOOLEANS and not np.isnan(booleans_in(series)).any():
         return Column(name, "boolean")
     texts = texts_of(series)
     share = 0.5 if texts.nunique() > 20 else 0.9
@@ -60,7 +60,8 @@ def column_of(series: pd.Series, text: TextFormat, date_format: str | None, of_f
         column, values = look()
         read = np.count_nonzero(~np.isnan(values))
         if read >= share * len(texts):
-            tell_format(column, tell, f" ({read} of {len(texts)})")
+            years = f", years up to {column.until}" if column.until else ""
+            tell_format(column, tell, f"{years} ({read} of {len(texts)})")
             _tell_missing(fields, text, tell)
             return column
     return Column(name, "category")
@@ -86,10 +87,13 @@ def _number_column(
 ) -> tuple[Column, np.ndarray]:
     """The column, if it is one of numbers, and their values."""
     values = numbers_in(texts, text.mark)
-    if not np.isnan(values).any() and not (text.seen_decimal and text.mark_of(name) is None):
+    said = text.mark_of(name)
+    is_plain = of_file not in (",", ";") if said is None else said == text.mark
+    if is_plain and not np.isnan(values).any():
         return Column(name, "number"), values
-    found = number_format_of(sample(texts), name, text.mark_of(name), of_file, tell)
-    if found is None or found == NumberFormat("", "", "", text.mark):
+    found = number_format_of(sample(texts), name, said, of_file, tell)
+    plain = NumberFormat("", "", "", text.mark)
+    if found is None or (found == plain and not found.reads_more(texts, values)):
         return Column(name, "number"), values
     return Column(name, "number", number_format=found), found.read(texts)
 
@@ -102,4 +106,5 @@ def _date_column(name: str, texts: pd.Series, date_format: str | None) -> tuple[
     if all(np.isnan(values).mean() > 0.1 for values in read.values()) and (found := dates.format_of(texts, name)):
         read[found] = dates.days(texts, found)
     best = min(read, key=lambda other: np.isnan(read[other]).sum())
-    return Column(name, "date", date_format=best), read[best]
+    until = dates.UNTIL if "%y" in (best or date_format or "") else None
+    return Column(name, "date", date_format=best, until=until), read[best]

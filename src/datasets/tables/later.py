@@ -34,12 +34,13 @@ def check_later(column: Column, series: pd.Series, text: TextFormat, of_file: st
     if pd.api.types.is_numeric_dtype(series):
         return False
     texts = texts_of(series[present(series, text.markers_among_numbers)])
-    if column.number_format is None and not np.isnan(numbers_in(texts, text.mark)).any():
+    plain = numbers_in(texts, text.mark)
+    if column.number_format is None and not np.isnan(plain).any():
         return False
     later = sample(texts)
     before = column.number_format or NumberFormat("", "", "", text.mark)
     found = number_format_of([*seen, *later], column.name, text.mark_of(column.name), of_file, lambda said: None)
-    if found is None or found == before:
+    if found is None or (found == before and (column.number_format or not found.reads_more(texts, plain))):
         return False
     if not np.array_equal(*(form.read(pd.Series(seen, dtype=object)) for form in (before, found)), equal_nan=True):
         written = later[int(np.argmax(np.isnan(before.read(pd.Series(later)))))]

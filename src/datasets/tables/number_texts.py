@@ -19,20 +19,24 @@ CODES = [
     *("RUB", "BRL", "MXN", "ZAR", "KRW", "SGD", "HKD", "TRY", "Rs", "kr"),
 ]
 BEFORE = rf"[A-Z]{{0,3}}[{SIGNS}]|(?:{'|'.join(CODES)})\.?"
-BEHIND = rf"[%‰°{SIGNS}][^\W\d_]{{0,3}}|[^\W\d_][^\d,;:()\[\]{{}}=]{{0,11}}[23]?"  # %, €, °C, km/h, sq ft, m2
+BEHIND = (  # %, €, °C, km/h, sq ft, m2
+    rf"[%‰°{SIGNS}][^\W\d_]{{0,3}}|[^\W\d_][^\d,;:()\[\]{{}}=]{{0,11}}(?:(?<=[^\W\d_])[23])?"
+)
 APOSTROPHES = "'\u2019"
 SPACES = " \u00a0\u2009\u202f"
-MINUS = "\u2212-"
+MINUS = "\u2212\u2013-"
 GROUPS = rf"\d{{1,3}}(?P<mark>[.,{APOSTROPHES}{SPACES}])(?:\d{{2,3}}(?P=mark))*\d{{3}}"
 NUMBER = re.compile(
     rf"(?P<bracket>\()?[+{MINUS}]?[{SPACES}]*(?P<before>{BEFORE})?[{SPACES}]*[+{MINUS}]?"
-    rf"(?P<digits>(?:{GROUPS}|\d+)(?:[.,]\d*)?|[.,]\d+)(?:[eE][-+]?\d+)?[{SPACES}]*(?P<behind>{BEHIND})?(?(bracket)\))"
+    rf"(?P<digits>(?:{GROUPS}|\d+)(?:[.,]\d*)?|[.,]\d+)(?:[eE][+{MINUS}]?\d+)?[{SPACES}]*"
+    rf"(?P<behind>{BEHIND})?(?(bracket)\))"
 )
 TIME = re.compile(  # 3:25, 1:02:03.5, 5:21 min/km; but no 3:25 PM
     rf"([+{MINUS}]?)(?:(\d+) days?,? )?(?:(\d+):)?(\d+):([0-5]\d(?:[.,]\d+)?)"
     rf"(?:[{SPACES}]*(?![AaPp]\.?[Mm])(?:{BEHIND}))?"
 )
-FEW = 5  # different numbers with a unit of letters, such as 3G, 4G and 5G, or times, are categories
+FEW = 5  # different whole numbers with a unit of letters, such as 3G, 4G and 5G, or times, are categories
+MANY = 20  # different texts are hardly categories
 LOOKED_AT = 20_000  # different texts of a column, at most
 
 
@@ -58,7 +62,7 @@ class NumberFormat:
             return f"times as {self.times}, in seconds{' (or h:mm, in minutes)' if self.times == 'm:ss' else ''}"
         kinds = [self.before, self.behind, "thousands" if self.thousands else ""]
         kinds.append("a decimal comma" if self.decimal == "," else "")
-        return f"numbers with {' and '.join(filter(None, kinds))}"
+        return f"numbers with {' and '.join(filter(None, kinds)) or 'another minus, as in (5)'}"
 
     @property
     def replacements(self) -> dict[str, str]:
@@ -66,7 +70,7 @@ class NumberFormat:
         units = [re.escape(mark) for mark in (self.before, self.behind) if mark]
         return {
             "|".join([*units, f"[{SPACES}{re.escape(self.thousands)}]"]): "",
-            MINUS[0]: "-",
+            f"[{MINUS[:-1]}]": "-",
             r"^\s*\([+-]?(.*)\)\s*$": r"-\1",  # as accountants write what is negative
             re.escape(self.decimal): ".",
         }
@@ -81,13 +85,17 @@ class NumberFormat:
         decimal = re.escape(self.decimal)
         space, sign = rf"[{SPACES}]*", rf"[+{MINUS}]?"
         before, behind = (rf"(?:{re.escape(mark)})?" for mark in (self.before, self.behind))
-        digits = rf"(?:{whole}(?:{decimal}\d*)?|{decimal}\d+)(?:[eE][-+]?\d+)?"
+        digits = rf"(?:{whole}(?:{decimal}\d*)?|{decimal}\d+)(?:[eE][+{MINUS}]?\d+)?"
         number = rf"{sign}{space}{before}{space}{sign}{digits}{space}{behind}"
         fits = texts.str.fullmatch(rf"{number}|\({number}\)").to_numpy(bool, na_value=False)
         for pattern, text in self.replacements.items():
             texts = texts.str.replace(pattern, text, regex=True)
         values = pd.to_numeric(texts, errors="coerce").to_numpy("float64", na_value=np.nan)
         return np.where(fits, values, np.nan)
+
+    def reads_more(self, texts: pd.Series, values: np.ndarray) -> bool:
+        """Whether it reads texts that are nan in `values`, another reading of them."""
+        return bool(np.isnan(self.read(texts)).sum() < np.isnan(values).sum())
 
 
 def number_format_of(
@@ -114,11 +122,14 @@ def number_format_of(
     before, behind = _common(match["before"] for match in found), _common(match["behind"] for match in found)
     if before is None or behind is None:
         units = list(dict.fromkeys(filter(None, (match["before"] or match["behind"] for match in found))))
-        tell(f"{name}: numbers with units that differ ({listed(units, 5)}) are taken for categories.")
+        if any(map(_is_sign, units)) or len(texts) > MANY:  # not of names that are numbered, such as 1. North, 2. South
+            tell(f"{name}: numbers with units that differ ({listed(units, 5)}) are taken for categories.")
         return None
-    is_unit = bool(behind) and behind[0] not in f"%‰{SIGNS}" and behind not in CODES
-    if is_unit and len({match["digits"] for match in found}) <= FEW:
-        return None
+    if behind and not _is_sign(behind):
+        if not any({",", "."} & set(match["digits"]) for match in found) and len({m["digits"] for m in found}) <= FEW:
+            return None
+        if sum(match["behind"] is not None for match in found) < len(found) / 10:
+            behind = ""  # 136A among numbers is no amount
     marks = Marks(name)
     for match in found:
         marks.add(match["digits"], match[0])
@@ -126,10 +137,15 @@ def number_format_of(
     return NumberFormat(before, behind, thousands, decimal)
 
 
+def _is_sign(unit: str) -> bool:
+    """Whether it stands beside amounts alone, as $, EUR and % do; letters may be a part of a name."""
+    return unit.rstrip(".") in CODES or any(mark in f"%‰{SIGNS}" for mark in unit)
+
+
 def matched(texts: Sequence[str], form: re.Pattern[str] = NUMBER) -> list[re.Match[str]]:
     """Those that are numbers, however written; nothing if most, or of a few nearly all, are none."""
     found = [match for match in map(form.fullmatch, map(str.strip, texts)) if match]
-    return found if len(found) >= (0.5 if len(texts) > 20 else 0.9) * len(texts) else []
+    return found if len(found) >= (0.5 if len(texts) > MANY else 0.9) * len(texts) else []
 
 
 def sample(texts: pd.Series) -> list[str]:
@@ -187,7 +203,7 @@ class Marks:
             self.groups.setdefault(there[0], text)
         elif len(there) > 1:
             self.groups.setdefault(there[0], text)
-        elif there:
+        elif there and digits[-1] not in there:  # as in "1. North", which tells nothing of marks
             left, _, right = digits.partition(there[0])
             is_either = len(right) == 3 and 1 <= len(left) <= 3 and left[0] != "0" and not inner
             (self.either if is_either else self.decimals).setdefault(there[0], text)

@@ -74,7 +74,7 @@ def read_table(
     if split_column and (val_path or test_path):
         raise UserError("split_column= and val_path= or test_path=: only one of them can say what is for what.")
     markers = None if missing_values is None else list(map(as_text, missing_values))
-    text = TextFormat(separator, decimal, encoding, max_line, markers)
+    text = TextFormat(separator, decimal, encoding, max_line, markers, none_is_missing=False)
     paths = {"train": ("path", path), "val": ("val_path", val_path), "test": ("test_path", test_path)}
     for key, place in (paths["val"], paths["test"]):
         if place is not None and os.path.realpath(place) == os.path.realpath(path):

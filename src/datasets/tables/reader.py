@@ -29,7 +29,8 @@ class TableReader:
         columns: specs of the feature columns, with what was learnt from the training rows.
         other_columns: columns that may be there too: targets, and those that were left out.
         shape: of x; None: as many values as there are features.
-        separator, decimal, encoding, max_line, date_format, missing_values, seen_decimal, query: of the run's table.
+        separator, decimal, encoding, max_line, date_format, missing_values, seen_decimal, query, none_is_missing:
+            of the run's table.
         targets: specs of the target columns, for the format of their numbers; of runs from before they are not known.
     """
 
@@ -47,10 +48,12 @@ class TableReader:
         missing_values: list[str] | None = None,
         seen_decimal: str | None = None,
         query: str | None = None,
+        none_is_missing: bool = True,
     ) -> None:
         self.columns, self.other_columns = [Column(**spec) for spec in columns], other_columns
         self.encode = RowEncoder(self.columns, self.columns, shape, "the run's table")
-        self.text = TextFormat(separator, decimal, encoding, max_line, missing_values, seen_decimal or ".")
+        marks = seen_decimal or "."
+        self.text = TextFormat(separator, decimal, encoding, max_line, missing_values, marks, none_is_missing)
         self.date_format, self.query = date_format, query
         self.numbers = [column.name for column in self.columns if column.kind == "number"]
         self.targets = [Column(**spec) for spec in targets]

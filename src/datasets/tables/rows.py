@@ -49,7 +49,7 @@ class RowReader:
         self.known = [column.unfitted().spec() for column in known]
         self.columns = {column.name: column.unfitted() for column in known}
         self.ends = [0] * len(tables)
-        self.empty = set(self.feature_names)  # of these no value has been seen
+        self.empty = set(self.names)  # of these no value has been seen
         self.left_out, self.read = 0, 0
         self.problems: dict[str, str] = {}  # column -> what is wrong with it
         self.settled: dict[str, list[str]] = {}  # column of numbers -> texts in the rows that have settled its format
@@ -69,27 +69,32 @@ class RowReader:
         """
         self.has_later = size is not None or len(self.tables) > 1
         if size is not None:  # the others are read knowing which columns are texts
-            for chunk, _ in islice(self.tables[0].chunks(size, self._texts(self.tables[0])), 1):
-                self._add_columns(chunk, self.tables[0])
+            self._settle(size)
         for i, table in enumerate(self.tables):
-            above = 0
+            above, last = 0, None
             for chunk, share in table.chunks(size, self._texts(table)):
                 self._add_columns(chunk, table)
                 if (i or above) and not self.known:
                     self._check_later(chunk, table, above)
                 features = self._numbers(chunk, self.feature_names, table, above)
                 non_features = self._numbers(chunk, self.roles.non_features, table, above)
-                above += len(chunk)
+                above, last = above + len(chunk), chunk.iloc[-1] if len(chunk) else last
                 keep = self._complete(features, non_features, table, above)
                 self._raise_problems(above, table)
                 self.ends[i] += int(keep.sum())
                 self.left_out, self.read = self.left_out + int((~keep).sum()), self.read + len(chunk)
-                yield features[keep], non_features[keep], (i + share) / len(self.tables)
-            if above and not self.known:
-                tell_totals(chunk.iloc[-1], table.name)
+                if not keep.all():
+                    features, non_features = features[keep], non_features[keep]
+                del chunk
+                yield features, non_features, (i + share) / len(self.tables)
+                del features, non_features  # or they would fill the memory while the next are read
+            if last is None:
+                raise UserError(f"{table.name} has no rows.")
+            if not self.known:
+                tell_totals(last, table.name)
             if not self.ends[i]:
-                lack = f" in which no value is missing, of {above}: missing=impute" if above else ""
-                raise UserError(f"{table.name} has no rows{lack}.{self._leave_out_empty()}")
+                lack = f"in which no value is missing, of {above}: missing=impute"
+                raise UserError(f"{table.name} has no rows {lack}.{self._tell_empty()}")
             if i + 1 < len(self.tables):
                 self.ends[i + 1] = self.ends[i]
 
@@ -105,7 +110,13 @@ class RowReader:
         if date_format and not re.sub("%.", "", date_format):
             return None
         texts = [name for name, column in self.columns.items() if column.is_text]
-        return list(dict.fromkeys([*self.roles.categorical, *self.roles.texts, *table.unclear, *texts]))
+        marked = table.text.decimal if isinstance(table.text.decimal, dict) else ()
+        return list(dict.fromkeys([*self.roles.categorical, *self.roles.texts, *table.unclear, *marked, *texts]))
+
+    def _settle(self, size: int) -> None:
+        """What kind the columns are, by the first chunk."""
+        for chunk, _ in islice(self.tables[0].chunks(size, self._texts(self.tables[0])), 1):
+            self._add_columns(chunk, self.tables[0])
 
     def _add_columns(self, chunk: pd.DataFrame, table: TableFile) -> None:
         new = [name for name in self.names if name not in self.columns]
@@ -194,13 +205,15 @@ class RowReader:
             rows = f" of rows {read - len(features) + 1} to {read}" if read > len(features) else ""
             self.problems[" missing"] = (
                 f"{table.name} has missing values in: {counts}{rows}. "
-                f"Say missing=drop to leave those rows out, or missing=impute to fill them in.{self._leave_out_empty()}"
+                f"Say missing=drop to leave those rows out, or missing=impute to fill them in.{self._tell_empty()}"
             )
         needed = missing if self.roles.missing == "drop" else missing[:, features.shape[1] :]
         return np.logical_not(needed.any(axis=1))
 
-    def _leave_out_empty(self) -> str:
-        """What to type first of all, if there are features without any value."""
+    def _tell_empty(self) -> str:
+        """Which columns have no value at all, and what to type first of all if they are features."""
+        lost = [name for name in self.roles.non_features if name in self.empty]
+        told = f" {listed(lost)}, which no row can do without: there is no value at all." if lost else ""
         names = [name for name in self.feature_names if name in self.empty]
         typed = dropping([*self.roles.drop, *names])
-        return f" {listed(names)}: there is no value at all; leave out: {typed}." if names else ""
+        return told + (f" {listed(names)}: there is no value at all; leave out: {typed}." if names else "")

@@ -26,8 +26,9 @@ def signature(
     - number: once replaced, the number is its feature.
     - boolean: once replaced, 1 for true, 0 for false is its feature.
     - category: `categories`; its features are 1 for the own one, else 0, and all 0 for any other text.
-    - date: `date_format` (as in strptime, or ISO8601) and `periods`, in days. Its features are the days since the
-      beginning of 1970, in UTC, and for each period sine and cosine of 2 pi days / period.
+    - date: `date_format` (as in strptime, or ISO8601), `until` (where two digits stand for a later year, it is one of
+      the century before) and `periods`, in days. Its features are the days since the beginning of 1970, in UTC, and
+      for each period sine and cosine of 2 pi days / period.
 
     Args:
         targets: those whose numbers have a format, for their units.
@@ -61,6 +62,7 @@ def _columns(columns: list[Column], text: TextFormat, date_format: str | None) -
             fill = own["categories"][int(fill)] if fill is not None and fill >= 0 else None
         elif column.kind == "date":
             own |= {"date_format": column.date_format or date_format or ISO, "periods": periods(column)}
+            own |= {"until": column.until} if column.until else {}
         own |= {"fill": fill, "indicator": column.indicator}
         yield {"name": column.name, "kind": column.kind, "first": first, "count": count, **own}
         first += count

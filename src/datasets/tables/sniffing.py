@@ -66,20 +66,24 @@ def encoding_of(file: IO[bytes] | Any) -> str:
 def separator_of(lines: Sequence[str], default: str) -> str:
     """What parts all of these lines into as many fields as the first, two at least; `default` before others."""
     for separator in dict.fromkeys([default, *SEPARATORS]):
-        if _width(lines, separator) > 1:
+        if width_of(lines, separator) > 1:
             return separator
     return default
 
 
 def parted(lines: Sequence[str], separator: str) -> list[list[str]]:
     """The fields of lines; nothing if they cannot be parted so."""
+    if separator == " ":
+        lines = [line.strip(" \r\n") for line in lines]  # which several blanks part, and others may surround
     try:
-        return [fields for fields in csv.reader(lines, delimiter=separator) if fields]
+        return [
+            fields for fields in csv.reader(lines, delimiter=separator, skipinitialspace=separator == " ") if fields
+        ]
     except csv.Error:
         return []
 
 
-def _width(lines: Sequence[str], separator: str) -> int:
+def width_of(lines: Sequence[str], separator: str) -> int:
     """Into how many fields all of these lines are parted; 0 if they differ in that."""
     widths = {len(fields) for fields in parted(lines, separator)}
     return widths.pop() if len(widths) == 1 else 0
@@ -90,7 +94,7 @@ def header_line(lines: Sequence[str], separators: str = SEPARATORS) -> int:
 
     Other numbers than 1 are those below lines that belong to no table, such as an account's name, or comments.
     """
-    if separator := next((s for s in separators if _width(lines, s) > 1), None):
+    if separator := next((s for s in separators if width_of(lines, s) > 1), None):
         return _below_titles(lines, separator)
     for separator in separators:
         reader = csv.reader(lines, delimiter=separator)

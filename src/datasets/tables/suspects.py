@@ -17,11 +17,19 @@ from src.datasets.tables.roles import Roles, dropping
 LEAST, MOST = 30, 5000  # rows that are looked at
 WIDE = 2000  # columns: so many are not looked at
 ID_NAME = re.compile(r"(.*[\W_])?(id|nr|no|number|index|key|uuid)|.*[a-z]I[dD]|Unnamed: 0", re.IGNORECASE)
+TIME_NAME = re.compile(r"(.*[\W_])?(year|date|time|month|week|day|hour|period|t)", re.IGNORECASE)
 CORRELATED = 0.9999
+SEVERAL = 3  # values of y, so that it can be said to rise
 LOOKED_AT = 20  # texts, for dates among them
-MONTHS = "jan|feb|mar|apr|may|jun|jul|aug|sep|oct|nov|dec"
-DATED = re.compile(rf"\d.*\b(19|20)\d\d\b|\b(19|20)\d\d\b.*\d|\b({MONTHS})", re.IGNORECASE)
+MONTH = (
+    r"\b(jan(uary)?|feb(ruary)?|mar(ch)?|apr(il)?|may|june?|july?|aug(ust)?|sept?(ember)?|(octo|novem|decem)ber|oct|nov"
+    r"|dec)"
+)
+DATED = re.compile(  # with a year, or a month, and another number
+    rf"\d.*\b(19|20)\d\d\b|\b(19|20)\d\d\b.*\d|\d(st|nd|rd|th)?\W+{MONTH}\b|{MONTH}\W*\d", re.IGNORECASE
+)
 COPIED = 0.1  # of the rows of val and test
+FEW = 5  # rows, by which nothing is shown
 
 
 def tell_suspects(
@@ -49,7 +57,7 @@ def tell_suspects(
                 f"{column.name}: another whole number in every row, as an ID has. If it is one, leave it out: "
                 f"{dropping([*roles.drop, column.name])}"
             )
-        elif not np.isnan(values).any() and _gives_away(column, values, y, is_class):
+        elif _gives_away(column, values, y, is_class):
             found.append(column.name)
             notice(
                 f"{column.name}: {', '.join(roles.target)} follows from it alone. If it would not be known beforehand, "
@@ -94,17 +102,29 @@ def tell_copies(rows: np.ndarray, y: np.ndarray, is_training: np.ndarray) -> Non
     if len(rows) < LEAST or rows.shape[1] > WIDE:
         return
     values = np.column_stack([rows, y])
-    marks = pd.util.hash_pandas_object(pd.DataFrame(values), index=False).to_numpy()
-    others = marks[~is_training]
-    copies = int(np.isin(others, marks[is_training]).sum())
-    if copies <= COPIED * len(others):
+    marks = _marks(values)
+    others, copies = int((~is_training).sum()), _copies(marks, is_training)
+    if copies < FEW or copies <= COPIED * others:
         return
-    different = len(np.unique(marks))  # of a few categories alone some rows are alike by chance
-    if any(len(np.unique(column)) > different / 2 for column in values.T):
+    different = len(np.unique(marks))  # of a few categories, or rounded numbers, some rows are alike by chance
+    random = np.random.default_rng(0)
+    shuffled = (np.column_stack([random.permutation(column) for column in values.T]) for _ in range(3))
+    by_chance = max(_copies(_marks(rows), is_training) for rows in shuffled)
+    if copies > 2 * by_chance and any(len(np.unique(column)) > different / 2 for column in values.T):
         notice(
-            f"{copies} of {len(others)} rows of val and test are rows of training again, in every value: what is known "
+            f"{copies} of {others} rows of val and test are rows of training again, in every value: what is known "
             "already scores too well. If they are copies, remove them from the file."
         )
+
+
+def _marks(rows: np.ndarray) -> np.ndarray:
+    """The same number for rows that are alike, (N,)."""
+    return pd.util.hash_pandas_object(pd.DataFrame(rows), index=False).to_numpy()
+
+
+def _copies(marks: np.ndarray, is_training: np.ndarray) -> int:
+    """How many other rows are rows of training too."""
+    return int(np.isin(marks[~is_training], marks[is_training]).sum())
 
 
 def tell_alike(name: str, texts: Sequence[str], kind: str) -> None:
@@ -120,36 +140,44 @@ def tell_alike(name: str, texts: Sequence[str], kind: str) -> None:
 
 
 def tell_totals(last: pd.Series, where: str) -> None:
-    """A notice if the last row of a table looks like the sum of the others."""
+    """A notice if the last row of a table looks like the sum of the others, or like a note below them."""
     texts = [text for text in last if isinstance(text, str) and is_total(text)]
     if texts:
         notice(f"{where}: its last row, {texts[0]!r}, looks like one of totals. If it is, remove it from the file.")
+    elif len(last) > 2 and isinstance(last.iloc[0], str) and last.iloc[1:].isna().all():
+        notice(f"{where}: its last row holds {last.iloc[0]!r} alone. If it is a note, remove it from the file.")
 
 
 def _is_id(name: str, values: np.ndarray) -> bool:
-    """Whole numbers, all different, that rise, or leave few out, or are called so."""
+    """Whole numbers, all different, that leave few out, or are called so; but no years and their like."""
     if np.isnan(values).any() or (values % 1 != 0).any() or len(np.unique(values)) < len(values):
         return False
-    is_dense = np.ptp(values) < 3 * len(values)
-    return bool(is_dense or (np.diff(values) > 0).all() or ID_NAME.fullmatch(name))
+    if TIME_NAME.fullmatch(name) or (values.min() >= 1800 and values.max() <= 2100):
+        return False
+    return bool(np.ptp(values) < 3 * len(values) or ID_NAME.fullmatch(name))
 
 
 def _gives_away(column: Column, values: np.ndarray, y: np.ndarray, is_class: bool) -> bool:
-    if y.ndim > 1 and y.shape[1] > 1:
+    """Whether y follows from the values that are there, which half of the rows have at least."""
+    there = ~np.isnan(values)
+    if (y.ndim > 1 and y.shape[1] > 1) or 2 * there.sum() < len(values):
         return False
-    y = y.reshape(-1)
-    if len(np.unique(values)) < 2:
+    y, values = y.reshape(-1)[there], values[there]
+    if len(np.unique(values)) < 2 or np.ptp(y) == 0:
         return False
-    if column.kind == "category":
-        return _is_function(values, y)
-    return _parts(values, y) if is_class else _correlates(values, y)
+    if _is_function(values, y):
+        return True
+    return column.kind != "category" and (_parts(values, y) if is_class else _correlates(values, y))
 
 
 def _is_function(values: np.ndarray, y: np.ndarray) -> bool:
-    """Whether rows of one category have one y, and there are few categories."""
+    """Whether rows of one value have one y, and there are few values."""
     order = np.lexsort((y, values))
     same = values[order][1:] == values[order][:-1]
-    return bool(same.mean() > 0.5 and (y[order][1:] == y[order][:-1])[same].all())
+    pairs = y[order][1:][same]
+    if same.mean() <= 0.5 or (y[order][:-1][same] != pairs).any():
+        return False
+    return _vary(pairs)
 
 
 def _parts(values: np.ndarray, y: np.ndarray) -> bool:
@@ -157,18 +185,29 @@ def _parts(values: np.ndarray, y: np.ndarray) -> bool:
     order = np.lexsort((y, values))
     values, y = values[order], y[order]
     changes = y[1:] != y[:-1]
-    return bool(changes.sum() == len(np.unique(y)) - 1 and (values[1:] > values[:-1])[changes].all())
+    return bool(_vary(y) and changes.sum() == len(np.unique(y)) - 1 and (values[1:] > values[:-1])[changes].all())
+
+
+def _vary(y: np.ndarray) -> bool:
+    """Whether they are more than one value, and a few others that may be so by chance."""
+    return bool(len(y) - np.unique(y, return_counts=True)[1].max() >= FEW)
 
 
 def _correlates(values: np.ndarray, y: np.ndarray) -> bool:
     """Whether y is a line in the values, or rises or falls with them in all rows."""
-    if np.ptp(y) == 0:
-        return False
     order = np.lexsort((y, values))
     steps, is_new = np.diff(y[order]), np.diff(values[order]) > 0
     is_monotone = (
-        len(np.unique(y)) >= LEAST
+        len(np.unique(y)) >= SEVERAL
         and bool((is_new == (steps != 0)).all())
         and (np.sign(steps[is_new]) == np.sign(steps[is_new][0])).all()
     )
-    return bool(is_monotone) or abs(np.corrcoef(values, y)[0, 1]) > CORRELATED
+    return bool(is_monotone) or _are_linear(values, y)
+
+
+def _are_linear(values: np.ndarray, y: np.ndarray) -> bool:
+    """Whether they correlate as a line does, also without their extremes, which alone would do."""
+    low, high = np.quantile(values, [0.05, 0.95])
+    middle = (values >= low) & (values <= high)
+    parts = [(values, y), (values[middle], y[middle])]
+    return all(np.ptp(a) > 0 and np.ptp(b) > 0 and abs(np.corrcoef(a, b)[0, 1]) > CORRELATED for a, b in parts)

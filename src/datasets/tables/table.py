@@ -75,13 +75,18 @@ class Table(Dataset):
         if self.x is not None:
             return self.x[indices], self.y[indices]
         assert self.encoder is not None
-        return self.encoder(self.numeric.features[indices]), self.y[indices]
+        return self.encoder(self.numeric.features[indices]), self._some_y(indices)
+
+    def _some_y(self, indices: Any) -> Tensor:
+        """y of these rows, class numbers as int64."""
+        return self.y[indices] if self.labels is None else self.y[indices].long()
 
     def in_memory(self) -> tuple[Tensor, Tensor] | None:
         return None if self.x is None else (self.x, self.y)
 
     def read_target(self, kind: TargetKind | None, classes: list[str] | None = None) -> None:
-        """Set `y` float32 (N, K), values or labels; or class numbers (N,) with `labels` and `classes`.
+        """Set `y` float32 (N, K), values or labels; or class numbers (N,) with `labels` and `classes`, which are narrow
+        if the table is read from disk.
 
         Raises:
             UserError: the columns cannot be read so, the run does not know a class, or no training row has it.
@@ -92,6 +97,8 @@ class Table(Dataset):
             self.classes = classes
         elif self.classes is not None and "train" in self.splits:
             check_training_classes(self.y, self.classes, self.splits["train"], self.target)
+        if self.classes is not None and self.cache is None:
+            self.y = self.y.long()
         self.labels = None if self.classes is None else self.y
         if self.classes is not None and classes is None:
             tell_alike(self.target, self.classes, "classes")
@@ -105,14 +112,14 @@ class Table(Dataset):
         columns = self.numeric.feature_columns
         refuse_names(columns, len(self), self.numeric.name, self.roles.drop)
         check_variety(self.numeric, self.y, self.classes)
-        first = np.sort(indices.numpy())[:MOST]  # NumPy's sort takes a quarter of the memory of torch's
+        first = np.sort(indices.numpy())[:MOST].copy()  # NumPy's sort takes a quarter of the memory of torch's
         rows, training = self.numeric.features[:MOST], self.numeric.features[first]
-        tell_copies(rows, self.y[:MOST].numpy(), np.isin(np.arange(len(rows)), first))
-        tell_suspects(columns, rows, training, self.y.numpy()[first], self.classes is not None, self.roles)
+        tell_copies(rows, self._some_y(slice(MOST)).numpy(), np.isin(np.arange(len(rows)), first))
+        tell_suspects(columns, rows, training, self._some_y(first).numpy(), self.classes is not None, self.roles)
         impute, indicators = self.roles.missing == "impute", self.shape is None
         fitted = fit_columns(columns, self.numeric.blocks(indices), impute, indicators, self.roles.drop)
         some = some_of(indices.numpy(), len(columns))
-        rows, y = self.numeric.features[some], self.y.numpy()[some]
+        rows, y = self.numeric.features[some], self._some_y(some).numpy()
         self.codes = code_columns(columns, rows, y, self.classes is not None)
         for column in fitted:
             tell_alike(column.name, list(column.codes), "categories")
@@ -130,7 +137,7 @@ class Table(Dataset):
         targets = [Column(**spec) for spec in reader.get("targets", ())]
         self.known = [*fitted, *(column for column in targets if column.number_format)]
         for table in self.tables.values():
-            table.as_in_run(reader.get("seen_decimal"))
+            table.as_in_run(reader.get("seen_decimal"), reader.get("none_is_missing", True))
         self.shape = reader["shape"]
         self._encode(fitted)
 
@@ -156,7 +163,8 @@ class Table(Dataset):
         if self.encoder is None or self.shape is not None:
             return None
         return [
-            {"name": c.name, "kind": c.kind, "features": feature_count(c), "codes": self.codes.get(c.name, 0)}
+            {"name": c.name, "kind": c.kind, "features": feature_count(c), "indicator": c.indicator}
+            | {"codes": self.codes.get(c.name, 0)}
             for c in self.encoder.fitted
         ]
 
@@ -164,7 +172,7 @@ class Table(Dataset):
         """A header, and a line for each column: what it holds, and what becomes of it. After `fit`."""
         assert self.encoder is not None
         kind = f"{len(self.classes)} classes" if self.classes is not None else "numbers"
-        return overview(self.numeric, self.encoder.fitted, kind)
+        return overview(self.numeric, self.encoder.fitted, kind, self.codes)
 
     def fingerprint(self) -> str:
         """Of all values of all columns that are read, however x is made of them."""

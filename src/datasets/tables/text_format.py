@@ -16,7 +16,7 @@ ALSO = [
 """What else does so in exports."""
 AMONG_NUMBERS = [
     "-", "--", "---", "\u2013", "\u2014", ".", "..", "*", "na", "Na", "NAN", "none", "NONE", "Null", "(null)", "nil",
-    "missing", "Missing", "unknown", "Unknown",
+    "None", "missing", "Missing", "unknown", "Unknown",
 ]  # fmt: skip
 """What does so among numbers, dates, or true and false, but may be a category among texts."""
 
@@ -33,6 +33,7 @@ class TextFormat:
         missing_values: the user's own texts for a missing value, beside the usual ones; None: the run is from before
             there were such, and knows those of `MISSING` alone.
         seen_decimal: the decimal mark that was found by looking, where `decimal` does not say it.
+        none_is_missing: "None" among texts, too, stands for a missing value, as in runs from before it was a category.
     """
 
     separator: str | None
@@ -41,11 +42,15 @@ class TextFormat:
     max_line: int
     missing_values: list[str] | None
     seen_decimal: str | None = None
+    none_is_missing: bool = True
 
     @property
     def markers(self) -> list[str]:
         """The texts that stand for a missing value in any column."""
-        return MISSING if self.missing_values is None else [*MISSING, *ALSO, *self.missing_values]
+        if self.missing_values is None:
+            return MISSING
+        usual = [marker for marker in MISSING if marker != "None" or self.none_is_missing]
+        return [*usual, *ALSO, *self.missing_values]
 
     @property
     def markers_among_numbers(self) -> list[str]:
