@@ -32,7 +32,6 @@ OPTIONS: dict[str, Any] = {
     "dropout": 0.0,
     "bins": 8,
     "embedding": 4,
-    "codes": 8,
 }
 COLUMNS = [
     {"name": "size", "kind": "number", "features": 1},
@@ -133,7 +132,7 @@ def test_the_net_for_tables_reads_arrays_and_is_exported(train, call):
     [
         ("net.members=0", "net.members=0: at least 1 is needed."),
         ("net.hidden=[]", "net.hidden=[]: at least one layer is needed, of at least 1 unit."),
-        ("net.bins=-1", "net.bins=-1, net.embedding=4 and net.codes=8: at least 0; with 0 numbers are not embedded."),
+        ("net.bins=-1", "net.bins=-1 and net.embedding=4: at least 0; with 0 numbers are not embedded."),
     ],
 )
 def test_a_wrong_choice_is_a_line(call, capsys, choice, said):
@@ -215,9 +214,8 @@ def test_each_code_has_weights_of_its_own_and_what_lies_between_two_is_between_t
     assert torch.allclose(codes[2], own[3], atol=1e-4)
     net.learn_inputs(torch.arange(40.0).repeat(5, 1).T)  # more than there is room for
     assert net.codes(net.scaled(between)).isfinite().all()
-    before = {name: value for name, value in OPTIONS.items() if name != "codes"}  # of a run that knew none
-    assert tabular(5, columns=columns, codes=0).codes is tabular(5).codes is None
-    assert Tabular((5,), 1, columns, **before).codes is None
+    before = [{name: value for name, value in c.items() if name != "codes"} for c in columns]  # of a run that knew none
+    assert tabular(5, columns=before).codes is tabular(5).codes is None
 
 
 def test_the_net_for_tables_learns_what_each_shop_is_like_and_answers_export_and_explanation_with_it(

@@ -17,7 +17,7 @@ from src.console.messages import UserError
 from src.nets.activation import activation_class
 
 EDGES, EMBEDDED = 2**14, 192  # of all numbers together: of many columns each gets fewer
-VALUES = 2**12  # of all numbers together that have weights for each of their values
+CODES, VALUES = 8, 2**12  # what becomes of all numbers that stand for something, and how many values these may have
 TINY = 1e-5
 CONTINUOUS = ("number", "date")
 
@@ -27,9 +27,10 @@ class Tabular(nn.Module):
 
     Features are scaled by their quartiles and clipped smoothly (RealMLP, Holzmueller et al. 2024). Each number gives
     beside itself what a layer of its own makes of where it lies between quantiles (piecewise-linear encoding,
-    Gorishniy et al. 2022), and, if it stands for something, what that is like; of a category, which is one 1 among 0s,
-    the first layer's weights are the embedding, and none for what is none of the training rows'. The members differ in
-    factors for each layer's inputs and outputs, and in their last layer (TabM, Gorishniy et al. 2025).
+    Gorishniy et al. 2022), and, if it stands for something, what that is like (see `Codes`); of a category, which is
+    one 1 among 0s, the first layer's weights are the embedding, and none for what is none of the training rows'. The
+    members differ in factors for each layer's inputs and outputs, and in their last layer (TabM, Gorishniy et al.
+    2025).
 
     Args:
         columns: as `HasColumns` has them; None: all are numbers.
@@ -39,7 +40,6 @@ class Tabular(nn.Module):
         dropout: the share of hidden values that training sets to zero, in [0, 1].
         bins: between quantiles, of each number.
         embedding: values that become of each number; of more than 16 numbers fewer, but at least 2.
-        codes: values that become of all numbers which stand for something, see `Codes`; 0: they are as any other.
 
     Raises:
         UserError: no member, no hidden layer or one without units, a negative number of bins, an unknown activation.
@@ -62,16 +62,13 @@ class Tabular(nn.Module):
         dropout: float,
         bins: int,
         embedding: int,
-        codes: int = 0,  # older checkpoints do not know it
     ) -> None:
         if members < 1:
             raise UserError(f"members={members}: at least 1 is needed.")
         if min(hidden, default=0) < 1:
             raise UserError(f"hidden={hidden}: at least one layer is needed, of at least 1 unit.")
-        if min(bins, embedding, codes) < 0:
-            raise UserError(
-                f"bins={bins}, embedding={embedding} and codes={codes}: at least 0; with 0 numbers are not embedded."
-            )
+        if min(bins, embedding) < 0:
+            raise UserError(f"bins={bins} and embedding={embedding}: at least 0; with 0 numbers are not embedded.")
         super().__init__()
         size = math.prod(input_shape)
         kinds = [kind for column in columns for kind in kinds_of_features(column)] if columns else ["number"] * size
@@ -89,8 +86,8 @@ class Tabular(nn.Module):
             self.embedding = LinearOfEach(len(numbers), bins, embedding)
             size += len(numbers) * embedding
         counts = _code_counts(columns or [])
-        self.codes = Codes(counts, codes) if counts and codes else None
-        size += codes if self.codes else 0
+        self.codes = Codes(counts, CODES) if counts else None
+        size += CODES if self.codes else 0
         act, layers = activation_class(activation), list[nn.Module]()
         for before, after in pairwise([size, *hidden]):
             layers += [SharedLinear(before, after, members, random_signs=not layers), act(), nn.Dropout(dropout)]

@@ -8,7 +8,6 @@ from typing import Any
 from hydra.core.hydra_config import HydraConfig
 from omegaconf import DictConfig
 
-from src.callbacks.summary import otherwise
 from src.config.build import build
 from src.config.check import check
 from src.config.trust import trusted
@@ -30,6 +29,8 @@ def show_data(cfg: DictConfig) -> None:
     Raises:
         UserError: what is wrong with the config, or with the table; a sweep.
     """
+    from src.callbacks.summary import otherwise
+
     run = Run(HydraConfig.get().runtime.output_dir)
     try:
         if in_sweep():
