@@ -14,6 +14,8 @@ from torch import Tensor, nn
 from torchmetrics.functional.classification import multiclass_auroc
 
 from src.datasets.loading import Loading
+from src.datasets.tables.codes import code_columns
+from src.datasets.tables.columns import Column
 from src.learning.calibration import calibration_error, fitted_temperature, thinned
 from src.learning.importance import permutation_importances
 from src.learning.loss import loss_of_members
@@ -30,6 +32,7 @@ OPTIONS: dict[str, Any] = {
     "dropout": 0.0,
     "bins": 8,
     "embedding": 4,
+    "codes": 8,
 }
 COLUMNS = [
     {"name": "size", "kind": "number", "features": 1},
@@ -130,7 +133,7 @@ def test_the_net_for_tables_reads_arrays_and_is_exported(train, call):
     [
         ("net.members=0", "net.members=0: at least 1 is needed."),
         ("net.hidden=[]", "net.hidden=[]: at least one layer is needed, of at least 1 unit."),
-        ("net.bins=-1", "net.bins=-1 and net.embedding=4: at least 0; with 0 numbers are not embedded."),
+        ("net.bins=-1", "net.bins=-1, net.embedding=4 and net.codes=8: at least 0; with 0 numbers are not embedded."),
     ],
 )
 def test_a_wrong_choice_is_a_line(call, capsys, choice, said):
@@ -158,6 +161,83 @@ def test_the_batches_of_a_table_grow_with_it(examples, size):
     loading = Loading("auto", True, False, None, None, None, None)
     assert loading.sized_for(examples).batch_size == size
     assert Loading(7, True, False, None, None, None, None).sized_for(examples).batch_size == 7
+
+
+# --- numbers that stand for something -------------------------------------------------------------------------------
+
+
+def shops(rows: int) -> tuple[np.ndarray, np.ndarray]:
+    """A shop (60 of them), an age and a size (N, 3), and what the shop, the age and chance make of them (N,)."""
+    rng = np.random.default_rng(0)
+    x = np.stack([rng.integers(100, 160, rows), rng.integers(18, 90, rows), rng.normal(size=rows)], axis=1)
+    of_shop = rng.normal(size=60)
+    return x, of_shop[x[:, 0].astype(int) - 100] + np.sin(x[:, 1] / 15) + 0.3 * rng.normal(size=rows)
+
+
+SHOPS = [Column(name, "number") for name in ("shop", "age", "size")]
+
+
+def test_the_target_jumps_from_shop_to_shop_but_not_from_age_to_age():
+    x, y = shops(800)
+    holey = x.copy()
+    holey[::9, 0] = np.nan
+    assert code_columns(SHOPS, x, y[:, None], is_class=False) == {"shop": 60}
+    assert code_columns(SHOPS, holey, y[:, None], is_class=False) == {"shop": 61}
+    assert code_columns(SHOPS, x, np.digitize(y, [-1, 0, 1]), is_class=True) == {"shop": 60}
+    assert code_columns(SHOPS, x / [8, 1, 1], y[:, None], is_class=False) == {}  # no whole numbers
+    assert code_columns(SHOPS, x[:200], y[:200, None], is_class=False) == {}  # too few of each
+    assert code_columns(SHOPS, x, y[::-1, None], is_class=False) == {}
+
+
+@pytest.mark.filterwarnings("error")
+def test_a_target_that_follows_from_a_code_alone_or_never_changes_is_no_mistake():
+    x, _ = shops(800)
+    assert code_columns(SHOPS, x, x[:, :1] % 7, is_class=False) == {"shop": 60}
+    assert code_columns(SHOPS, x, np.ones((800, 1)), is_class=False) == {}
+
+
+def test_each_code_has_weights_of_its_own_and_what_lies_between_two_is_between_theirs():
+    columns = [dict(COLUMNS[1]), {"name": "shop", "kind": "number", "features": 2, "codes": 5}]
+    net = tabular(5, columns=columns).eval()
+    x = torch.zeros(400, 5)
+    x[:, 3] = torch.tensor([2.0, 3, 5, 700]).repeat(100)  # fewer than there is room for
+    net.learn_inputs(x)
+    assert net.codes is not None
+    assert not net.codes(net.scaled(x)).any()  # at first they say nothing
+    torch.nn.init.normal_(net.codes.weights.weight)
+    own = net.codes.weights.weight.T
+    assert torch.allclose(net.codes(net.scaled(x[:4])), own[:4], atol=1e-4)
+    between = torch.zeros(3, 5)
+    between[:, 3] = torch.tensor([2.5, -9.0, 9e4])
+    codes = net.codes(net.scaled(between))
+    assert ((codes[0] - own[0]) * (codes[0] - own[1]) <= 0).all()
+    assert torch.equal(codes[1], own[0])
+    assert torch.allclose(codes[2], own[3], atol=1e-4)
+    net.learn_inputs(torch.arange(40.0).repeat(5, 1).T)  # more than there is room for
+    assert net.codes(net.scaled(between)).isfinite().all()
+    assert tabular(5, columns=columns, codes=0).codes is tabular(5).codes is None
+
+
+def test_the_net_for_tables_learns_what_each_shop_is_like_and_answers_export_and_explanation_with_it(
+    train, call, capsys
+):
+    x, y = shops(700)
+    frame = pd.DataFrame(x, columns=["shop", "age", "size"]).assign(y=y)
+    frame.to_csv("shops.csv", index=False)
+    frame[:10].to_csv("new.csv", index=False)
+    assert call("train", "data=table", "data.path=shops.csv", "data.target=y", "data.describe=true") == 0
+    told = [line.split()[0] for line in capsys.readouterr().out.splitlines() if "stand for something" in line]
+    assert told == ["shop"]
+    options = ["data=table", "data.path=shops.csv", "data.target=y", "trainer=cpu", "net.hidden=[32]"]
+    ours = train(*options)
+    assert ours["test/r2"] > 0.75  # 0.34 without them
+    assert call("export", str(ours["run"]), "format=onnx") == 0  # compares the predictions
+    assert call("predict", str(ours["run"]), "new.csv", "-o", "p.csv", "explain=true") == 0
+    found = pd.read_csv("p.csv")
+    effects = found.filter(like="effect_")
+    moved = found["predicted_y"] - found["baseline_prediction"]
+    assert np.allclose(effects.sum(axis=1), moved, atol=1e-2)
+    assert effects["effect_shop"].abs().mean() > 5 * effects["effect_size"].abs().mean()
 
 
 # --- calibrated probabilities ---------------------------------------------------------------------------------------

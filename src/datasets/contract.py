@@ -99,7 +99,8 @@ class HasColumns(Protocol):
     @property
     def columns(self) -> list[dict[str, Any]] | None:
         """Once x is prepared, in the order of x: `name` and `kind` (number, boolean, category, date) of each, how many
-        `features` it makes, and whether the second is an `indicator` of missing values. None: x has another shape.
+        `features` it makes, whether the second is an `indicator` of missing values, and, if its numbers are `codes`
+        that stand for something, how many there are; else 0. None: x has another shape.
         """
 
 

@@ -6,7 +6,7 @@ B examples, N of the F features are numbers, K members.
 from __future__ import annotations
 
 import math
-from itertools import pairwise
+from itertools import accumulate, pairwise
 from typing import Any
 
 import torch
@@ -17,6 +17,7 @@ from src.console.messages import UserError
 from src.nets.activation import activation_class
 
 EDGES, EMBEDDED = 2**14, 192  # of all numbers together: of many columns each gets fewer
+VALUES = 2**12  # of all numbers together that have weights for each of their values
 TINY = 1e-5
 CONTINUOUS = ("number", "date")
 
@@ -26,19 +27,19 @@ class Tabular(nn.Module):
 
     Features are scaled by their quartiles and clipped smoothly (RealMLP, Holzmueller et al. 2024). Each number gives
     beside itself what a layer of its own makes of where it lies between quantiles (piecewise-linear encoding,
-    Gorishniy et al. 2022); of a category, which is one 1 among 0s, the first layer's weights are the embedding, and
-    none for what is none of the training rows'. The members differ in factors for each layer's inputs and outputs, and
-    in their last layer (TabM, Gorishniy et al. 2025).
+    Gorishniy et al. 2022), and, if it stands for something, what that is like; of a category, which is one 1 among 0s,
+    the first layer's weights are the embedding, and none for what is none of the training rows'. The members differ in
+    factors for each layer's inputs and outputs, and in their last layer (TabM, Gorishniy et al. 2025).
 
     Args:
-        columns: each with its `kind` and how many `features` it makes, in the order of x, the second an `indicator` of
-            what is missing or not; None: all are numbers.
+        columns: as `HasColumns` has them; None: all are numbers.
         members: K.
         hidden: sizes of the hidden layers.
         activation: the name of an activation in torch.nn.
         dropout: the share of hidden values that training sets to zero, in [0, 1].
         bins: between quantiles, of each number.
         embedding: values that become of each number; of more than 16 numbers fewer, but at least 2.
+        codes: values that become of all numbers which stand for something, see `Codes`; 0: they are as any other.
 
     Raises:
         UserError: no member, no hidden layer or one without units, a negative number of bins, an unknown activation.
@@ -61,13 +62,16 @@ class Tabular(nn.Module):
         dropout: float,
         bins: int,
         embedding: int,
+        codes: int = 0,  # older checkpoints do not know it
     ) -> None:
         if members < 1:
             raise UserError(f"members={members}: at least 1 is needed.")
         if min(hidden, default=0) < 1:
             raise UserError(f"hidden={hidden}: at least one layer is needed, of at least 1 unit.")
-        if min(bins, embedding) < 0:
-            raise UserError(f"bins={bins} and embedding={embedding}: at least 0; with 0 numbers are not embedded.")
+        if min(bins, embedding, codes) < 0:
+            raise UserError(
+                f"bins={bins}, embedding={embedding} and codes={codes}: at least 0; with 0 numbers are not embedded."
+            )
         super().__init__()
         size = math.prod(input_shape)
         kinds = [kind for column in columns for kind in kinds_of_features(column)] if columns else ["number"] * size
@@ -84,6 +88,9 @@ class Tabular(nn.Module):
         if self.embeds:
             self.embedding = LinearOfEach(len(numbers), bins, embedding)
             size += len(numbers) * embedding
+        counts = _code_counts(columns or [])
+        self.codes = Codes(counts, codes) if counts and codes else None
+        size += codes if self.codes else 0
         act, layers = activation_class(activation), list[nn.Module]()
         for before, after in pairwise([size, *hidden]):
             layers += [SharedLinear(before, after, members, random_signs=not layers), act(), nn.Dropout(dropout)]
@@ -97,16 +104,18 @@ class Tabular(nn.Module):
 
     def scaled(self, x: Tensor) -> Tensor:
         """x (B, F) with median 0 and half of its values in a range of 1; those far away come near 3, or -3."""
-        z = (x - self.center) / self.spread
-        return z * torch.rsqrt(1 + z * z / 9)
+        return _clipped((x - self.center) / self.spread)
 
     def embedded(self, z: Tensor) -> Tensor:
         """(B, F) -> (B, E): z, and the embeddings of its numbers."""
-        if not self.embeds:
-            return z
-        numbers = z if len(self.numbers) == z.shape[1] else z[:, self.numbers]
-        places = (numbers.unsqueeze(2) - self.left) * self.slope  # (B, N, bins)
-        return torch.cat([z, F.relu(self.embedding(places.clamp(0, 1))).flatten(1)], dim=1)
+        parts = [z]
+        if self.embeds:
+            numbers = z if len(self.numbers) == z.shape[1] else z[:, self.numbers]
+            places = (numbers.unsqueeze(2) - self.left) * self.slope  # (B, N, bins)
+            parts.append(F.relu(self.embedding(places.clamp(0, 1))).flatten(1))
+        if self.codes:
+            parts.append(self.codes(z))
+        return torch.cat(parts, dim=1)
 
     @torch.no_grad()
     def learn_inputs(self, x: Tensor) -> None:
@@ -127,6 +136,65 @@ class Tabular(nn.Module):
             widths = edges.diff()
             tells = widths > TINY  # less is what rounding makes of equal values
             self.slope.copy_(torch.where(tells, 1 / widths, torch.zeros_like(widths)))
+        if self.codes:
+            places = list(self.codes.counts)
+            self.codes.learn_inputs(_clipped((ordered[:, places] - self.center[places]) / self.spread[places]))
+
+
+def _clipped(z: Tensor) -> Tensor:
+    return z * torch.rsqrt(1 + z * z / 9)
+
+
+def _code_counts(columns: list[dict[str, Any]]) -> dict[int, int]:
+    """How many values the columns of codes have, by their places among the features."""
+    starts = accumulate((column["features"] for column in columns), initial=0)
+    counts = {place: column.get("codes", 0) for place, column in zip(starts, columns, strict=False)}
+    counts = {place: count for place, count in counts.items() if count}
+    return {place: count for place, count in counts.items() if count * len(counts) <= VALUES}
+
+
+class Codes(nn.Module):
+    """z (B, F) -> (B, size): of numbers that stand for something, such as shops, each value has weights of its own.
+
+    What lies between two values has weights between theirs, and what lies beyond the last one has those. At first all
+    are 0: a value that is rare says little.
+
+    Args:
+        counts: how many values a number has at most, by its place among the features.
+    """
+
+    places: Tensor
+    value: Tensor
+    rise: Tensor
+    fall: Tensor
+
+    def __init__(self, counts: dict[int, int], size: int) -> None:
+        super().__init__()
+        self.counts = counts
+        places = [place for place, count in counts.items() for _ in range(count)]  # V, of all values
+        self.register_buffer("places", torch.tensor(places))
+        for name in ("value", "rise", "fall"):
+            self.register_buffer(name, torch.zeros(len(places)))
+        self.weights = nn.Linear(len(places), size, bias=False)
+        nn.init.zeros_(self.weights.weight)
+
+    def forward(self, z: Tensor) -> Tensor:
+        above = z[:, self.places] - self.value  # (B, V)
+        return self.weights(F.relu(1 - F.relu(above * self.fall) - F.relu(-above * self.rise)))
+
+    def learn_inputs(self, z: Tensor) -> None:
+        """The values of each of the numbers, from sorted ones (M, numbers)."""
+        values, slopes = list[Tensor](), list[Tensor]()
+        for column, count in zip(z.T, self.counts.values(), strict=True):
+            found = column[F.pad(column.diff() > TINY, (1, 0), value=True)]
+            if len(found) > count:
+                found = found[torch.linspace(0, len(found) - 1, count).round().long()]
+            more = torch.arange(1, count - len(found) + 1, device=z.device)  # out of reach
+            values.append(torch.cat([found, found[-1] + 1e6 * more]))
+            slopes.append(1 / values[-1].diff())
+        self.value.copy_(torch.cat(values))
+        self.rise.copy_(torch.cat([F.pad(slope, (1, 0)) for slope in slopes]))
+        self.fall.copy_(torch.cat([F.pad(slope, (0, 1)) for slope in slopes]))
 
 
 def kinds_of_features(column: dict[str, Any]) -> list[str]:

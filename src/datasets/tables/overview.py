@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Container
+
 import numpy as np
 
 from src.datasets.tables.columns import Column
@@ -14,12 +16,13 @@ EXAMPLES = 3
 HEADER = ["column", "kind", "missing", "distinct", "range", "examples", "what becomes of it"]
 
 
-def overview(table: NumericTable, fitted: list[Column], target: str) -> list[list[str]]:
+def overview(table: NumericTable, fitted: list[Column], target: str, codes: Container[str]) -> list[list[str]]:
     """`HEADER`, and a line for each column in the order of the file.
 
     Args:
         fitted: the feature columns, with what the training rows have taught.
         target: how the target is read, such as "3 classes".
+        codes: columns of numbers that stand for something.
     """
     roles, by_name = table.roles, {column.name: column for column in fitted}
     uses = dict.fromkeys(roles.drop, "left out: drop=")
@@ -34,7 +37,7 @@ def overview(table: NumericTable, fitted: list[Column], target: str) -> list[lis
         if name not in values:
             lines.append([name, "", "", "", "", "", uses[name]])
             continue
-        use = uses.get(name) or _use(by_name[name], bool(np.isnan(values[name]).any()))
+        use = uses.get(name) or _use(by_name[name], bool(np.isnan(values[name]).any()), name in codes)
         lines.append([name, *_facts(table.columns[name], values[name]), use])
     return [HEADER, *lines]
 
@@ -63,12 +66,12 @@ def _shown(column: Column, value: float) -> str:
     return str(bool(value)) if column.kind == "boolean" else as_text(round(value, 6))
 
 
-def _use(column: Column, has_missing: bool) -> str:
+def _use(column: Column, has_missing: bool, is_code: bool) -> str:
     count = feature_count(column) - column.indicator
     made = {
         "category": f"{count} feature{'s, one for each category' if count > 1 else ''}",
         "date": f"{count} features: days, year, week{', day' if column.clock else ''}",
-    }.get(column.kind, "1 feature")
+    }.get(column.kind, f"1 feature{', whose numbers stand for something' * is_code}")
     if not has_missing or column.fill is None:
         return made
     shown = "none of these" if column.kind == "category" and column.fill < 0 else _shown(column, column.fill)

@@ -14,6 +14,7 @@ from torch.utils.data import Dataset
 from src.console.messages import UserError
 from src.datasets.classes import renumbered
 from src.datasets.contract import TargetKind
+from src.datasets.tables.codes import code_columns, some_of
 from src.datasets.tables.columns import Column
 from src.datasets.tables.encoding import RowEncoder, feature_count, fit_columns
 from src.datasets.tables.file import TableFile
@@ -45,6 +46,7 @@ class Table(Dataset):
         self.known: list[Column] = []  # of a finished run
         self.encoder: RowEncoder | None = None
         self.x: Tensor | None = None
+        self.codes: dict[str, int] = {}
 
     @cached_property
     def numeric(self) -> NumericTable:
@@ -116,6 +118,9 @@ class Table(Dataset):
         tell_suspects(columns, rows, training, self._some_y(first).numpy(), self.classes is not None, self.roles)
         impute, indicators = self.roles.missing == "impute", self.shape is None
         fitted = fit_columns(columns, self.numeric.blocks(indices), impute, indicators, self.roles.drop)
+        some = some_of(indices.numpy(), len(columns))
+        rows, y = self.numeric.features[some], self._some_y(some).numpy()
+        self.codes = code_columns(columns, rows, y, self.classes is not None)
         for column in fitted:
             tell_alike(column.name, list(column.codes), "categories")
         self._encode(fitted)
@@ -159,6 +164,7 @@ class Table(Dataset):
             return None
         return [
             {"name": c.name, "kind": c.kind, "features": feature_count(c), "indicator": c.indicator}
+            | {"codes": self.codes.get(c.name, 0)}
             for c in self.encoder.fitted
         ]
 
@@ -166,7 +172,7 @@ class Table(Dataset):
         """A header, and a line for each column: what it holds, and what becomes of it. After `fit`."""
         assert self.encoder is not None
         kind = f"{len(self.classes)} classes" if self.classes is not None else "numbers"
-        return overview(self.numeric, self.encoder.fitted, kind)
+        return overview(self.numeric, self.encoder.fitted, kind, self.codes)
 
     def fingerprint(self) -> str:
         """Of all values of all columns that are read, however x is made of them."""
