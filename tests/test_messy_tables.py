@@ -73,6 +73,8 @@ WRITTEN: dict[str, tuple[Callable[[Any], str], list[Any], str]] = {
         [float(f"{i + 1}e-7") for i in range(40)],
         "x: numbers with another minus",
     ),
+    "formulas": (lambda v: f'="{v}"', AMOUNTS, 'x: numbers with =" and "'),
+    "an apostrophe in front": (lambda v: f"'{v}", AMOUNTS, "x: numbers with '"),
     "a dash for a minus": (lambda v: f"\u2013{-v}", [-v for v in AMOUNTS], "x: numbers with another minus"),
     "plain brackets": (lambda v: f"({-v})", [-v for v in AMOUNTS], "x: numbers with another minus"),
     "another minus": (lambda v: f"\u2212{-v:,}", [-v for v in COUNTS], "x: numbers with thousands (40 of 40)"),
@@ -243,7 +245,7 @@ def test_none_is_a_class_and_a_category_and_a_number_that_is_missing(capsys):
 def test_a_run_from_before_none_was_a_category_takes_it_for_missing():
     table = table_of(rows(40, x=["a", "None", "b", "b"] * 10), target="y", missing="impute", missing_values=["None"])
     assert table.reader is not None
-    old = {**table.reader, "missing_values": []}
+    old: dict[str, Any] = {**table.reader, "missing_values": []}
     del old["none_is_missing"]
     new = source("table", path="t.csv", target="y", missing="impute")
     new.restore(old)
@@ -497,7 +499,8 @@ def test_three_decimals_behind_commas_are_asked_for_where_semicolons_part_the_fi
 
 def test_points_before_three_digits_are_asked_for_where_semicolons_part_the_fields():
     text = "lot;z;y\n" + "".join(f"{i + 1}.{i:03};{i + 1}.{i:03};{i * i % 37}\n" for i in range(40))
-    for options in ({}, {"decimal": {"z": "."}}):
+    ways: list[dict[str, Any]] = [{}, {"decimal": {"z": "."}}]
+    for options in ways:
         with pytest.raises(UserError, match=r"lot holds '1\.000', in which '\.' may stand before decimals or thous"):
             table_of(text, target="y", **options)
     x = table_of(None, target="y", decimal={"lot": ",", "z": "."})[1][0]
@@ -629,6 +632,12 @@ SUSPECTS: dict[str, tuple[dict[str, Any], str, list[str]]] = {
         "y",
         ["n: another", "z: y follows", "To leave all of these out: drop=[n,z]"],
     ),
+    "rows of the same patient": (
+        {"patient id": [i // 4 for i in range(60)]},
+        "y",
+        ["patient id: 15 different ones in 60 rows. If the rows of one belong together, keep them in one split: "],
+    ),
+    "a few shops": ({"shop_id": [i % 5 for i in range(60)]}, "y", []),
     "counts": ({"k": [i * i % 23 for i in range(60)]}, "y", []),
     "sorted counts": ({"k": [i * i * 9 for i in range(60)]}, "y", []),
     "years": ({"k": range(1950, 2010), "start_year": range(60)}, "y", []),

@@ -12,11 +12,13 @@ from src.console.messages import UserError, listed
 from src.console.screen import notice
 from src.datasets.tables.columns import Column
 from src.datasets.tables.fields import is_total
-from src.datasets.tables.roles import Roles, dropping
+from src.datasets.tables.roles import Roles, dropping, naming
 
 LEAST, MOST = 30, 5000  # rows that are looked at
 WIDE = 2000  # columns: so many are not looked at
 ID_NAME = re.compile(r"(.*[\W_])?(id|nr|no|number|index|key|uuid)|.*[a-z]I[dD]|Unnamed: 0", re.IGNORECASE)
+GROUP_NAME = re.compile(r"(.*[\W_])?(id|uuid|subject|patient|person|customer|user)|.*[a-z]I[dD]", re.IGNORECASE)
+MOST_OF_ONE = 20  # rows
 TIME_NAME = re.compile(r"(.*[\W_])?(year|date|time|month|week|day|hour|period|t)", re.IGNORECASE)
 CORRELATED = 0.9999
 SEVERAL = 3  # values of y, so that it can be said to rise
@@ -56,6 +58,11 @@ def tell_suspects(
             notice(
                 f"{column.name}: another whole number in every row, as an ID has. If it is one, leave it out: "
                 f"{dropping([*roles.drop, column.name])}"
+            )
+        elif roles.group_column is None and _is_group(column.name, every):
+            notice(
+                f"{column.name}: {len(np.unique(every))} different ones in {len(every)} rows. If the rows of one "
+                f"belong together, keep them in one split: {naming('group_column', column.name)}"
             )
         elif _gives_away(column, values, y, is_class):
             found.append(column.name)
@@ -155,6 +162,12 @@ def _is_id(name: str, values: np.ndarray) -> bool:
     if TIME_NAME.fullmatch(name) or (values.min() >= 1800 and values.max() <= 2100):
         return False
     return bool(np.ptp(values) < 3 * len(values) or ID_NAME.fullmatch(name))
+
+
+def _is_group(name: str, values: np.ndarray) -> bool:
+    """Called as what has an ID is, which comes several times, each some rows."""
+    different = len(np.unique(values)) if GROUP_NAME.fullmatch(name) and not np.isnan(values).any() else 0
+    return FEW < different <= len(values) / 2 and different >= len(values) / MOST_OF_ONE
 
 
 def _gives_away(column: Column, values: np.ndarray, y: np.ndarray, is_class: bool) -> bool:
