@@ -154,7 +154,7 @@ def test_quantiles_are_learnt_from_examples_all_over_the_training_split(count, s
 
 
 @pytest.mark.parametrize(
-    ("examples", "size"), [(1, 32), (70, 32), (2800, 64), (7000, 128), (70_000, 1024), (700_000, 1024)]
+    ("examples", "size"), [(0, 1), (20, 20), (70, 32), (2800, 64), (7000, 128), (70_000, 1024), (700_000, 1024)]
 )
 def test_the_batches_of_a_table_grow_with_it(examples, size):
     loading = Loading("auto", True, False, None, None, None, None)

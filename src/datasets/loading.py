@@ -54,10 +54,11 @@ class Loading:
             raise UserError("persistent_workers=true needs workers: set num_workers= to 1 or more.")
 
     def sized_for(self, examples: int) -> Loading:
-        """The same, but auto is a power of two by which an epoch takes about 40 steps: from 32 to 1024."""
+        """The same, but auto is a power of two by which an epoch takes about 40 steps: from 32, or all, to 1024."""
         if self.batch_size != AUTO:
             return self
-        return replace(self, batch_size=2 ** min(10, max(5, round(math.log2(max(1, examples) / 40)))))
+        examples = max(1, examples)
+        return replace(self, batch_size=min(examples, 2 ** min(10, max(5, round(math.log2(examples / 40))))))
 
     def workers(self, offer: Offer) -> int:
         """How many processes load."""
