@@ -51,6 +51,8 @@ class Explanation:
         self.baseline = scale.mean.expand(tuple(size or 1 for size in data.input_shape))[None]
         self.columns, counts = list(reader.feature_counts), torch.tensor(list(reader.feature_counts.values()))
         self.owners = torch.arange(len(counts)).repeat_interleave(counts)  # of each feature its column
+        starts = (counts.cumsum(0) - counts).tolist()
+        self.codes = [start for start, c in zip(starts, data.columns or (), strict=False) if c.get("codes")]
         self.rows = self.rows_off = 0
 
     @torch.inference_mode(False)
@@ -60,14 +62,29 @@ class Explanation:
             raise UserError("explain=true: the predictions of this task are neither values nor classes.")
         x = x.clone()  # one that comes from inference_mode has no gradients
         of = predictions.argmax(dim=1) if self.chosen is None else torch.full((len(x),), self.chosen)
-        found, off = effects(self.predict, x, self.baseline, of.to(x.device))
-        with torch.no_grad():
-            start = self.predict(self.baseline)[0].cpu()[of]
+        of = of.to(x.device)
+        baseline = self.baseline.expand_as(x).clone()
+        first = _answers(self.predict, baseline, of).cpu()
+        of_codes = self._move_codes(baseline, x, of)
+        found, off = effects(self.predict, x, baseline, of)
         self.rows, self.rows_off = self.rows + len(x), self.rows_off + int((off > TOLD).sum())
-        sums = torch.zeros(len(x), len(self.columns), dtype=found.dtype).index_add(1, self.owners, found)
-        values = rounded(torch.cat([start[:, None], sums], dim=1))
+        sums = torch.zeros(len(x), len(self.columns), dtype=found.dtype).index_add(1, self.owners, found + of_codes)
+        values = rounded(torch.cat([first[:, None], sums], dim=1))
         names = ["baseline_prediction", *(f"effect_{name}" for name in self.columns)]
         return {name: values[:, j] for j, name in enumerate(names)}
+
+    def _move_codes(self, start: Tensor, x: Tensor, of: Tensor) -> Tensor:
+        """Give `start` (B, F) the codes of x, one after the other; their effects, float64 (B, F).
+
+        They go first and alone: on a straight way each would pass all that lie between, of which each is different.
+        """
+        found = torch.zeros(len(x), len(self.owners), dtype=torch.float64)
+        before = _answers(self.predict, start, of).cpu().double()
+        for place in self.codes:
+            start[:, place] = x[:, place]
+            after = _answers(self.predict, start, of).cpu().double()
+            found[:, place], before = after - before, after
+        return found
 
     def tell(self) -> None:
         """Say of how many rows the effects do not add up to what the prediction has moved."""
@@ -88,7 +105,7 @@ def effects(predict: Predict, x: Tensor, baseline: Tensor, of: Tensor) -> tuple[
     Args:
         predict: x (B, *shape) -> (B, K).
         x: (B, *shape), float.
-        baseline: (1, *shape).
+        baseline: (1, *shape), or (B, *shape).
         of: which of the K is meant, (B,).
 
     Returns:
@@ -97,15 +114,16 @@ def effects(predict: Predict, x: Tensor, baseline: Tensor, of: Tensor) -> tuple[
     Raises:
         UserError: the net has no gradient.
     """
+    baseline = baseline.expand_as(x)
     step = x - baseline
     found = torch.zeros(len(x), step[0].numel(), dtype=torch.float64)
-    ends = [_answers(predict, point.expand_as(x), of).cpu().double() for point in (baseline, x)]
+    ends = [_answers(predict, point, of).cpu().double() for point in (baseline, x)]
     moved, size = ends[1] - ends[0], torch.zeros(len(x))
     stretches = [(torch.arange(len(x)), torch.zeros(len(x)), torch.ones(len(x)), STEPS)]  # example, begin, end
     for depth in range(DEPTH):
         halves = []
         for row, begin, end, steps in stretches:
-            part, off = _stretch(predict, baseline, step[row], of[row], begin, end, steps)
+            part, off = _stretch(predict, baseline[row], step[row], of[row], begin, end, steps)
             if depth == 0:  # 32 bits end somewhere
                 size = part.abs().sum(dim=1).maximum(moved.abs()) + 0.01 * ends[1].abs() + 1e-30
             again = (off > TOLERANCE * size[row]) & (depth < DEPTH - 1)
