@@ -136,6 +136,24 @@ class Net(nn.Module):
         return self.predict(x)
 
 
+def test_a_code_is_moved_at_once_past_all_others():
+    """A straight way to it would pass the thousand jumps between, and look at each."""
+    seen: list[int] = []
+
+    def jagged(x: Tensor) -> Tensor:
+        seen.append(len(x))
+        return torch.sin(1000 * x[:, :1]) * (1 + x[:, 1:]) + x[:, 1:] ** 2
+
+    columns = [{"name": "shop", "kind": "number", "features": 1, "codes": 60}, {"name": "b"}]
+    reader = SimpleNamespace(feature_counts={"shop": 1, "b": 1})
+    x = torch.tensor([[0.7, 0.5], [3.0, -2.0]])
+    found = Explanation(Net(jagged), description(input_shape=(2,), columns=columns), reader, "true")(x, jagged(x))
+    waves = torch.sin(1000 * x[:, 0])
+    assert found["effect_shop"].tolist() == pytest.approx(waves.tolist(), rel=1e-5)
+    assert found["effect_b"].tolist() == pytest.approx((waves * x[:, 1] + x[:, 1] ** 2).tolist(), rel=1e-5)
+    assert sum(seen) < 200
+
+
 def test_what_gradients_cannot_see_is_told(capsys):
     reader = SimpleNamespace(feature_counts={"a": 1, "b": 1})
     x = torch.tensor([[0.0, 0.2], [3.0, 0.2]])
