@@ -13,7 +13,7 @@ import pandas as pd
 from src.console.messages import UserError, listed
 from src.console.screen import notice, progress
 from src.datasets.tables.columns import Column
-from src.datasets.tables.fields import numbers
+from src.datasets.tables.fields import is_text, numbers
 from src.datasets.tables.file import TableFile
 from src.datasets.tables.kinds import column_of
 from src.datasets.tables.later import check_later, settled_by
@@ -39,6 +39,8 @@ class RowReader:
         ends: how many rows were kept up to the end of each file.
         left_out: how many rows were not kept.
         read: how many rows there were.
+        written: the kept ones of the rows that have settled how numbers and dates are written, as they are written in
+            these columns; of a table that is held in memory, until `take_written`.
     """
 
     def __init__(self, tables: list[TableFile], roles: Roles, known: Sequence[Column]) -> None:
@@ -54,6 +56,7 @@ class RowReader:
         self.problems: dict[str, str] = {}  # column -> what is wrong with it
         self.settled: dict[str, list[str]] = {}  # column of numbers -> texts in the rows that have settled its format
         self.has_later = False  # rows behind those
+        self.written: pd.DataFrame | None = None
 
     @property
     def names(self) -> list[str]:
@@ -64,8 +67,7 @@ class RowReader:
         """Features (B, F), the other columns (B, M), and the share of the files that has been read.
 
         From chunks of about `size` bytes; None: a whole file at once. The first one settles what kind the columns are
-        and how they are written, whichever split its rows are for: that is how the file is, and says nothing of the
-        target. What comes behind holds to it, or is an error that names it.
+        and how they are written. What comes behind holds to it, or is an error that names it.
         """
         self.has_later = size is not None or len(self.tables) > 1
         if size is not None:  # the others are read knowing which columns are texts
@@ -76,11 +78,10 @@ class RowReader:
                 self._add_columns(chunk, table)
                 if (i or above) and not self.known:
                     self._check_later(chunk, table, above)
-                features = self._numbers(chunk, self.feature_names, table, above)
-                non_features = self._numbers(chunk, self.roles.non_features, table, above)
+                features, non_features, keep = self._rows(chunk, table, above)
+                if size is None and not i and not self.known:
+                    self.written = self._written(chunk, keep)
                 above, last = above + len(chunk), chunk.iloc[-1] if len(chunk) else last
-                keep = self._complete(features, non_features, table, above)
-                self._raise_problems(above, table)
                 self.ends[i] += int(keep.sum())
                 self.left_out, self.read = self.left_out + int((~keep).sum()), self.read + len(chunk)
                 if not keep.all():
@@ -98,11 +99,36 @@ class RowReader:
             if i + 1 < len(self.tables):
                 self.ends[i + 1] = self.ends[i]
 
+    def take_written(self) -> pd.DataFrame:
+        """`written`, which are read again if they are not held; they are not held any longer."""
+        written, self.written = self.written, None
+        if written is None and self._with_formats():
+            chunk, _ = next(self.tables[0].chunks(CHUNK, self._texts(self.tables[0])))
+            return self._written(chunk, self._rows(chunk, self.tables[0], 0)[2])
+        return pd.DataFrame() if written is None else written
+
+    def _written(self, chunk: pd.DataFrame, keep: np.ndarray) -> pd.DataFrame:
+        return chunk.loc[keep, [name for name in self._with_formats() if is_text(chunk[name])]]
+
+    def _with_formats(self) -> list[str]:
+        """Columns of dates, and of numbers that are not written as 1234.5 is, or may not be."""
+        unclear = set(self.tables[0].unclear)
+        columns = [column for column in map(self.columns.__getitem__, self.names) if column.kind in ("number", "date")]
+        return [c.name for c in columns if c.kind == "date" or c.number_format or c.name in unclear]
+
     def tell_left_out(self) -> None:
         """Tell the user how many rows were left out."""
         if self.left_out:
             why = "" if self.roles.missing == "drop" else f", where {listed(self.roles.non_features)} is missing"
             notice(f"missing={self.roles.missing}: {self.left_out} of {self.read} rows were left out{why}.")
+
+    def _rows(self, chunk: pd.DataFrame, table: TableFile, above: int) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+        """Features (B, F), the other columns (B, M), and which rows are kept (B,). Raises UserError for all columns."""
+        features = self._numbers(chunk, self.feature_names, table, above)
+        non_features = self._numbers(chunk, self.roles.non_features, table, above)
+        keep = self._complete(features, non_features, table, above + len(chunk))
+        self._raise_problems(above + len(chunk), table)
+        return features, non_features, keep
 
     def _texts(self, table: TableFile) -> list[str] | None:
         """The columns to be read as they are written: 007 is no number, nor is a date of digits."""
