@@ -20,6 +20,7 @@ EARLY, LATE = 300, 20  # rows; some hundred are a chunk
 @pytest.fixture(autouse=True)
 def small_chunks(monkeypatch):
     monkeypatch.setattr("src.datasets.tables.conversion.CHUNK", 4000)
+    monkeypatch.setattr("src.datasets.tables.rows.FIRST", 8)
 
 
 def table(early: list[str], late: list[str], **options: Any) -> Table:

@@ -21,6 +21,7 @@ from src.datasets.tables.roles import Roles, check_same_columns, dropping
 from src.datasets.tables.suspects import refuse_names, tell_totals
 
 CHUNK = 2**26  # bytes of a large file that are read at once
+FIRST = 20_000  # rows
 MOST_CATEGORIES = 10_000
 MOST_TOLD = 20  # problems, and notices
 MANY = 1000  # columns, of which a bar is shown
@@ -39,8 +40,6 @@ class RowReader:
         ends: how many rows were kept up to the end of each file.
         left_out: how many rows were not kept.
         read: how many rows there were.
-        written: the kept ones of the rows that have settled how numbers and dates are written, as they are written in
-            these columns; of a table that is held in memory, until `take_written`.
     """
 
     def __init__(self, tables: list[TableFile], roles: Roles, known: Sequence[Column]) -> None:
@@ -56,7 +55,7 @@ class RowReader:
         self.problems: dict[str, str] = {}  # column -> what is wrong with it
         self.settled: dict[str, list[str]] = {}  # column of numbers -> texts in the rows that have settled its format
         self.has_later = False  # rows behind those
-        self.written: pd.DataFrame | None = None
+        self.held: pd.DataFrame | None = None  # see `written`
 
     @property
     def names(self) -> list[str]:
@@ -80,7 +79,7 @@ class RowReader:
                     self._check_later(chunk, table, above)
                 features, non_features, keep = self._rows(chunk, table, above)
                 if size is None and not i and not self.known:
-                    self.written = self._written(chunk, keep)
+                    self.held = self._written(chunk, keep)
                 above, last = above + len(chunk), chunk.iloc[-1] if len(chunk) else last
                 self.ends[i] += int(keep.sum())
                 self.left_out, self.read = self.left_out + int((~keep).sum()), self.read + len(chunk)
@@ -99,13 +98,18 @@ class RowReader:
             if i + 1 < len(self.tables):
                 self.ends[i + 1] = self.ends[i]
 
-    def take_written(self) -> pd.DataFrame:
-        """`written`, which are read again if they are not held; they are not held any longer."""
-        written, self.written = self.written, None
-        if written is None and self._with_formats():
-            chunk, _ = next(self.tables[0].chunks(CHUNK, self._texts(self.tables[0])))
-            return self._written(chunk, self._rows(chunk, self.tables[0], 0)[2])
-        return pd.DataFrame() if written is None else written
+    def written(self) -> Iterator[pd.DataFrame]:
+        """As they are written, the rows that have settled how numbers and dates are: the first few; then all of them.
+
+        Those that were kept, and the columns that hold such. A table that is not held in memory is read again.
+        """
+        table, held, self.held = self.tables[0], self.held, None
+        if held is not None:
+            yield from (held[:FIRST], held)
+        elif self._with_formats():
+            for count in (FIRST, max(1, int(CHUNK / table.bytes_per_row()))):
+                chunk, _ = next(table.rows(count, self._texts(table)))
+                yield self._written(chunk, self._rows(chunk, table, 0)[2])
 
     def _written(self, chunk: pd.DataFrame, keep: np.ndarray) -> pd.DataFrame:
         return chunk.loc[keep, [name for name in self._with_formats() if is_text(chunk[name])]]

@@ -119,9 +119,7 @@ class Table(Dataset):
         tell_suspects(columns, rows, training, self._some_y(first).numpy(), self.classes is not None, self.roles)
         impute, indicators = self.roles.missing == "impute", self.shape is None
         fitted = fit_columns(columns, self.numeric.blocks(indices), impute, indicators, self.roles.drop)
-        written = self.numeric.reader.take_written()
-        settling = indices[indices < len(written)].numpy()
-        check_decided(written, settling, self.numeric.columns, fitted, self.tables["train"], self.roles)
+        check_decided(self.numeric.reader, indices.numpy(), fitted)
         some = some_of(indices.numpy(), len(columns))
         rows, y = self.numeric.features[some], self._some_y(some).numpy()
         self.codes = code_columns(columns, rows, y, self.classes is not None)
