@@ -33,11 +33,11 @@ def check_decided(reader: RowReader, training: np.ndarray, fitted: Sequence[Colu
     for written in reader.written():
         rows = written.iloc[training[training < len(written)]]
         fields = [rows[name].drop_duplicates() for name in rows]
-        problems = [_problem(some, reader.columns[str(some.name)], table, said) for some in fields]
+        problems = [_problem(some, reader.schema.columns[str(some.name)], table, said) for some in fields]
         if all(problem is None for problem in problems):
             break
     for column in fitted:
-        others = [category for category in reader.columns[column.name].codes if category not in column.codes]
+        others = [category for category in reader.schema.columns[column.name].codes if category not in column.codes]
         if others and column.name not in reader.roles.categorical:
             problems.append(_problem_of_category(column, others[0], table, said))
     if told := [f"{table.name}, training rows: {problem}" for problem in problems if problem]:
