@@ -47,6 +47,10 @@ class TableFile(ABC):
         self.text = replace(self.text, seen_decimal=seen_decimal, none_is_missing=none_is_missing)
         self.unclear = ()
 
+    def line_of(self, name: str) -> int | None:
+        """Which of the first lines, from 1, has a field of this name, and may be the header."""
+        return None
+
     @abstractmethod
     def rows(self, count: int, texts: Iterable[str] | None = (), as_written: bool = False) -> Chunks:
         """Chunks of `count` rows.
@@ -124,5 +128,7 @@ def check_names(table: TableFile, **options: str | list[str] | None) -> None:
                 hint = nearest(name, table.columns) or f" It has: {listed(table.columns)}."
                 if (blank := next((c for c in table.columns if c != c.strip() == name.strip()), None)) is not None:
                     hint = f" {blank!r}, with blanks, is: type \"{option}='{blank}'\"."
+                if line := table.line_of(name):
+                    hint = f" Line {line} holds it: if the names stand there, say header={line}."
                 hint += _numbers_for_names(table.columns)
                 raise UserError(f"{option}={name!r} is not a column of {table.name}.{hint}")
