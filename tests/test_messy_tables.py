@@ -744,6 +744,14 @@ def test_a_row_of_totals_is_named(capsys):
         table_of(dated + "800,Summe,150\n", target="y")
 
 
+def test_a_row_of_units_is_named():
+    lines = rows(40, size=[i / 4 for i in range(40)]).splitlines(keepends=True)
+    with pytest.raises(
+        UserError, match="row 1: size is 'm', which is not a number.* If the first row says units, remove"
+    ):
+        table_of("".join([lines[0], "s,m,kg\n", *lines[1:]]), target="y")
+
+
 def test_a_note_below_the_rows_is_named(capsys):
     note = '"Source: Bureau of Statistics, 2023"\n'
     with pytest.raises(

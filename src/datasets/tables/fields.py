@@ -54,13 +54,15 @@ def numbers(
     elif hints and written == column.name:
         raise UserError(f"{where}, row {above + row + 1}: the names of the columns come again. Remove that row.")
     else:
-        reason = f"not a {column.kind}, as others there.{_what_to_type(written, column) if hints else ''}"
+        reason = f"not a {column.kind}, as others there.{_what_to_type(written, column, above + row) if hints else ''}"
     raise UserError(f"{where}, row {above + row + 1}: {column.name} is {written!r}, which is {reason}")
 
 
-def _what_to_type(text: str, column: Column) -> str:
-    """If a text stands for a missing value, is a category, or a date with its month first."""
+def _what_to_type(text: str, column: Column, above: int) -> str:
+    """If a text stands for a missing value, is a unit, a category, or a date with its month first."""
     said = f" If it stands for a missing value, say {listing('missing_values', [text])}."
+    if not above and not re.search(r"\d", text):
+        said += " If the first row says units, remove it from the file."
     if is_total(text) or len(text.split()) > 2:
         return f"{said} If it is a row of totals, or a note, remove it from the file."
     if column.kind != "date":
