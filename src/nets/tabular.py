@@ -101,7 +101,7 @@ class Tabular(nn.Module):
 
     def scaled(self, x: Tensor) -> Tensor:
         """x (B, F) with median 0 and half of its values in a range of 1; those far away come near 3, or -3."""
-        return _clipped((x - self.center) / self.spread)
+        return _scaled(x, self.center, self.spread)
 
     def embedded(self, z: Tensor) -> Tensor:
         """(B, F) -> (B, E): z, and the embeddings of its numbers."""
@@ -135,10 +135,11 @@ class Tabular(nn.Module):
             self.slope.copy_(torch.where(tells, 1 / widths, torch.zeros_like(widths)))
         if self.codes:
             places = list(self.codes.counts)
-            self.codes.learn_inputs(_clipped((ordered[:, places] - self.center[places]) / self.spread[places]))
+            self.codes.learn_inputs(_scaled(ordered[:, places], self.center[places], self.spread[places]))
 
 
-def _clipped(z: Tensor) -> Tensor:
+def _scaled(x: Tensor, center: Tensor, spread: Tensor) -> Tensor:
+    z = (x - center) / spread
     return z * torch.rsqrt(1 + z * z / 9)
 
 
