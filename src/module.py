@@ -21,8 +21,9 @@ from src.datasets.prepared import Prepared
 from src.files.checkpoints import built, load_checkpoint, restored
 from src.learning.check import check_loss, check_metrics, check_net, tell_probabilities
 from src.learning.devices import of_all_devices
+from src.learning.epoch_metrics import EpochMetrics
 from src.learning.loss import build_loss, is_balanced, loss_of_members
-from src.learning.metrics import EpochMetrics, Mode, build_metrics, check_measured, known_mode
+from src.learning.metrics import Mode, build_metrics, check_measured, known_mode
 from src.learning.net import build_net, freeze, predicting
 from src.learning.optimization import as_long_as_the_run, build_optimizer, build_schedule, is_plateau
 from src.learning.subsample import Subsample

@@ -21,7 +21,7 @@ from torch.nn import functional
 from torch.utils.data import Dataset
 
 from src.console.messages import UserError
-from src.learning.metrics import EpochMetrics
+from src.learning.epoch_metrics import EpochMetrics
 from src.run import Run
 from src.tasks import Classification, MultiLabel, Regression, auto
 from src.tasks.metrics import PresentAUROC, _say_binned
