@@ -86,8 +86,11 @@ class EpochMetrics(nn.Module):
         self.kept: list[tuple[Tensor, Tensor]] = []
 
     def update(self, loss: Tensor, outputs: Tensor, y: Tensor) -> None:
-        """Take in a batch, without gradients. Raises FloatingPointError if its loss is nan or infinite; on a GPU, which
-        would have to wait for each number, only when batches are counted.
+        """Take in a batch's mean loss, outputs (B, ...) and y (B, ...), without gradients.
+
+        Raises:
+            FloatingPointError: the loss is nan or infinite; on a GPU, which would have to wait for each number, only
+                when batches are counted.
         """
         self.waiting.append(self._kept((loss, outputs, y)))
         if loss.is_cpu and not math.isfinite(loss.item()):

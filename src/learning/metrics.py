@@ -15,7 +15,11 @@ Mode = Literal["min", "max"]  # whether a smaller or a larger value is better
 
 
 def build_metrics(specs: Mapping[str, dict[str, Any]], task: Task, split: str) -> dict[str, Metric]:
-    """The task's own metrics, of train only the cheap ones, and those of `specs`; what they must know is filled in."""
+    """The task's own metrics, of train only the cheap ones, and those of `specs`; what they must know is filled in.
+
+    Raises:
+        UserError: one is called as the loss, or is no metric of torchmetrics.
+    """
     metrics = {name: metric for name, metric in task.metrics().items() if split != "train" or name not in task.dear}
     for name, spec in specs.items():
         if name == "loss":

@@ -63,7 +63,11 @@ class Task(nn.Module, ABC):
 
     @abstractmethod
     def truth(self, y: Tensor) -> Tensor:
-        """y of one batch or more in the dtype and shape in which metrics and pictures compare it with predictions."""
+        """y of one batch or more in the dtype and shape in which metrics and pictures compare it with predictions.
+
+        Raises:
+            UserError: y holds what cannot be learnt.
+        """
 
     def target(self, y: Tensor) -> Tensor:
         """y of a batch as the loss compares outputs with it."""
@@ -71,7 +75,7 @@ class Task(nn.Module, ABC):
 
     @abstractmethod
     def loss(self, outputs: Tensor, target: Tensor, weight: Tensor | None = None) -> Tensor:
-        """The mean loss, a scalar; `weight`: of each class or label."""
+        """The mean loss, a scalar; `weight`: of each class or label. Raises UserError if there are none to weigh."""
 
     @abstractmethod
     def predictions(self, outputs: Tensor) -> Tensor:
