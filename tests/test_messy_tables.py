@@ -343,7 +343,6 @@ def test_years_of_two_digits_are_not_far_ahead(date_format):
     assert table.reader is not None
     reader = {k: v for k, v in table.reader.items() if k != "_target_"}
     assert next(TableReader(**reader).read("t.csv", 100, None))[1][0, 1] == x_of(table)[0, 1]
-    assert TableReader(**reader).signature()["columns"][1]["until"] == 2049
     for column in reader["columns"]:  # of a run from before
         column.pop("until", None)
     assert next(TableReader(**reader).read("t.csv", 100, None))[1][0, 1] == x_of(table)[0, 1] + 36_525

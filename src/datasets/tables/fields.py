@@ -39,19 +39,11 @@ def numbers(
     """
     if text.missing_values and types.is_numeric_dtype(series):  # of a file whose fields are no texts
         series = series.mask(series.isin([float(value) for value in text.missing_values if _is_number(value)]))
-    if column.kind == "category":
-        values = _coded(series, column, text, grow)
-    elif column.kind == "date":
-        values = _days(series, column.date_format or date_format, column.until)
-    elif column.kind == "boolean":
-        values = booleans_in(series)
-    elif column.number_format and not types.is_numeric_dtype(series):
-        values = column.number_format.read(texts_of(series))
-    else:
-        values = numbers_in(series, text.mark)
+    is_category = column.kind == "category"
+    values = _coded(series, column, text, grow) if is_category else values_in(series, column, text, date_format)
     bad = np.isnan(values)
     if bad.any():
-        bad &= present(series, text.markers if column.kind == "category" else text.markers_among_numbers)
+        bad &= present(series, text.markers if is_category else text.markers_among_numbers)
     too_large = np.abs(values) > LARGEST
     if not bad.any() and not too_large.any():
         return values
@@ -84,6 +76,11 @@ def is_total(text: str) -> bool:
     return TOTALS.fullmatch(text) is not None
 
 
+def is_text(series: pd.Series) -> bool:
+    """Whether fields are held as they are written: not as the numbers, booleans or dates that they are."""
+    return not types.is_numeric_dtype(series) and not types.is_datetime64_any_dtype(series)
+
+
 def texts_of(series: pd.Series) -> pd.Series:
     """Fields as they are written."""
     return series if isinstance(series.dtype, pd.StringDtype) else series.map(as_text, na_action="ignore").astype(str)
@@ -100,6 +97,18 @@ def present(series: pd.Series, markers: list[str]) -> np.ndarray:
 
 def _stripped(value: Any) -> Any:
     return value.strip() if isinstance(value, str) else value
+
+
+def values_in(series: pd.Series, column: Column, text: TextFormat, date_format: str | None) -> np.ndarray:
+    """The fields of a column that holds no categories, float64 (N,); nan for what is not written as the column is."""
+    if column.kind == "date":
+        texts = series if types.is_datetime64_any_dtype(series) else texts_of(series)
+        return dates.days(texts, column.date_format or date_format, column.until)
+    if column.kind == "boolean":
+        return booleans_in(series)
+    if column.number_format and not types.is_numeric_dtype(series):
+        return column.number_format.read(texts_of(series))
+    return numbers_in(series, text.mark)
 
 
 def numbers_in(series: pd.Series, decimal: str) -> np.ndarray:
@@ -122,10 +131,6 @@ def booleans_in(series: pd.Series) -> np.ndarray:
     if types.is_bool_dtype(series):
         return series.to_numpy("float64")
     return texts_of(series).str.strip().str.lower().map(BOOLEANS).to_numpy("float64", na_value=np.nan)
-
-
-def _days(series: pd.Series, date_format: str | None, until: int | None) -> np.ndarray:
-    return dates.days(series if types.is_datetime64_any_dtype(series) else texts_of(series), date_format, until)
 
 
 def _coded(series: pd.Series, column: Column, text: TextFormat, grow: bool) -> np.ndarray:

@@ -50,7 +50,7 @@ class NumericTable:
             self.features, self.non_features = (np.concatenate(parts) for parts in zip(*chunks, strict=True))
         else:
             self.features, self.non_features, self.checksums = converted(self.reader, cache)
-        self.columns = self.reader.columns
+        self.columns = self.reader.schema.columns
         self.feature_columns = [self.columns[name] for name in self.reader.feature_names]
         self.name, self.files = self.reader.tables[0].name, list(tables)
 
