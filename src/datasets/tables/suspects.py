@@ -111,11 +111,9 @@ def tell_copies(rows: np.ndarray, y: np.ndarray, is_training: np.ndarray) -> Non
     others, copies = int((~is_training).sum()), _copies(marks, is_training)
     if copies < FEW or copies <= COPIED * others:
         return
-    different = len(np.unique(marks))  # of a few categories, or rounded numbers, some rows are alike by chance
-    random = np.random.default_rng(0)
-    shuffled = (np.column_stack([random.permutation(column) for column in values.T]) for _ in range(3))
-    by_chance = max(_copies(_marks(rows), is_training) for rows in shuffled)
-    if copies > 2 * by_chance and any(len(np.unique(column)) > different / 2 for column in values.T):
+    different = len(np.unique(marks))
+    are_telling = any(len(np.unique(column)) > different / 2 for column in values.T)
+    if are_telling and copies > 2 * _copies_by_chance(values, is_training):
         notice(
             f"{copies} of {others} rows of val and test are rows of training again, in every value: what is known "
             "already scores too well. If they are copies, remove them from the file."
@@ -130,6 +128,13 @@ def _marks(rows: np.ndarray) -> np.ndarray:
 def _copies(marks: np.ndarray, is_training: np.ndarray) -> int:
     """How many other rows are rows of training too."""
     return int(np.isin(marks[~is_training], marks[is_training]).sum())
+
+
+def _copies_by_chance(values: np.ndarray, is_training: np.ndarray) -> int:
+    """The most of three times, each column shuffled: rows of few categories, or rounded numbers, are alike so too."""
+    random = np.random.default_rng(0)
+    shuffled = (np.column_stack([random.permutation(column) for column in values.T]) for _ in range(3))
+    return max(_copies(_marks(rows), is_training) for rows in shuffled)
 
 
 def tell_alike(name: str, texts: Sequence[str], kind: str) -> None:
