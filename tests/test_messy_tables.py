@@ -747,7 +747,7 @@ def test_a_row_of_totals_is_named(capsys):
 def test_a_row_of_units_is_named():
     lines = rows(40, size=[i / 4 for i in range(40)]).splitlines(keepends=True)
     with pytest.raises(
-        UserError, match="row 1: size is 'm', which is not a number.* If the first row says units, remove"
+        UserError, match=r"row 1: size is 'm', which is not a number.* If the first row says units, remove"
     ):
         table_of("".join([lines[0], "s,m,kg\n", *lines[1:]]), target="y")
 
