@@ -37,9 +37,9 @@ def check_decided(reader: RowReader, training: np.ndarray, fitted: Sequence[Colu
         if all(problem is None for problem in problems):
             break
     for column in fitted:
-        others = [category for category in reader.schema.columns[column.name].codes if category not in column.codes]
-        if others and column.name not in reader.roles.categorical:
-            problems.append(_problem_of_category(column, others[0], table, said))
+        if column.name not in reader.roles.categorical:
+            others = reader.schema.columns[column.name].categories.keys() - column.categories.keys()
+            problems += [_problem_of_category(column, min(others), table, said)] if others else []
     if told := [f"{table.name}, training rows: {problem}" for problem in problems if problem]:
         raise UserError("\n".join(told))
 
@@ -66,7 +66,7 @@ def _problem(fields: pd.Series, column: Column, table: TableFile, date_format: s
 
 def _problem_of_category(column: Column, other: str, table: TableFile, date_format: str | None) -> str | None:
     """What is wrong, where all categories of the training rows are numbers or dates; `other` is one of other rows."""
-    texts = pd.Series(list(column.codes), name=column.name, dtype=str)
+    texts = pd.Series(list(column.categories), name=column.name, dtype=str)
     try:
         alone = column_of(texts, table.text, date_format, table.of_file, lambda said: None)
     except UserError:

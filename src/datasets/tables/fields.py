@@ -143,6 +143,6 @@ def _coded(series: pd.Series, column: Column, text: TextFormat, grow: bool) -> n
         if category in missing:
             continue
         if grow:
-            column.codes.setdefault(category, len(column.codes))
-        numbers[i] = column.codes.get(category, -1)
+            column.categories.setdefault(category, len(column.categories))
+        numbers[i] = column.categories.get(category, -1)
     return numbers[codes]

@@ -25,7 +25,8 @@ ROWS = 8192  # that are read at once, at least
 
 
 class TableReader:
-    """
+    """What reads new rows, with all that the run has learnt of its own.
+
     Args:
         columns: specs of the feature columns, with what was learnt from the training rows.
         other_columns: columns that may be there too: targets, and those that were left out.

@@ -145,7 +145,7 @@ class RowReader:
                     grow=True,
                     hints=not self.known,
                 )
-                if len(column.codes) > MOST_CATEGORIES and name != self.roles.group_column:
+                if len(column.categories) > MOST_CATEGORIES and name != self.roles.group_column:
                     refuse_names([column], above + len(chunk), table.name, self.roles.drop, MOST_CATEGORIES)
         return matrix
 

@@ -57,7 +57,7 @@ def _columns(columns: list[Column], text: TextFormat, date_format: str | None) -
         elif column.kind == "boolean":
             own["replace"] = {f"(?i)^{text}$": f"{value:g}" for text, value in BOOLEANS.items()}
         elif column.kind == "category":
-            own["categories"] = list(column.codes)
+            own["categories"] = list(column.categories)
             fill = own["categories"][int(fill)] if fill is not None and fill >= 0 else None
         elif column.kind == "date":
             written = column.date_format or date_format or ISO

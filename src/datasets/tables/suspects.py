@@ -82,14 +82,14 @@ def refuse_names(
         most: how many different ones are not too many; None: half as many as there are rows, or 20.
     """
     most = max(20, rows // 2) if most is None else most
-    found = [column for column in columns if column.kind == "category" and len(column.codes) > most]
+    found = [column for column in columns if column.kind == "category" and len(column.categories) > most]
     if not found:
         return
     names = [column.name for column in found]
-    texts = list(found[0].codes)[:LOOKED_AT]
+    texts = list(found[0].categories)[:LOOKED_AT]
     is_dated = any(DATED.search(text) for text in texts)
     dated = " If they are dates, say how they are written, as in date_format=%d.%m.%Y." if is_dated else ""
-    have = f"has {len(found[0].codes)}" if len(found) == 1 else f"have more than {most:.0f}"
+    have = f"has {len(found[0].categories)}" if len(found) == 1 else f"have more than {most:.0f}"
     raise UserError(
         f"{where}: {listed(names)} {have} different texts in {rows} rows, too many to learn from. "
         f"Leave {'it' if len(found) == 1 else 'them'} out: {dropping([*drop, *names])}.{dated}"

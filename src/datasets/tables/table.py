@@ -124,7 +124,7 @@ class Table(Dataset):
         rows, y = self.numeric.features[some], self._some_y(some).numpy()
         self.codes = code_columns(columns, rows, y, self.classes is not None)
         for column in fitted:
-            tell_alike(column.name, list(column.codes), "categories")
+            tell_alike(column.name, list(column.categories), "categories")
         self._encode(fitted)
 
     def restore(self, reader: dict[str, Any]) -> None:

@@ -54,7 +54,7 @@ def check_variety(table: NumericTable, y: Tensor, classes: list[str] | None) -> 
     """
     names = table.roles.target
     if classes is not None and table.columns[names[0]].kind == "category" and len(classes) > max(20, len(y) / 2):
-        count = len(table.columns[names[0]].codes)
+        count = len(table.columns[names[0]].categories)
         raise UserError(f"target={names[0]} holds {count} different texts in {len(y)} rows, too many to be classes.")
     if classes is None and len(y) > 1:
         for k, name in enumerate(names):
@@ -101,7 +101,7 @@ def _suggests_values(table: NumericTable, column: Column) -> bool:
 
 def _refuse_texts(column: Column, kind: TargetKind, where: str) -> None:
     if kind == "labels":
-        text = next(iter(column.codes), "")
+        text = next(iter(column.categories), "")
         raise UserError(f"{column.name} in {where} holds {text!r}, but a label is 1 (it applies) or 0 (it does not).")
     raise UserError(f"{column.name} in {where} is not numeric: this is no regression.")
 
@@ -110,7 +110,7 @@ def _class_numbers(column: Column, table: NumericTable) -> tuple[Tensor, list[st
     """Class numbers (N,), as narrow as they can be, and the classes' names in order."""
     different = list(dict.fromkeys(value for block in table.column_blocks(column.name) for value in _different(block)))
     if column.kind == "category":
-        texts = list(column.codes)
+        texts = list(column.categories)
         names = [texts[int(value)] for value in different]
         order = sorted(range(len(names)), key=names.__getitem__)
     else:
