@@ -54,8 +54,9 @@ def check_variety(table: NumericTable, y: Tensor, classes: list[str] | None) -> 
     """
     names = table.roles.target
     if classes is not None and table.columns[names[0]].kind == "category" and len(classes) > max(20, len(y) / 2):
-        count = len(table.columns[names[0]].categories)
-        raise UserError(f"target={names[0]} holds {count} different texts in {len(y)} rows, too many to be classes.")
+        raise UserError(
+            f"target={names[0]} holds {len(classes)} different texts in {len(y)} rows, too many to be classes."
+        )
     if classes is None and len(y) > 1:
         for k, name in enumerate(names):
             if (y[:, k] == y[0, k]).all():
