@@ -260,9 +260,11 @@ def test_missing_values_of_ones_own_may_be_numbers(train, call, capsys):
     expected = table_of(rows(40, x=[v if i % 9 else "" for i, v in enumerate(COUNTS)]), "e.csv", "y", missing="impute")
     table = table_of(None, target="y", missing="impute", missing_values=[-999])
     assert torch.equal(x_of(table), x_of(expected))
-    pd.read_csv("t.csv").to_parquet("t.parquet")
-    table = table_of(None, "t.parquet", target="y", missing="impute", missing_values=[-999])
-    assert torch.equal(x_of(table), x_of(expected))
+    types: list[Any] = [None, {"x": str}]
+    for dtype in types:
+        pd.read_csv("t.csv", dtype=dtype).to_parquet("t.parquet")
+        table = table_of(None, "t.parquet", target="y", missing="impute", missing_values=[-999])
+        assert torch.equal(x_of(table), x_of(expected))
     command = ["data=table", "data.path=t.csv", "data.target=y", "data.missing_values=[-999]"]
     assert call("train", *command) == 1
     assert "t.csv has missing values in: x (5). Say data.missing=drop" in capsys.readouterr().err
@@ -347,6 +349,22 @@ def test_years_of_two_digits_are_not_far_ahead(date_format):
     for column in reader["columns"]:  # of a run from before
         column.pop("until", None)
     assert next(TableReader(**reader).read("t.csv", 100, None))[1][0, 1] == x_of(table)[0, 1] + 36_525
+
+
+@pytest.mark.parametrize("dtype", [str, "datetime64[ns]"])
+def test_a_date_may_stand_for_a_missing_value(dtype):
+    days = [str(day.date()) if i % 9 else "1900-01-01" for i, day in enumerate(DATES)]
+    pd.DataFrame({"x": pd.Series(days, dtype=dtype), "y": AMOUNTS}).to_parquet("t.parquet")
+    table = table_of(None, "t.parquet", target="y", missing="drop", missing_values=["1900-01-01"])
+    assert len(table) == 35
+
+
+@pytest.mark.parametrize(("date_format", "first"), [("%y-%m-%d", "1999-05-01"), ("%d %B %Y", "2023-05-01")])
+def test_some_dates_decide_how_the_others_are_written(date_format, first):
+    """A year that is no day, a month that has more letters than May."""
+    days = pd.date_range(first, periods=40)
+    expected = table_of(rows(40, x=list(days.strftime("%Y-%m-%d"))), target="y")
+    assert torch.equal(x_of(table_of(rows(40, x=list(days.strftime(date_format))), target="y")), x_of(expected))
 
 
 @pytest.mark.parametrize("date_format", ["%b %Y", "%B-%Y", "%m/%Y"])
@@ -718,6 +736,8 @@ def test_a_ragged_row_is_counted_from_the_header_on():
 def test_the_line_of_the_names_may_be_said():
     """Where looking does not find it: the title has as many fields as the names."""
     text = "made,by,7\n" + rows(40, x=[*range(40)])
+    with pytest.raises(UserError, match="Line 2 holds it: if the names stand there, say header=2"):
+        table_of("made by me\n" + rows(40, **{"2020": [*range(40)]}).replace(",", ";"), target="y")
     says = "target='y' is not a column of t.csv. Line 2 holds it: if the names stand there, say header=2."
     with pytest.raises(UserError, match=re.escape(says)):
         table_of(text, target="y")
@@ -741,6 +761,7 @@ def test_the_line_of_the_names_may_be_said():
         "a,,\n1,x,y\n2,x,z\n",
         "a,b\n" + "1,x;y\n" * 5,
         "a;b;c\n" + "1,5;x;2\n" * 5 + "  \n",
+        "a b\n" + "1,5 2\n" * 5,
         "a;b;c\n" + "1,5;x;2\n" * 5 + "a note below\n",
     ],
 )

@@ -55,7 +55,8 @@ class CsvFile(TableFile):
         if said is not None and len(said) != 1:
             raise UserError(f"separator={text.separator!r}: one character is needed.")
         self.above = lines_above(lines, said or SEPARATORS) if text.header is None else text.header - 1
-        lines = self.beginning = lines[self.above :]
+        self.first_lines, lines = lines, lines[self.above :]
+        self.beginning = lines
         self.usual = "\t" if name.lower().removesuffix(".gz").endswith(".tsv") else ","
         self.separator = said or separator_of(lines, self.usual)
         self.columns = self._header()
@@ -107,8 +108,11 @@ class CsvFile(TableFile):
             notice(f"{self.name}: {', '.join(what for what, is_found in found.items() if is_found)}, by its looks.")
 
     def line_of(self, name: str) -> int | None:
-        numbers, rows = numbered(self.beginning, self.separator)
-        return next((self.above + n + 1 for n, fields in zip(numbers, rows, strict=False) if name in fields), None)
+        for separator in [self.separator, *SEPARATORS, " "]:
+            for number, fields in zip(*numbered(self.first_lines, separator), strict=False):
+                if number != self.above and name in fields:
+                    return number + 1
+        return None
 
     def rows(self, count: int, texts: Iterable[str] | None = (), as_written: bool = False) -> Chunks:
         types: Any = object if as_written else str if texts is None else dict.fromkeys(texts, str)

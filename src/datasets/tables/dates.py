@@ -21,6 +21,7 @@ LOOKED_AT = 1000  # texts whose shape is looked at
 MARK = r"[ ./-]|, |\. "
 DATE = re.compile(rf"(\d{{1,4}}|[A-Za-z]{{3,9}})({MARK}|)(\d{{1,2}}|[A-Za-z]{{3,9}})({MARK}|)(\d{{4}}|\d{{1,2}})(.*)")
 MONTH = re.compile(rf"(?:([A-Za-z]{{3,9}})({MARK})|(\d{{1,2}})([/-]))(?:19|20)\d\d")
+MAY = re.compile(r"(?<![A-Za-z])may(?![A-Za-z])", re.IGNORECASE)  # is written in full, and is not
 WEEKDAY = re.compile(r"(?:Mon|Tue|Wed|Thu|Fri|Sat|Sun)([a-z]*)(,? )")
 CLOCK = re.compile(r"([T ]|, )(\d{1,2}):(\d{2})(:\d{2})?(\.\d+)?( ?)([AaPp][Mm])?")
 
@@ -63,7 +64,7 @@ def format_of(texts: pd.Series, name: str) -> str | None:
     best = max(shares, key=shares.__getitem__, default=None)
     if best is None or shares[best] < 0.5:
         return None
-    equal = [candidate for candidate, share in shares.items() if share == shares[best]]
+    equal = [candidate for candidate, share in shares.items() if share == shares[best] and candidate[:2] != "%y"]
     if len(equal) > 1 and best[2] != ".":
         forms = " or ".join(shown(candidate) for candidate in equal)
         raise UserError(
@@ -90,8 +91,12 @@ def of_digits(values: np.ndarray) -> bool:
 
 
 def _candidates(texts: Sequence[str]) -> list[str]:
-    """Formats of the shape that most texts have; where day and month may change places, the day first is first."""
-    shapes = Counter(tuple(found) for found in map(_formats, texts) if found)
+    """Formats of the shape that most texts have; where day and month may change places, the day first is first.
+
+    The year first, of two digits, is last: where nothing decides against it, it is the day.
+    """
+    telling = [text for text in texts if not MAY.search(text) and _formats(text)]
+    shapes = Counter(tuple(found) for found in map(_formats, telling or texts) if found)
     return list(shapes.most_common(1)[0][0]) if shapes else []
 
 
@@ -119,6 +124,7 @@ def _formats(text: str) -> list[str]:
         )
     else:
         parts = [("%d", "%m", year), ("%m", "%d", year)] if len(a) <= 2 else []
+        parts += [("%y", "%m", "%d")] if len(a) == len(c) == 2 else []
     return [f"{x}{first}{y}{second}{z}{clock}" for x, y, z in parts]
 
 

@@ -37,9 +37,9 @@ def numbers(
     Raises:
         UserError: a field that is not of the column's kind, or infinite; its row, `above` rows above the chunk.
     """
-    if text.missing_values and types.is_numeric_dtype(series):  # of a file whose fields are no texts
-        series = series.mask(series.isin([float(value) for value in text.missing_values if _is_number(value)]))
     is_category = column.kind == "category"
+    if text.missing_values and not is_category:  # CSV knows them already, other files do not
+        series = _without(series, text.missing_values)
     values = _coded(series, column, text, grow) if is_category else values_in(series, column, text, date_format)
     bad = np.isnan(values)
     if bad.any():
@@ -95,6 +95,14 @@ def present(series: pd.Series, markers: list[str]) -> np.ndarray:
         return present
     stripped = series.str.strip() if isinstance(series.dtype, pd.StringDtype) else series.map(_stripped)
     return present & ~(series.isin(markers) | stripped.isin(markers)).to_numpy()
+
+
+def _without(series: pd.Series, missing: list[str]) -> pd.Series:
+    """Fields, none in the place of those that stand for a missing value."""
+    if types.is_numeric_dtype(series):
+        return series.mask(series.isin([float(value) for value in missing if _is_number(value)]))
+    different = series.drop_duplicates().dropna()
+    return series.mask(series.isin(different[~present(texts_of(different), missing)]))
 
 
 def _stripped(value: Any) -> Any:

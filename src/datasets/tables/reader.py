@@ -102,10 +102,12 @@ class TableReader:
 
     def _check_columns(self, table: TableFile) -> None:
         needed, there = {column.name: None for column in self.columns}, set(table.columns)
+        line = self.text.header
         for name in needed:
             if name not in there:
                 others = [c for c in table.columns if c not in needed]
-                raise UserError(f"{table.as_typed} has no column {name}, which the run needs.{nearest(name, others)}")
+                hint = nearest(name, others) or (f" The run's names stand in line {line}." if line else "")
+                raise UserError(f"{table.as_typed} has no column {name}, which the run needs.{hint}")
         known = {*needed, *self.other_columns}
         if extra := [name for name in table.columns if name not in known]:
             notice(f"{table.as_typed}: the run knows no {listed(extra)}, and does without.")

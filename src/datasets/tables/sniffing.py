@@ -102,11 +102,10 @@ def lines_above(lines: Sequence[str], separators: str = SEPARATORS) -> int:
         numbers, rows = numbered(lines, separator)
         widths = [len(fields) for fields in rows]
         usual = Counter(widths).most_common(1)[0][0] if rows else 0
-        start = widths.index(usual) if usual > 1 else 0
-        if usual > 1 and not start:
-            return 0
-        if 0 < start < len(rows) - 2 and max(widths[:start]) < usual and _are_names(rows[start]):
-            return numbers[start]
+        if usual > 1:
+            start = widths.index(usual)
+            is_below = 0 < start < len(rows) - 2 and max(widths[:start]) < usual
+            return numbers[start] if is_below and _are_names(rows[start]) else 0
     return 0
 
 
@@ -114,7 +113,7 @@ def rows_above(rows: Sequence[Sequence[str]]) -> int:
     """How many rows, of which only the first field holds something, as in "Sales 2023;;;", stand above the names."""
     start = next((i for i, fields in enumerate(rows) if any(fields[1:])), 0)
     names = rows[start]
-    return start if len(names) > 2 and _are_names(names) and not any(matched([name]) for name in names) else 0
+    return start if len(names) > 2 and _are_names(names) else 0
 
 
 def numbered(lines: Sequence[str], separator: str) -> tuple[list[int], list[list[str]]]:
@@ -130,7 +129,7 @@ def numbered(lines: Sequence[str], separator: str) -> tuple[list[int], list[list
 
 
 def _are_names(fields: Sequence[str]) -> bool:
-    return all(fields) and len(set(fields)) == len(fields) and not matched(fields)
+    return all(fields) and len(set(fields)) == len(fields) and not any(matched([field]) for field in fields)
 
 
 def decimal_of(rows: Sequence[Sequence[str]]) -> tuple[str | None, list[int]]:
