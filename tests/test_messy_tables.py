@@ -886,6 +886,9 @@ def test_rows_of_a_database_are_those_of_the_csv(houses, train, call, capsys):
     for path, answers in (("sqlite:///x.db", "answers.csv"), ("clean.csv", "other.csv")):
         assert call("predict", "outputs/r", path, "-o", answers) == 0
     assert pd.read_csv("answers.csv").predicted_y.tolist() == pd.read_csv("other.csv").predicted_y.tolist()
+    few = "data.query=select * from houses limit 3"  # and others than the run's own
+    assert call("predict", "outputs/r", "sqlite:///x.db", "-o", "few.csv", few) == 0
+    assert pd.read_csv("few.csv").predicted_y.tolist() == pd.read_csv("answers.csv").predicted_y.tolist()[:3]
     assert call("evaluate", "outputs/r", "--resamples", "0") == 0
     capsys.readouterr()
     for words, says in (
