@@ -52,7 +52,7 @@ def export(run: Run, name: str = "pt2", output: str | None = None, changes: list
     path = Path(output) if output else Path(str(run)) / "export" / form.file
     _check_place(path, path.parent if output else run.folder, form.file)
     x = _examples(run, cfg)
-    signed = signature(module, run.description, run.reader({}), x)
+    signed = signature(module, run.description, run.reader({}), x.dtype)
     path.parent.mkdir(exist_ok=True)
     startup.end()
     try:
@@ -123,9 +123,9 @@ def main() -> None:
                 raise UserError(
                     f"{choice}: there are format, data and trust.{nearest(key, ['format', 'data', 'trust'])}"
                 )
-        [name] = [choice.removeprefix("format=") for choice, key in given.items() if key == "format"][-1:] or ["pt2"]
+        names = [choice.removeprefix("format=") for choice, key in given.items() if key == "format"]
         changes = [choice for choice, key in given.items() if key != "format"]
-        print(export(run, name, arguments.output, changes))
+        print(export(run, *names[-1:], output=arguments.output, changes=changes))
 
 
 if __name__ == "__main__":

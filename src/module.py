@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any, Literal, cast
 
@@ -21,8 +21,9 @@ from src.datasets.prepared import Prepared
 from src.files.checkpoints import built, load_checkpoint, restored
 from src.learning.check import check_loss, check_metrics, check_net, tell_probabilities
 from src.learning.devices import of_all_devices
+from src.learning.epoch_metrics import EpochMetrics
 from src.learning.loss import build_loss, is_balanced, loss_of_members
-from src.learning.metrics import EpochMetrics, Mode, build_metrics, check_measured, known_mode
+from src.learning.metrics import Mode, build_metrics, check_measured, known_mode
 from src.learning.net import build_net, freeze, predicting
 from src.learning.optimization import as_long_as_the_run, build_optimizer, build_schedule, is_plateau
 from src.learning.subsample import Subsample
@@ -277,35 +278,31 @@ class SupervisedModule(L.LightningModule):
             return self.net(self.inputs(x))
 
     def _learn_from_training(self, data: DataModule) -> None:
-        """From the training split: standardization, what the net asks about its inputs, the weights of classes."""
+        """From the training split: standardization, what the net asks about its inputs, the weights of classes.
+
+        Batch by batch: all together may be too many.
+        """
         assert self.data is not None
-        scale_x = None if self.data.indices or not self.hparams.standardize else self.input_scale
+        scale_x = self.input_scale if self.hparams.standardize and not self.data.indices else None
         scale_y = self.task.target_scale if self.hparams.standardize else None
-        balanced = is_balanced(self.hparams.loss)
-        learn_inputs = getattr(self.net, "learn_inputs", None)
-        some = Subsample(len(data.splits["train"]))
+        counts = self.task.counts() if is_balanced(self.hparams.loss) else None
+        some = Subsample(len(data.splits["train"])) if hasattr(self.net, "learn_inputs") else None
         for scale in filter(None, (scale_x, scale_y)):
             scale.forget()
-
-        def truths() -> Iterator[Tensor]:
-            """Of one batch after another, from each of which is learnt: all together may be too many."""
-            for x, y in data.training_batches() if scale_x or scale_y or balanced or learn_inputs else ():
-                truth = self.task.truth(y)
-                if scale_x:
-                    scale_x.learn(x)
-                if scale_y:
-                    scale_y.learn(truth)
-                if learn_inputs:
-                    some.add(x)
-                yield truth
-
-        if balanced:
-            cast(Any, self.loss).weight.copy_(self.task.balanced_weight(truths()))
-        else:
-            for _ in truths():
-                pass
-        if learn_inputs:
-            learn_inputs(self.inputs(some.all()))
+        for x, y in data.training_batches() if scale_x or scale_y or counts or some else ():
+            truth = self.task.truth(y)
+            if scale_x:
+                scale_x.learn(x)
+            if scale_y:
+                scale_y.learn(truth)
+            if counts:
+                counts.add(truth)
+            if some:
+                some.add(x)
+        if counts:
+            cast(Any, self.loss).weight.copy_(counts.balanced_weight())
+        if some:
+            self.net.learn_inputs(self.inputs(some.all()))
 
     # --- optimizer and scheduler -----------------------------------------------------------------------------------
 

@@ -26,9 +26,8 @@ from src.run import Run, asked_for, require
 
 if TYPE_CHECKING:
     import pandas as pd
+    from omegaconf import DictConfig
     from torch import Tensor
-
-    from src.datasets.description import DataDescription
 
 VALUES = 2**22  # of a batch: nets for large images need memory for each of them many times over
 ASKED = ("max_line", "max_pixels", "query")  # how much a file may hold, and which rows of a database: no other reading
@@ -73,12 +72,8 @@ def predict(run: Run, path: str, output: str, overrides: list[str] | None = None
         fabric = Fabric(accelerator=cfg.trainer.accelerator, devices=1)
         fabric.to_device(module)
         reader = run.reader({name: cfg.data[name] for name in ASKED if name in cfg.data})
-        asked = cfg.data.batch_size != run.config().data.batch_size
-        batch_size = cfg.data.batch_size if asked else _batch_size(run.description, MOST // 16 if explain else MOST)
-        if not is_whole(batch_size, least=1):
-            raise UserError(f"data.batch_size={batch_size}: a whole number from 1 is needed.")
+        batch_size, at_once = _batch_sizes(run, cfg, MOST // 16 if explain else MOST, fabric.device.type == "cpu")
         explanation = Explanation(module, run.description, reader, explain) if explain else None
-        at_once = batch_size if asked or fabric.device.type != "cpu" else AT_ONCE
         count = 0
         startup.end()
 
@@ -135,8 +130,21 @@ def _check_heeded(overrides: list[str]) -> None:
             )
 
 
-def _batch_size(data: DataDescription, most: int) -> int:
-    return max(1, min(most, VALUES // math.prod(size or 1 for size in data.input_shape)))
+def _batch_sizes(run: Run, cfg: DictConfig, most: int, on_cpu: bool) -> tuple[int, int]:
+    """How many examples are read at once, and how many of these are computed at once.
+
+    Both are data.batch_size, if that was changed; else at most `most`, and what suits the processor.
+
+    Raises:
+        UserError: data.batch_size was changed to what is no whole number from 1.
+    """
+    typed = cfg.data.batch_size
+    if typed == run.config().data.batch_size:
+        size = max(1, min(most, VALUES // math.prod(size or 1 for size in run.description.input_shape)))
+        return size, AT_ONCE if on_cpu else size
+    if not is_whole(typed, least=1):
+        raise UserError(f"data.batch_size={typed}: a whole number from 1 is needed.")
+    return typed, typed
 
 
 def _typed(rows: pd.DataFrame, numbers: list[str]) -> pd.DataFrame:

@@ -203,7 +203,7 @@ def test_onnx_needs_neither_this_projects_code_nor_torch(finished, call, capfd):
 
 
 def messy(path: str, rows: int, seed: int) -> pd.DataFrame:
-    """Numbers, an amount, yes or no, categories, two kinds of dates; of each some are missing."""
+    """Numbers, an amount, yes or no, categories, three kinds of dates; of each some are missing."""
     random = np.random.default_rng(seed)
 
     def dates(form: str) -> list[str]:
@@ -218,11 +218,11 @@ def messy(path: str, rows: int, seed: int) -> pd.DataFrame:
             "city": random.choice(["Bergen", "Oslo", "\u00c5, in Lofoten"], rows),
             "built": dates("%d/%m/%Y"),
             "seen": dates("%Y-%m-%dT%H:%M"),
+            "born": [f"{day:02}-Mar-{day + 49:02}" for day in random.integers(1, 20, rows)],
         }
     )
     price = 1000.5 * table.rooms.astype(int) + 3000 * (table.city == "Oslo")
-    markers = {"rooms": "-", "rent": "", "gain": "n/a", "garden": "?", "city": "n/a", "built": " ", "seen": "NaT"}
-    for name, marker in markers.items():
+    for name, marker in zip(table.columns, ["-", "", "n/a", "?", "n/a", " ", "NaT", "?"], strict=True):
         table[name] = table[name].mask(random.random(rows) < 0.1, marker)
     table.assign(price=price).to_csv(path, index=False)
     return table
@@ -250,10 +250,10 @@ def test_a_table_can_be_read_without_this_project(train, call, capsys):
     assert signature["predictions"] == {"task": "regression", "target": "price", "names": ["price"]}
     assert [(c["name"], c["kind"], c["first"], c["count"]) for c in signature["columns"]] == [
         ("rooms", "number", 0, 2), ("rent", "number", 2, 2), ("gain", "number", 4, 2), ("garden", "boolean", 6, 2),
-        ("city", "category", 8, 3), ("built", "date", 11, 6), ("seen", "date", 17, 8),
+        ("city", "category", 8, 3), ("built", "date", 11, 6), ("seen", "date", 17, 8), ("born", "date", 25, 6),
     ]  # fmt: skip
     scale, x = Run("outputs/house").load().input_scale, signature["x"]
-    assert (x["shape"], x["dtype"], x["mean"], x["std"]) == ([25], "float32", scale.mean.tolist(), scale.std.tolist())
+    assert (x["shape"], x["dtype"], x["mean"], x["std"]) == ([31], "float32", scale.mean.tolist(), scale.std.tolist())
 
 
 def test_what_is_no_table_is_signed_too(train, call, photos):

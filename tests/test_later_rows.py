@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from io import StringIO
 from pathlib import Path
 from typing import Any
 
+import pandas as pd
 import pytest
 import torch
 
@@ -18,6 +20,7 @@ EARLY, LATE = 300, 20  # rows; some hundred are a chunk
 @pytest.fixture(autouse=True)
 def small_chunks(monkeypatch):
     monkeypatch.setattr("src.datasets.tables.conversion.CHUNK", 4000)
+    monkeypatch.setattr("src.datasets.tables.rows.FIRST", 8)
 
 
 def table(early: list[str], late: list[str], **options: Any) -> Table:
@@ -145,3 +148,82 @@ def test_a_test_file_may_write_its_numbers_in_more_ways():
     Path("test.csv").write_text(rows(20, x=["1,234.5", "0.5"] * 10))
     with_file = table_of(rows(40, x=["999.5", "0.5"] * 20), target="y", test_path="test.csv")
     assert with_file[40][0][1] == 1234.5
+
+
+TRAINING, LEFT_OUT = 40, 16  # rows
+
+
+def shared_out(training: list[str], others: list[str], **options: Any) -> Table:
+    """Texts of a column x in one file: for training, over and over, then others for val and test; the first rows lack
+    the target."""
+    first = [training[i % len(training)] for i in range(LEFT_OUT + TRAINING)]
+    table = pd.read_csv(StringIO(rows(len(first + 2 * others), x=first + 2 * others)), dtype=str)
+    table["split"] = [*["train"] * len(first), *["val"] * len(others), *["test"] * len(others)]
+    table.loc[: LEFT_OUT - 1, "y"] = ""
+    return table_of(table.to_csv(index=False), target="y", split_column="split", **{"missing": "drop", **options})
+
+
+BY_OTHERS: dict[str, tuple[list[str], list[str], str, dict[str, Any]]] = {
+    "that the day comes first": (
+        ["01/02/2023", "03/04/2023"],
+        ["25/12/2023"],
+        f"x holds '01/02/2023', in which day and month may stand either way round: no value decides. "
+        f"Say date_format={DD} or date_format={MM}. Rows for val or test look like date_format={DD}.",
+        {"date_format": DD},
+    ),
+    "that the month comes first": (
+        ["01.02.2023", "03.04.2023"],
+        ["12.25.2023"],
+        "x is read otherwise without rows for val and test. If these are right, say date_format=%m.%d.%Y.",
+        {"date_format": "%m.%d.%Y"},
+    ),
+    "that commas stand before decimals": (
+        ["1,234", "2,345"],
+        ["1,5"],
+        "x is read otherwise without rows for val and test. If these are right, say \"decimal={x:','}\".",
+        {"decimal": {"x": ","}},
+    ),
+    "that there are categories": (
+        ["1.5", "2"],
+        ["red"] * 20,
+        "x is a number, but rows for val or test hold 'red'. If it stands for a missing value, say "
+        "missing_values=[red]. If the column holds categories, say categorical=[x].",
+        {"categorical": ["x"]},
+    ),
+    "that categories are no dates": (
+        ["2023-01-02", "2023-04-03"],
+        ["not yet"] * 20,
+        "x is a date, but rows for val or test hold 'not yet'. If it stands for a missing value, say "
+        "\"missing_values=['not yet']\".",
+        {"missing_values": ["not yet"]},
+    ),
+}
+
+
+@pytest.mark.parametrize("in_memory", [True, False])
+@pytest.mark.parametrize("case", BY_OTHERS)
+def test_what_rows_for_val_and_test_alone_decide_is_asked_for(case, in_memory):
+    training, others, says, typed = BY_OTHERS[case]
+    where: dict[str, Any] = {"in_memory": in_memory, "cache": "cache"}
+    for _ in range(2):  # the second time the conversion is there
+        with pytest.raises(UserError) as told:
+            shared_out(training, others, **where)
+        assert str(told.value).startswith(f"t.csv, training rows: {says}")
+    shared_out(training, others, **where, **typed)
+
+
+@pytest.mark.parametrize("in_memory", [True, False])
+@pytest.mark.parametrize("case", BY_OTHERS)
+def test_what_a_training_row_decides_is_not_asked_for(case, in_memory):
+    training, others, *_ = BY_OTHERS[case]
+    usual = [training[i % len(training)] for i in range(LEFT_OUT + TRAINING - len(others))]
+    found = shared_out(usual + others, others, in_memory=in_memory, cache="cache")
+    assert len(found) == TRAINING + 2 * len(others)
+
+
+@pytest.mark.parametrize("case", WIDER)
+def test_rows_for_val_and_test_leave_the_training_rows_as_they_are(case):
+    training, others, *_ = WIDER[case]
+    if any(training):
+        found, alone = (shared_out(training, some, missing="impute") for some in (others, []))
+        assert torch.equal(x_of(found)[:TRAINING], x_of(alone))

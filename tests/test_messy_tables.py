@@ -26,7 +26,7 @@ from torch import Tensor
 
 from src.console.messages import UserError
 from src.datasets.tables import TableReader
-from src.datasets.tables.sniffing import header_line
+from src.datasets.tables.sniffing import lines_above
 from src.datasets.tables.table import Table
 from tests.conftest import PROJECT
 from tests.sources import source
@@ -343,7 +343,6 @@ def test_years_of_two_digits_are_not_far_ahead(date_format):
     assert table.reader is not None
     reader = {k: v for k, v in table.reader.items() if k != "_target_"}
     assert next(TableReader(**reader).read("t.csv", 100, None))[1][0, 1] == x_of(table)[0, 1]
-    assert TableReader(**reader).signature()["columns"][1]["until"] == 2049
     for column in reader["columns"]:  # of a run from before
         column.pop("until", None)
     assert next(TableReader(**reader).read("t.csv", 100, None))[1][0, 1] == x_of(table)[0, 1] + 36_525
@@ -684,15 +683,37 @@ ABOVE = {
 }
 
 
+@pytest.mark.parametrize("encoding", ["utf-8", "utf-16"])
 @pytest.mark.parametrize("case", ABOVE)
-def test_lines_above_the_header_are_told(case, folder):
+def test_lines_above_the_header_are_left_out(case, encoding, capsys):
     above, header, mark, line = ABOVE[case]
-    below = "".join(f"{i}{mark}x{i % 3}{mark}{i * i % 17}\n" for i in range(40))
-    with pytest.raises(UserError, match=f"t.csv: line {line} looks like the header, and the {line - 1} above") as told:
-        table_of(above + header + below, target="c")
-    subprocess.run(["bash", "-c", str(told.value).partition("Leave them out: ")[2]], check=True)
-    assert Path("table.csv").read_text() == header + below
-    assert len(table_of(None, "table.csv", target="c")) == 40
+    below = header + "".join(f"{i}{mark}x{i % 3}{mark}{i * i % 17}\n" for i in range(40))
+    clean = table_of(below, "clean.csv", target="c")
+    capsys.readouterr()
+    Path("t.csv").write_text(above + below, encoding=encoding)
+    for said in (None, line):
+        found = table_of(None, "t.csv", target="c", header=said)
+        assert torch.equal(x_of(found), x_of(clean))
+        assert torch.equal(found.y, clean.y)
+        assert (f"header={line}" in capsys.readouterr().err) == (said is None)
+
+
+def test_a_ragged_row_is_counted_from_the_header_on():
+    text = "# from device 7\n# in March\na,b,y\n" + "1,2,3\n" * 40 + "1,2,3,4\n"
+    with pytest.raises(UserError, match="row 41 has 4 fields"):
+        table_of(text, target="y")
+
+
+def test_the_line_of_the_names_may_be_said():
+    """Where looking does not find it: the title has as many fields as the names."""
+    text = "made,by,7\n" + rows(40, x=[*range(40)])
+    says = "target='y' is not a column of t.csv. Line 2 holds it: if the names stand there, say header=2."
+    with pytest.raises(UserError, match=re.escape(says)):
+        table_of(text, target="y")
+    assert len(table_of(text, target="y", header=2)) == 40
+    for header, says in ((0, "header=0: the first line is 1."), (99, "path=t.csv has no line 99.")):
+        with pytest.raises(UserError, match=re.escape(says)):
+            table_of(text, target="y", header=header)
 
 
 @pytest.mark.parametrize(
@@ -707,7 +728,7 @@ def test_lines_above_the_header_are_told(case, folder):
     ],
 )
 def test_a_table_from_its_first_line_on_is_told_so(text):
-    assert header_line(text.splitlines(keepends=True)) == 1
+    assert lines_above(text.splitlines(keepends=True)) == 0
 
 
 def test_a_row_of_totals_is_named(capsys):
@@ -723,6 +744,14 @@ def test_a_row_of_totals_is_named(capsys):
         UserError, match=r"row 41: day is 'Summe', .* If it is a row of totals, or a note, remove it from the file"
     ):
         table_of(dated + "800,Summe,150\n", target="y")
+
+
+def test_a_row_of_units_is_named():
+    lines = rows(40, size=[i / 4 for i in range(40)]).splitlines(keepends=True)
+    with pytest.raises(
+        UserError, match=r"row 1: size is 'm', which is not a number.* If the first row says units, remove"
+    ):
+        table_of("".join([lines[0], "s,m,kg\n", *lines[1:]]), target="y")
 
 
 def test_a_note_below_the_rows_is_named(capsys):
@@ -871,6 +900,51 @@ def test_an_excel_file_holds_the_same_as_the_csv(houses, train, call, capsys):
     Path("t.xlsx").write_text("no")
     assert call("evaluate", "outputs/r", "--resamples", "0") == 1
     assert "t.xlsx cannot be read as Excel" in capsys.readouterr().err
+
+
+def test_a_sheet_below_titles_is_read_as_the_csv(houses, train, call, capsys):
+    """Whether the row of the names is said or found, in the run and in new files."""
+    with pd.ExcelWriter("t.xlsx") as writer:
+        pd.DataFrame({"About": ["these houses"]}).to_excel(writer, sheet_name="Read me", index=False)
+        houses.to_excel(writer, sheet_name="Sold houses", index=False, startrow=3)
+        writer.sheets["Sold houses"]["A1"] = "Houses sold in 2023"
+    expected = table_of(None, "clean.csv", target="y", missing="impute", categorical=["zip"])
+    capsys.readouterr()
+    assert call("train", *HOUSES, "data.path=t.xlsx") == 1
+    said = capsys.readouterr().err
+    assert "t.xlsx: of its sheets Read me, Sold houses the first is read." in said
+    assert "To read another: \"data.sheet='Sold houses'\"." in said
+    for header in (None, 4):
+        options: dict[str, Any] = {"missing": "impute", "categorical": ["zip"], "sheet": "Sold houses"}
+        table = table_of(None, "t.xlsx", target="y", header=header, **options)
+        assert ("t.xlsx: header=4, by its looks." in capsys.readouterr().err) == (header is None)
+        assert torch.equal(x_of(table), x_of(expected))
+    train(*HOUSES, "data.path=t.xlsx", "data.sheet='Sold houses'", "name=r")
+    for path in ("t.xlsx", "clean.csv"):
+        assert call("predict", "outputs/r", path, "-o", f"{path}.answers.csv") == 0
+    answers, others = (pd.read_csv(f"{path}.answers.csv", dtype={"zip": str}) for path in ("t.xlsx", "clean.csv"))
+    pd.testing.assert_frame_equal(answers, others)
+    assert call("train", *HOUSES, "data.path=t.xlsx", "data.sheet=sold") == 1
+    assert "t.xlsx has the sheets Read me, Sold houses. Did you mean 'Sold houses'?" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    ("option", "called"),
+    [
+        ({"separator": ";"}, "a text file"),
+        ({"encoding": "utf-8"}, "a text file"),
+        ({"header": 2}, "a text or Excel file"),
+        ({"sheet": "Sold"}, "an Excel file"),
+    ],
+)
+def test_what_says_nothing_of_a_kind_of_file_is_refused(option, called):
+    pd.DataFrame({"a": range(9), "y": range(9)}).to_parquet("t.parquet")
+    [(name, value)] = option.items()
+    says = f"{name}={value} is for {called}, and path=t.parquet is none."
+    with pytest.raises(UserError, match=re.escape(says)):
+        table_of(None, "t.parquet", target="y", **option)
+    with pytest.raises(UserError, match=re.escape("query=select 1 is for a database, and path=t.parquet is none.")):
+        table_of(None, "t.parquet", target="y", query="select 1")
 
 
 def test_rows_of_a_database_are_those_of_the_csv(houses, train, call, capsys):

@@ -13,7 +13,7 @@ from sklearn import metrics
 from torch import nn
 
 from src.files.history import history_of, read_history
-from src.learning.metrics import EpochMetrics
+from src.learning.epoch_metrics import EpochMetrics
 from src.nets import MLP
 from src.nets.standardize import Standardize
 from src.run import Run

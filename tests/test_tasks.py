@@ -21,7 +21,7 @@ from torch.nn import functional
 from torch.utils.data import Dataset
 
 from src.console.messages import UserError
-from src.learning.metrics import EpochMetrics
+from src.learning.epoch_metrics import EpochMetrics
 from src.run import Run
 from src.tasks import Classification, MultiLabel, Regression, auto
 from src.tasks.metrics import PresentAUROC, _say_binned
@@ -316,7 +316,10 @@ def test_two_classes_are_weighed_as_more_are():
 def test_the_weight_of_a_label_is_that_of_its_ones():
     task, predictions, truth = labels()
     ones = truth.sum(dim=0)
-    weight = task.balanced_weight(truth.split(64))
+    counts = task.counts()
+    for batch in truth.split(64):
+        counts.add(batch)
+    weight = counts.balanced_weight()
     assert weight[:2].tolist() == pytest.approx(((200 - ones) / ones)[:2].tolist())  # the third never applies
     p = predictions.clamp(0.01, 0.99)
     losses = -(weight * truth * p.log() + (1 - truth) * (1 - p).log())

@@ -5,7 +5,6 @@ B pictures of H x W pixels, C classes.
 
 from __future__ import annotations
 
-from collections.abc import Iterable
 from pathlib import Path
 
 import torch
@@ -24,7 +23,8 @@ from src.datasets.description import DataDescription
 from src.module import SupervisedModule
 from src.nets.shapes import check_image
 from src.plots.picture import Picture
-from src.tasks.task import Task, weight_of_classes
+from src.tasks.counts import ClassCounts
+from src.tasks.task import Task
 
 COLOURS = ["#e8e8e8", "#0072b2", "#e69f00", "#009e73", "#cc79a7", "#56b4e9", "#d55e00", "#f0e442"]  # Okabe & Ito 2008
 SHOWN = 6  # pictures
@@ -75,8 +75,8 @@ class Segmentation(Task):
         image.putpalette(bytes.fromhex("".join(colour.removeprefix("#") for colour in COLOURS)))
         image.save(path)
 
-    def balanced_weight(self, truths: Iterable[Tensor]) -> Tensor:
-        return weight_of_classes(truths, len(self.classes))
+    def counts(self) -> ClassCounts:
+        return ClassCounts(len(self.classes))
 
 
 class UNet(nn.Module):

@@ -23,7 +23,8 @@ LARGEST_ONNX = 2**31 - 2**20  # bytes of parameters; the rest is for the net its
 
 
 class Format(NamedTuple):
-    """
+    """One way to save a net.
+
     Attributes:
         file: its usual name.
         write: module, x of some examples (N, *shape), shape with None for a size that varies, signature, path -> the

@@ -6,15 +6,15 @@ import json
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    import torch
     from lightning import LightningModule
-    from torch import Tensor
 
     from src.datasets.description import DataDescription
 
 KEY = "kindling"  # of ONNX's metadata
 
 
-def signature(module: LightningModule, data: DataDescription, reader: Any, x: Tensor) -> str:
+def signature(module: LightningModule, data: DataDescription, reader: Any, dtype: torch.dtype) -> str:
     """JSON: `x`, `predictions`, and what the `reader` of the data says of how x is made, such as a table's columns.
 
     x: shape of an example (null for a size that varies), dtype, and mean and std, by which the net itself standardizes.
@@ -22,12 +22,12 @@ def signature(module: LightningModule, data: DataDescription, reader: Any, x: Te
     they are, or targets.
 
     Args:
-        x: of some examples.
+        dtype: of x.
     """
     from src.datasets.contract import Signs
 
     task, scale = getattr(module, "task", None), getattr(module, "input_scale", None)
-    reads: dict[str, Any] = {"shape": list(data.input_shape), "dtype": str(x.dtype).removeprefix("torch.")}
+    reads: dict[str, Any] = {"shape": list(data.input_shape), "dtype": str(dtype).removeprefix("torch.")}
     if scale is not None and not data.indices:
         reads |= {"mean": scale.mean.tolist(), "std": scale.std.tolist()}
     answers = {"task": task and task.summary()[0], "target": data.target, "names": data.classes or data.targets}

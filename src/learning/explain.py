@@ -47,7 +47,8 @@ class Explanation:
         if not scale.mean.any() and (scale.std == 1).all():
             notice("The run has standardized nothing, so the mean of its data is not known: effects are against zeros.")
         self.predict: Predict = module
-        self.count, self.chosen = len(names), names.index(what) if what in names else None if data.classes else 0
+        self.count = len(names)
+        self.chosen = names.index(what) if what in names else None if data.classes else 0  # None: what is predicted
         self.baseline = scale.mean.expand(tuple(size or 1 for size in data.input_shape))[None]
         self.columns, counts = list(reader.feature_counts), torch.tensor(list(reader.feature_counts.values()))
         self.owners = torch.arange(len(counts)).repeat_interleave(counts)  # of each feature its column
@@ -61,28 +62,28 @@ class Explanation:
         if predictions.shape[1:] != (self.count,):
             raise UserError("explain=true: the predictions of this task are neither values nor classes.")
         x = x.clone()  # one that comes from inference_mode has no gradients
-        of = predictions.argmax(dim=1) if self.chosen is None else torch.full((len(x),), self.chosen)
-        of = of.to(x.device)
+        which = predictions.argmax(dim=1) if self.chosen is None else torch.full((len(x),), self.chosen)
+        which = which.to(x.device)
         baseline = self.baseline.expand_as(x).clone()
-        first = _answers(self.predict, baseline, of).cpu()
-        of_codes = self._move_codes(baseline, x, of)
-        found, off = effects(self.predict, x, baseline, of)
+        first = _answers(self.predict, baseline, which).cpu()
+        of_codes = self._move_codes(baseline, x, which)
+        found, off = effects(self.predict, x, baseline, which)
         self.rows, self.rows_off = self.rows + len(x), self.rows_off + int((off > TOLD).sum())
         sums = torch.zeros(len(x), len(self.columns), dtype=found.dtype).index_add(1, self.owners, found + of_codes)
         values = rounded(torch.cat([first[:, None], sums], dim=1))
         names = ["baseline_prediction", *(f"effect_{name}" for name in self.columns)]
         return {name: values[:, j] for j, name in enumerate(names)}
 
-    def _move_codes(self, start: Tensor, x: Tensor, of: Tensor) -> Tensor:
+    def _move_codes(self, start: Tensor, x: Tensor, which: Tensor) -> Tensor:
         """Give `start` (B, F) the codes of x, one after the other; their effects, float64 (B, F).
 
         They go first and alone: on a straight way each would pass all that lie between, of which each is different.
         """
         found = torch.zeros(len(x), len(self.owners), dtype=torch.float64)
-        before = _answers(self.predict, start, of).cpu().double()
+        before = _answers(self.predict, start, which).cpu().double()
         for place in self.codes:
             start[:, place] = x[:, place]
-            after = _answers(self.predict, start, of).cpu().double()
+            after = _answers(self.predict, start, which).cpu().double()
             found[:, place], before = after - before, after
         return found
 
@@ -95,7 +96,7 @@ class Explanation:
             )
 
 
-def effects(predict: Predict, x: Tensor, baseline: Tensor, of: Tensor) -> tuple[Tensor, Tensor]:
+def effects(predict: Predict, x: Tensor, baseline: Tensor, which: Tensor) -> tuple[Tensor, Tensor]:
     """Integrated gradients (Sundararajan, Taly & Yan 2017): an example's add up to its prediction less the baseline's.
 
     Of a linear net each is exactly the coefficient times the difference. The gradients on the straight way from the
@@ -106,7 +107,7 @@ def effects(predict: Predict, x: Tensor, baseline: Tensor, of: Tensor) -> tuple[
         predict: x (B, *shape) -> (B, K).
         x: (B, *shape), float.
         baseline: (1, *shape), or (B, *shape).
-        of: which of the K is meant, (B,).
+        which: the one of the K that is meant, (B,).
 
     Returns:
         Those of all features, float64 (B, F); and by which share of them their sum was off, (B,). On the CPU.
@@ -117,13 +118,13 @@ def effects(predict: Predict, x: Tensor, baseline: Tensor, of: Tensor) -> tuple[
     baseline = baseline.expand_as(x)
     step = x - baseline
     found = torch.zeros(len(x), step[0].numel(), dtype=torch.float64)
-    ends = [_answers(predict, point, of).cpu().double() for point in (baseline, x)]
+    ends = [_answers(predict, point, which).cpu().double() for point in (baseline, x)]
     moved, size = ends[1] - ends[0], torch.zeros(len(x))
     stretches = [(torch.arange(len(x)), torch.zeros(len(x)), torch.ones(len(x)), STEPS)]  # example, begin, end
     for depth in range(DEPTH):
         halves = []
         for row, begin, end, steps in stretches:
-            part, off = _stretch(predict, baseline[row], step[row], of[row], begin, end, steps)
+            part, off = _stretch(predict, baseline[row], step[row], which[row], begin, end, steps)
             if depth == 0:  # 32 bits end somewhere
                 size = part.abs().sum(dim=1).maximum(moved.abs()) + 0.01 * ends[1].abs() + 1e-30
             again = (off > TOLERANCE * size[row]) & (depth < DEPTH - 1)
@@ -140,7 +141,7 @@ def effects(predict: Predict, x: Tensor, baseline: Tensor, of: Tensor) -> tuple[
 
 
 def _stretch(
-    predict: Predict, baseline: Tensor, step: Tensor, of: Tensor, begin: Tensor, end: Tensor, steps: int
+    predict: Predict, baseline: Tensor, step: Tensor, which: Tensor, begin: Tensor, end: Tensor, steps: int
 ) -> tuple[Tensor, Tensor]:
     """Effects (B, F) of the way between shares of `step` (B,), `begin` and `end`; how far their sum is off, (B,)."""
 
@@ -149,21 +150,23 @@ def _stretch(
 
     total = torch.zeros(step.shape, dtype=torch.float64)
     for place, weight in zip(*np.polynomial.legendre.leggauss(steps), strict=True):  # from -1 to 1
-        total += float(weight) / 2 * _gradient(predict, at(begin + (end - begin) * float(place + 1) / 2), of).cpu()
+        total += float(weight) / 2 * _gradient(predict, at(begin + (end - begin) * float(place + 1) / 2), which).cpu()
     found = (total * step.cpu()).flatten(1) * (end - begin)[:, None]
-    first, last = (_answers(predict, at(share), of).cpu().double() for share in (begin, end))
+    first, last = (_answers(predict, at(share), which).cpu().double() for share in (begin, end))
     return found, (found.sum(dim=1) - (last - first)).abs()
 
 
 @torch.no_grad()
-def _answers(predict: Predict, x: Tensor, of: Tensor) -> Tensor:
-    return predict(x).gather(1, of[:, None])[:, 0]
+def _answers(predict: Predict, x: Tensor, which: Tensor) -> Tensor:
+    """Of the predictions (B, K) those that are meant, (B,)."""
+    return predict(x).gather(1, which[:, None])[:, 0]
 
 
-def _gradient(predict: Predict, x: Tensor, of: Tensor) -> Tensor:
+def _gradient(predict: Predict, x: Tensor, which: Tensor) -> Tensor:
+    """Of those with respect to x, (B, *shape). Raises UserError if there is none."""
     with torch.enable_grad(), torch.backends.cudnn.flags(enabled=False):  # whose recurrent layers have none in eval
         x = x.detach().requires_grad_()
-        answers = predict(x).gather(1, of[:, None])
+        answers = predict(x).gather(1, which[:, None])
         gradient = torch.autograd.grad(answers.sum(), x, allow_unused=True)[0] if answers.requires_grad else None
     if gradient is None:
         raise UserError("explain=true: this net has no gradient with respect to its inputs.")

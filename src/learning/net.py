@@ -11,7 +11,7 @@ import torch
 from torch import nn
 
 from src.config.build import build, in_terms_of, parameters_of
-from src.console.messages import UserError, nearest
+from src.console.messages import UserError, listed, nearest
 from src.datasets.description import DataDescription
 
 
@@ -51,8 +51,8 @@ def matching(pattern: str, names: list[str], key: str) -> list[str]:
     """Those of the parameters' names that match a pattern such as layers.0*; UserError, naming `key`, for none."""
     matches = [name for name in names if fnmatchcase(name, pattern)]
     if not matches:
-        some = ", ".join(names[:4]) + (", ..." if len(names) > 4 else "")
-        raise UserError(f"{key}: no parameter is named {pattern}.{nearest(pattern, names) or f' There are {some}.'}")
+        hint = nearest(pattern, names) or f" There are {listed(names, 4)}."
+        raise UserError(f"{key}: no parameter is named {pattern}.{hint}")
     return matches
 
 

@@ -119,7 +119,7 @@ def _check_above_0(part: str, spec: Mapping[str, Any], names: Iterable[str]) -> 
 
 
 def _steps(trainer: L.Trainer, interval: str = "epoch", frequency: int = 1, **_: Any) -> int:
-    """How often the scheduler steps in the whole run."""
+    """How often the scheduler steps in the whole run. Raises UserError if nobody knows how long that is."""
     steps = trainer.estimated_stepping_batches
     if math.isinf(steps):
         raise UserError("This scheduler needs the run's length: set trainer.max_epochs, or use scheduler=plateau.")

@@ -45,11 +45,11 @@ class Tabular(nn.Module):
         UserError: no member, no hidden layer or one without units, a negative number of bins, an unknown activation.
     """
 
-    numbers: Tensor
-    center: Tensor
-    spread: Tensor
-    left: Tensor
-    slope: Tensor
+    numbers: Tensor  # their places among the features, (N,)
+    center: Tensor  # (F,)
+    spread: Tensor  # (F,)
+    left: Tensor  # where each bin begins, (N, bins)
+    slope: Tensor  # 1 / its width, (N, bins); 0 of an empty one
 
     def __init__(
         self,
@@ -101,22 +101,22 @@ class Tabular(nn.Module):
 
     def scaled(self, x: Tensor) -> Tensor:
         """x (B, F) with median 0 and half of its values in a range of 1; those far away come near 3, or -3."""
-        return _clipped((x - self.center) / self.spread)
+        return _scaled(x, self.center, self.spread)
 
     def embedded(self, z: Tensor) -> Tensor:
         """(B, F) -> (B, E): z, and the embeddings of its numbers."""
         parts = [z]
         if self.embeds:
             numbers = z if len(self.numbers) == z.shape[1] else z[:, self.numbers]
-            places = (numbers.unsqueeze(2) - self.left) * self.slope  # (B, N, bins)
-            parts.append(F.relu(self.embedding(places.clamp(0, 1))).flatten(1))
+            passed = (numbers.unsqueeze(2) - self.left) * self.slope  # as shares of each bin, (B, N, bins)
+            parts.append(F.relu(self.embedding(passed.clamp(0, 1))).flatten(1))
         if self.codes:
             parts.append(self.codes(z))
         return torch.cat(parts, dim=1)
 
     @torch.no_grad()
     def learn_inputs(self, x: Tensor) -> None:
-        """Quartiles and quantiles, from training examples (M, *input_shape) as the net reads them."""
+        """Quartiles, quantiles, values of codes, from training examples (M, *input_shape) as the net reads them."""
         ordered = x.flatten(1).sort(dim=0).values
 
         def quantiles(count: int) -> Tensor:
@@ -135,23 +135,23 @@ class Tabular(nn.Module):
             self.slope.copy_(torch.where(tells, 1 / widths, torch.zeros_like(widths)))
         if self.codes:
             places = list(self.codes.counts)
-            self.codes.learn_inputs(_clipped((ordered[:, places] - self.center[places]) / self.spread[places]))
+            self.codes.learn_inputs(_scaled(ordered[:, places], self.center[places], self.spread[places]))
 
 
-def _clipped(z: Tensor) -> Tensor:
+def _scaled(x: Tensor, center: Tensor, spread: Tensor) -> Tensor:
+    z = (x - center) / spread
     return z * torch.rsqrt(1 + z * z / 9)
 
 
 def _code_counts(columns: list[dict[str, Any]]) -> dict[int, int]:
     """How many values the columns of codes have, by their places among the features."""
     starts = accumulate((column["features"] for column in columns), initial=0)
-    counts = {place: column.get("codes", 0) for place, column in zip(starts, columns, strict=False)}
-    counts = {place: count for place, count in counts.items() if count}
+    counts = {place: column["codes"] for place, column in zip(starts, columns, strict=False) if column.get("codes")}
     return {place: count for place, count in counts.items() if count * len(counts) <= VALUES}
 
 
 class Codes(nn.Module):
-    """z (B, F) -> (B, size): of numbers that stand for something, such as shops, each value has weights of its own.
+    """z (B, F) -> (B, size): of numbers that stand for something, such as shops, each of V values has its own weights.
 
     What lies between two values has weights between theirs, and what lies beyond the last one has those. At first all
     are 0: a value that is rare says little.
@@ -160,15 +160,15 @@ class Codes(nn.Module):
         counts: how many values a number has at most, by its place among the features.
     """
 
-    places: Tensor
-    value: Tensor
-    rise: Tensor
-    fall: Tensor
+    places: Tensor  # of the number that has the value, among the features, (V,)
+    value: Tensor  # (V,)
+    rise: Tensor  # 1 / what lies between it and the value before, (V,); 0 of the first
+    fall: Tensor  # and the value behind; 0 of the last
 
     def __init__(self, counts: dict[int, int], size: int) -> None:
         super().__init__()
         self.counts = counts
-        places = [place for place, count in counts.items() for _ in range(count)]  # V, of all values
+        places = [place for place, count in counts.items() for _ in range(count)]
         self.register_buffer("places", torch.tensor(places))
         for name in ("value", "rise", "fall"):
             self.register_buffer(name, torch.zeros(len(places)))
@@ -195,7 +195,7 @@ class Codes(nn.Module):
 
 
 def kinds_of_features(column: dict[str, Any]) -> list[str]:
-    """That of an indicator is boolean: it needs no embedding, as the number beside it does."""
+    """That of each feature. An indicator is boolean: it needs no embedding, as the number beside it does."""
     kinds = [column["kind"]] * column["features"]
     return [*kinds[:1], "boolean", *kinds[2:]] if column.get("indicator") else kinds
 

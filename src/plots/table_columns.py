@@ -140,7 +140,7 @@ def _draw_column(
 
 def _categories(column: Column, values: np.ndarray) -> Groups | None:
     if column.kind == "category":
-        return Groups(values.astype(int), list(column.codes))
+        return Groups(values.astype(int), list(column.categories))
     return Groups(values.astype(int), ["False", "True"]) if column.kind == "boolean" else None
 
 

@@ -51,7 +51,8 @@ def modes_of(goals: Sequence[str], cfg: DictConfig) -> list[Mode]:
 
 def _measured(cfg: DictConfig) -> dict[str, Mode | None]:
     """The metrics of an epoch, with what is better; none for a module of one's own, which says so when it runs."""
-    from src.learning.metrics import EpochMetrics, build_metrics
+    from src.learning.epoch_metrics import EpochMetrics
+    from src.learning.metrics import build_metrics
     from src.module import SupervisedModule
 
     module_class: Any = locate("module", cfg.module["_target_"])

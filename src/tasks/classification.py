@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
 from typing import Any
 
 import torch
@@ -13,8 +12,9 @@ from torchmetrics.classification import MulticlassAccuracy, MulticlassF1Score
 
 from src.console.messages import UserError
 from src.datasets.description import DataDescription
+from src.tasks.counts import ClassCounts
 from src.tasks.metrics import PresentAUROC
-from src.tasks.task import Task, rounded, weight_of_classes
+from src.tasks.task import Task, rounded
 
 
 class Classification(Task):
@@ -75,5 +75,5 @@ class Classification(Task):
         chosen = {f"predicted_{self.data.target}": [self.classes[k] for k in predictions.argmax(dim=1).tolist()]}
         return chosen | {f"probability_{name}": values[:, k] for k, name in enumerate(self.classes)}
 
-    def balanced_weight(self, truths: Iterable[Tensor]) -> Tensor:
-        return weight_of_classes(truths, len(self.classes))
+    def counts(self) -> ClassCounts:
+        return ClassCounts(len(self.classes))

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable
 from typing import Any
 
 import torch
@@ -19,6 +18,7 @@ from torchmetrics.classification import (
 
 from src.console.messages import UserError
 from src.datasets.description import DataDescription
+from src.tasks.counts import LabelCounts
 from src.tasks.metrics import PresentAUROC
 from src.tasks.task import Task, rounded
 
@@ -81,12 +81,8 @@ class MultiLabel(Task):
             columns[f"probability_{name}"] = values[:, k]
         return columns
 
-    def balanced_weight(self, truths: Iterable[Tensor]) -> Tensor:
-        """Of each label's ones, beside its zeros: as many times as these are more."""
-        ones, examples = torch.zeros(self.output_size), 0
-        for truth in truths:
-            ones, examples = ones + truth.sum(dim=0), examples + len(truth)
-        return (examples - ones) / ones.clamp(min=1)
+    def counts(self) -> LabelCounts:
+        return LabelCounts(self.output_size)
 
 
 class _F1OfLabel(BinaryF1Score):

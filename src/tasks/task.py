@@ -6,7 +6,6 @@ B examples, K values of a regression or labels, C classes.
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Iterable
 from pathlib import Path
 from typing import Any, ClassVar
 
@@ -18,6 +17,7 @@ from src.console.messages import UserError
 from src.datasets.contract import TargetKind
 from src.datasets.description import DataDescription
 from src.nets.standardize import Standardize
+from src.tasks.counts import ClassCounts, LabelCounts
 
 
 class Task(nn.Module, ABC):
@@ -63,7 +63,11 @@ class Task(nn.Module, ABC):
 
     @abstractmethod
     def truth(self, y: Tensor) -> Tensor:
-        """y of one batch or more in the dtype and shape in which metrics and pictures compare it with predictions."""
+        """y of one batch or more in the dtype and shape in which metrics and pictures compare it with predictions.
+
+        Raises:
+            UserError: y holds what cannot be learnt.
+        """
 
     def target(self, y: Tensor) -> Tensor:
         """y of a batch as the loss compares outputs with it."""
@@ -71,7 +75,7 @@ class Task(nn.Module, ABC):
 
     @abstractmethod
     def loss(self, outputs: Tensor, target: Tensor, weight: Tensor | None = None) -> Tensor:
-        """The mean loss, a scalar; `weight`: of each class or label."""
+        """The mean loss, a scalar; `weight`: of each class or label. Raises UserError if there are none to weigh."""
 
     @abstractmethod
     def predictions(self, outputs: Tensor) -> Tensor:
@@ -89,8 +93,8 @@ class Task(nn.Module, ABC):
         """Write the prediction for one example to a file, where `file_ending` is set."""
         raise UserError(f"{type(self).__name__} has no method `save`, which writes a prediction to a file.")
 
-    def balanced_weight(self, truths: Iterable[Tensor]) -> Tensor:
-        """The weight of each class or label by which all count alike; `truths` are those of the training split.
+    def counts(self) -> ClassCounts | LabelCounts:
+        """New counts of the classes or labels of truths, for the weights by which all count alike.
 
         Raises:
             UserError: the task has neither classes nor labels.
@@ -101,9 +105,3 @@ class Task(nn.Module, ABC):
 def rounded(predictions: Tensor) -> Any:
     """Float32 values as the shortest decimals that mean them, float64: 0.1, where float32 is 0.100000001490116."""
     return predictions.float().numpy().astype(str).astype("float64")
-
-
-def weight_of_classes(truths: Iterable[Tensor], size: int) -> Tensor:
-    """The weight of each of `size` classes by which all count alike, (C,); `truths` hold class numbers."""
-    counts = sum((t.flatten().bincount(minlength=size) for t in truths), start=torch.zeros(size, dtype=torch.long))
-    return counts.sum() / (size * counts.clamp(min=1))

@@ -22,7 +22,7 @@ class Column:
 
     Args:
         kind: number | boolean | date | category.
-        categories: by number.
+        categories: in their order.
         fill: what stands for a missing value, for a category -1: none of them; None: none may be missing.
         clock: the dates have a time of day.
         number_format: how the numbers are written; None: as in 1234.5, with the table's decimal mark.
@@ -47,19 +47,19 @@ class Column:
         is_plain = isinstance(number_format, dict)
         self.number_format = NumberFormat(**number_format) if is_plain else number_format
         self.date_format, self.indicator, self.until = date_format, indicator, until
-        self.codes = {category: code for code, category in enumerate(categories)}
+        self.categories = {category: place for place, category in enumerate(categories)}
 
     def spec(self) -> dict[str, Any]:
         """Plain data, from which `Column(**spec)` makes the same."""
+        always = {"name": self.name, "kind": self.kind, "categories": list(self.categories)}
+        always |= {"fill": self.fill, "clock": self.clock}
         written = {
             "date_format": self.date_format,
             "number_format": self.number_format and asdict(self.number_format),
             "indicator": self.indicator,
             "until": self.until,
         }
-        return {
-            "name": self.name, "kind": self.kind, "categories": list(self.codes), "fill": self.fill, "clock": self.clock
-        } | {name: value for name, value in written.items() if value}  # fmt: skip
+        return always | {name: value for name, value in written.items() if value}
 
     @property
     def is_text(self) -> bool:
@@ -71,6 +71,6 @@ class Column:
         formats: dict[str, Any] = {"number_format": self.number_format, "date_format": self.date_format}
         return Column(self.name, self.kind, **formats, until=self.until)
 
-    def codes_in(self, other: Column) -> np.ndarray:
-        """For each category its number in `other`, -1 where that has none."""
-        return np.array([other.codes.get(category, -1) for category in self.codes], "float64")
+    def places_in(self, other: Column) -> np.ndarray:
+        """For each category its place in `other`, -1 where that has none."""
+        return np.array([other.categories.get(category, -1) for category in self.categories], "float64")

@@ -49,7 +49,7 @@ def converted(reader: RowReader, cache: Path) -> tuple[DiskRows, DiskRows, list[
         else:
             for spec in () if reader.known else summary["columns"]:
                 tell_format(Column(**spec), notice)
-    reader.columns = {spec["name"]: Column(**spec) for spec in summary["columns"]}
+    reader.schema.columns = {spec["name"]: Column(**spec) for spec in summary["columns"]}
     reader.ends, reader.left_out, reader.read = summary["ends"], summary["left_out"], summary["read"]
     sizes = (len(reader.feature_names), len(reader.roles.non_features))
     rows = [DiskRows(place / name, "float64", (reader.ends[-1], m)) for name, m in zip(FILES, sizes, strict=True)]
@@ -129,7 +129,7 @@ def _write(reader: RowReader, folder: Path) -> dict[str, Any]:
                 file.write(matrix.data)
             del matrices, matrix  # before the next are read
             done(share)
-    columns = [column.spec() for column in reader.columns.values()]
+    columns = [column.spec() for column in reader.schema.columns.values()]
     summary = {"columns": columns, "ends": reader.ends, "left_out": reader.left_out, "read": reader.read}
     summary["checksums"] = checksums
     signed = {"checksum": _checksum(summary), "summary": summary}

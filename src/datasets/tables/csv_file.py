@@ -10,9 +10,9 @@ import warnings
 import zlib
 from collections.abc import Callable, Iterable
 from dataclasses import replace
-from io import BufferedReader, RawIOBase
+from io import BufferedReader, RawIOBase, TextIOWrapper
 from pathlib import Path
-from typing import IO, Any, cast
+from typing import IO, Any
 
 import pandas as pd
 
@@ -24,7 +24,8 @@ from src.datasets.tables.sniffing import (
     START,
     decimal_of,
     encoding_of,
-    header_line,
+    lines_above,
+    numbered,
     other_kind,
     parted,
     separator_of,
@@ -50,17 +51,13 @@ class CsvFile(TableFile):
         if text.encoding is None and (kind := other_kind(start)):
             raise UserError(f"{as_typed} is {kind}.")
         self.encoding = self._looked_at(encoding_of) if text.encoding is None else text.encoding
-        lines = self.beginning = self._first_lines(start)
-        self.usual = "\t" if name.lower().removesuffix(".gz").endswith(".tsv") else ","
-        found = separator_of(lines, self.usual) if text.separator is None else text.separator.replace("\\t", "\t")
-        if len(found) != 1:
+        lines, said = self._first_lines(start), text.separator and text.separator.replace("\\t", "\t")
+        if said is not None and len(said) != 1:
             raise UserError(f"separator={text.separator!r}: one character is needed.")
-        self.separator = found
-        if (line := header_line(lines, found if text.separator else SEPARATORS)) > 1:
-            raise UserError(
-                f"{as_typed}: line {line} looks like the header, and the {line - 1} above it like none of the table. "
-                f"Leave them out: {self._piped(f'tail -n +{line}')}"
-            )
+        self.above = lines_above(lines, said or SEPARATORS) if text.header is None else text.header - 1
+        lines = self.beginning = lines[self.above :]
+        self.usual = "\t" if name.lower().removesuffix(".gz").endswith(".tsv") else ","
+        self.separator = said or separator_of(lines, self.usual)
         self.columns = self._header()
         if not isinstance(text.decimal, str) and text.seen_decimal is None:
             self._look_at_decimals(parted(lines, self.separator)[1:])
@@ -101,12 +98,17 @@ class CsvFile(TableFile):
     def _tell(self) -> None:
         """Say what was found by looking, where it is not the usual."""
         found = {
+            f"header={self.above + 1}": self.text.header is None and self.above > 0,
             f"separator={self.separator!r}": self.text.separator is None and self.separator != self.usual,
             "decimal=','": self.text.seen_decimal == ",",
             f"encoding={self.encoding}": self.text.encoding is None and self.encoding != "utf-8",
         }
         if any(found.values()):
             notice(f"{self.name}: {', '.join(what for what, is_found in found.items() if is_found)}, by its looks.")
+
+    def line_of(self, name: str) -> int | None:
+        numbers, rows = numbered(self.beginning, self.separator)
+        return next((self.above + n + 1 for n, fields in zip(numbers, rows, strict=False) if name in fields), None)
 
     def rows(self, count: int, texts: Iterable[str] | None = (), as_written: bool = False) -> Chunks:
         types: Any = object if as_written else str if texts is None else dict.fromkeys(texts, str)
@@ -131,7 +133,7 @@ class CsvFile(TableFile):
         """The names in the first line; `Unnamed: 2` for a third one that is empty."""
         first = next(self._read(header=None, chunksize=1, dtype=str, na_filter=False), None)
         if first is None:
-            raise UserError(f"{self.as_typed} is empty.")
+            raise UserError(f"{self.as_typed} {f'has no line {self.above + 1}' if self.above else 'is empty'}.")
         names = first[0].iloc[0].tolist()
         if len(names) == 1:
             self._check_separator(names[0])
@@ -155,8 +157,10 @@ class CsvFile(TableFile):
             "encoding": self.encoding,
         }
         with self.path.open("rb") as raw, gzip.open(raw) if self.is_gzip else raw as file:
-            lines = BufferedReader(BoundedLines(file, self.text.max_line, self.as_typed), 2**16)
-            reader = self._with_clear_errors(lambda: pd.read_csv(cast(Any, lines), engine="c", **text, **options))
+            lines: Any = BufferedReader(BoundedLines(file, self.text.max_line, self.as_typed), 2**16)
+            if self.above:
+                lines = self._with_clear_errors(lambda: below(lines, self.above, self.encoding))
+            reader = self._with_clear_errors(lambda: pd.read_csv(lines, engine="c", **text, **options))
             while reader and (chunk := self._with_clear_errors(lambda: next(reader, None))) is not None:
                 yield chunk, raw.tell() / size
                 del chunk  # before the next is read
@@ -228,3 +232,11 @@ class BoundedLines(RawIOBase):
                 "line for each row? If so, raise max_line=."
             )
         return len(content)
+
+
+def below(file: IO[bytes], above: int, encoding: str) -> IO[str]:
+    """The text of a file but for so many lines. pandas would leave out too many of those in which a quote is open."""
+    text = TextIOWrapper(file, encoding, newline="")
+    for _ in range(above):
+        text.readline()
+    return text

@@ -15,6 +15,8 @@ from src.console.messages import UserError
 ISO = "ISO8601"
 UNTIL = 2049  # the last year that two digits stand for, as in spreadsheets; to strptime 68 is 2068
 CENTURY = 36_525  # days
+CENTURIES = {"19": r"[5-9]\d", "20": r"[0-4]\d"}  # of two digits
+FIELDS = [("dmHIMS", "[0-9]{1,2}"), ("j", "[0-9]{3}"), ("f", "[0-9]+"), ("aAbBp", "[A-Za-z]+")]  # by directive
 LOOKED_AT = 1000  # texts whose shape is looked at
 MARK = r"[ ./-]|, |\. "
 DATE = re.compile(rf"(\d{{1,4}}|[A-Za-z]{{3,9}})({MARK}|)(\d{{1,2}}|[A-Za-z]{{3,9}})({MARK}|)(\d{{4}}|\d{{1,2}})(.*)")
@@ -39,6 +41,14 @@ def days(series: pd.Series, date_format: str | None, until: int | None = None) -
         return ((moments - pd.Timestamp(0)) / pd.Timedelta(days=1)).to_numpy("float64")
     a_day = {"s": 86_400, "ms": 86_400_000, "us": 86_400_000_000}[moments.unit]  # a year such as 3500 is no nanoseconds
     return np.where(moments.isna(), np.nan, moments.to_numpy().astype("int64") / a_day)
+
+
+def with_four_digits(date_format: str) -> dict[str, str]:
+    """Regular expressions, and what to put in the place of what they match, that write a year's two digits as four."""
+    before, behind = map(re.escape, date_format.split("%y"))
+    for letters, field in FIELDS:
+        before, behind = (re.sub(f"%[{letters}]", field, part) for part in (before, behind))
+    return {rf"^\s*({before})({c})({behind})\s*$": rf"\g<1>{century}\2\3" for century, c in CENTURIES.items()}
 
 
 def format_of(texts: pd.Series, name: str) -> str | None:

@@ -33,7 +33,7 @@ def fit_columns(
     if not impute and not any(column.kind in ("category", "date") for column in columns):
         return columns  # there is nothing to learn, and a large table takes long to read
     sums, counts, rows = np.zeros(len(columns)), np.zeros(len(columns), int), 0
-    frequencies = [np.zeros(max(2, len(column.codes)), int) for column in columns]
+    frequencies = [np.zeros(max(2, len(column.categories)), int) for column in columns]
     clock = np.zeros(len(columns), bool)
     for block in blocks:
         sums += np.nansum(block, axis=0)
@@ -62,7 +62,7 @@ def _fitted(column: Column, frequencies: np.ndarray, mean: float, clock: bool, t
     If x `tells` that a value is missing, which may mean something, a missing category is none of the others, and
     columns of other kinds have an indicator.
     """
-    counted = dict(zip(column.codes, frequencies.tolist(), strict=False))
+    counted = dict(zip(column.categories, frequencies.tolist(), strict=False))
     categories = sorted(category for category, count in counted.items() if count)
     if column.kind == "category":
         fill = categories.index(max(categories, key=counted.__getitem__)) if categories and not tells else -1
@@ -77,7 +77,8 @@ def _fitted(column: Column, frequencies: np.ndarray, mean: float, clock: bool, t
 
 def feature_count(column: Column) -> int:
     """How many features a column makes."""
-    return {"category": len(column.codes), "date": 1 + 2 * len(periods(column))}.get(column.kind, 1) + column.indicator
+    counts = {"category": len(column.categories), "date": 1 + 2 * len(periods(column))}
+    return counts.get(column.kind, 1) + column.indicator
 
 
 def periods(column: Column) -> list[float]:
@@ -136,7 +137,7 @@ class RowEncoder:
                 raise UserError(f"{where} has no column {column.name}, which the run needs.")
         self.places = [places[column.name] for column in fitted]
         pairs = [(columns[place], column) for place, column in zip(self.places, fitted, strict=True)]
-        self.codes = [own.codes_in(column) if column.kind == "category" else None for own, column in pairs]
+        self.categories = [own.places_in(column) if column.kind == "category" else None for own, column in pairs]
         for own, column in pairs:
             _tell_new_categories(own, column)
         size = sum(map(feature_count, fitted))
@@ -146,16 +147,16 @@ class RowEncoder:
     def __call__(self, rows: np.ndarray) -> Tensor:
         """x, float32 (B, F) or (B, *shape), of rows (B, columns)."""
         values = rows[:, self.places]
-        for j, codes in enumerate(self.codes):
-            if codes is not None:
+        for j, places in enumerate(self.categories):
+            if places is not None:
                 known = values[:, j] >= 0  # neither missing, nor of no category
-                values[known, j] = codes[values[known, j].astype(int)]
+                values[known, j] = places[values[known, j].astype(int)]
         x = torch.from_numpy(encode(self.fitted, values))
         return x if self.shape is None else x.reshape(-1, *self.shape)
 
 
 def _tell_new_categories(own: Column, fitted: Column) -> None:
-    new = [category for category in own.codes if category not in fitted.codes] if fitted.kind == "category" else []
-    if new:
+    new = [category for category in own.categories if category not in fitted.categories]
+    if new and fitted.kind == "category":
         few = listed([repr(text) for text in new], 5)
         notice(f"{own.name}: no training row has {few}. Such rows are of no category that the net knows.")

@@ -1,4 +1,4 @@
-"""A table in an Excel file: the first sheet."""
+"""A table in a sheet of an Excel file."""
 
 from __future__ import annotations
 
@@ -9,20 +9,28 @@ from zipfile import BadZipFile
 import pandas as pd
 
 from src.console.extras import need
-from src.console.messages import UserError, first_line, listed
+from src.console.messages import UserError, first_line, listed, nearest
 from src.console.screen import notice
 from src.datasets.tables.file import HeldTable, check_header
+from src.datasets.tables.roles import naming
+from src.datasets.tables.sniffing import rows_above
 from src.datasets.tables.text_format import TextFormat
+
+FIRST = 100  # rows, of which one may hold the names
 
 
 class ExcelFile(HeldTable):
     """
+    Args:
+        hints: errors say which parameter to give; not for a file that a finished run is to answer.
+
     Raises:
-        UserError: no Excel, or nothing in its first sheet.
+        UserError: no Excel, no such sheet, or nothing in it.
     """
 
-    def __init__(self, path: Path, name: str, as_typed: str, text: TextFormat) -> None:
+    def __init__(self, path: Path, name: str, as_typed: str, text: TextFormat, hints: bool) -> None:
         super().__init__(path, name, as_typed, text)
+        self.hints = hints
         need(as_typed, "openpyxl", "excel")
         self.frame = self._read()
         self.columns = list(self.frame.columns)
@@ -30,16 +38,32 @@ class ExcelFile(HeldTable):
     def _read(self) -> pd.DataFrame:
         try:
             with pd.ExcelFile(self.path, engine="openpyxl") as file:
-                sheets = [str(sheet) for sheet in file.sheet_names]
+                sheet = self._sheet([str(sheet) for sheet in file.sheet_names])
                 options: Any = {"keep_default_na": False, "dtype": object}
-                cells = pd.read_excel(file, sheet_name=0, header=None, na_values=self.text.markers, **options)
+                cells = pd.read_excel(file, sheet_name=sheet, header=None, na_values=self.text.markers, **options)
+        except UserError:
+            raise
         except (ValueError, KeyError, BadZipFile, OSError) as error:
             raise UserError(f"{self.as_typed} cannot be read as Excel: {first_line(error)}.") from error
-        if len(sheets) > 1:
-            notice(f"{self.name}: of its sheets {listed(sheets)} the first is read.")
-        if not len(cells):
-            raise UserError(f"{self.as_typed} is empty.")
-        header = ["" if pd.isna(name) else str(name) for name in cells.iloc[0]]
-        frame = cells.iloc[1:].reset_index(drop=True)
+        names = cells.head(FIRST).map(lambda cell: "" if pd.isna(cell) else str(cell)).to_numpy().tolist()
+        above = self.text.header - 1 if self.text.header else rows_above(names) if names else 0
+        if len(cells) <= above:
+            raise UserError(f"{self.as_typed} {f'has no row {above + 1}' if above else 'is empty'}.")
+        if above and not self.text.header:
+            notice(f"{self.name}: header={above + 1}, by its looks.")
+        header = ["" if pd.isna(name) else str(name) for name in cells.iloc[above]]
+        frame = cells.iloc[above + 1 :].reset_index(drop=True)
         frame.columns = check_header(header, self.as_typed)
         return frame.infer_objects()
+
+    def _sheet(self, sheets: list[str]) -> str:
+        """Which of them is read."""
+        said = self.text.sheet
+        if said in sheets:
+            return said
+        if said is not None and self.hints:
+            raise UserError(f"sheet={said}: {self.name} has the sheets {listed(sheets)}.{nearest(said, sheets)}")
+        if len(sheets) > 1:
+            other = f" To read another: {naming('sheet', sheets[1])}." if self.hints else ""
+            notice(f"{self.name}: of its sheets {listed(sheets)} the first is read.{other}")
+        return sheets[0]

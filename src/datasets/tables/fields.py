@@ -39,19 +39,11 @@ def numbers(
     """
     if text.missing_values and types.is_numeric_dtype(series):  # of a file whose fields are no texts
         series = series.mask(series.isin([float(value) for value in text.missing_values if _is_number(value)]))
-    if column.kind == "category":
-        values = _coded(series, column, text, grow)
-    elif column.kind == "date":
-        values = _days(series, column.date_format or date_format, column.until)
-    elif column.kind == "boolean":
-        values = booleans_in(series)
-    elif column.number_format and not types.is_numeric_dtype(series):
-        values = column.number_format.read(texts_of(series))
-    else:
-        values = numbers_in(series, text.mark)
+    is_category = column.kind == "category"
+    values = _coded(series, column, text, grow) if is_category else values_in(series, column, text, date_format)
     bad = np.isnan(values)
     if bad.any():
-        bad &= present(series, text.markers if column.kind == "category" else text.markers_among_numbers)
+        bad &= present(series, text.markers if is_category else text.markers_among_numbers)
     too_large = np.abs(values) > LARGEST
     if not bad.any() and not too_large.any():
         return values
@@ -62,13 +54,15 @@ def numbers(
     elif hints and written == column.name:
         raise UserError(f"{where}, row {above + row + 1}: the names of the columns come again. Remove that row.")
     else:
-        reason = f"not a {column.kind}, as others there.{_what_to_type(written, column) if hints else ''}"
+        reason = f"not a {column.kind}, as others there.{_what_to_type(written, column, above + row) if hints else ''}"
     raise UserError(f"{where}, row {above + row + 1}: {column.name} is {written!r}, which is {reason}")
 
 
-def _what_to_type(text: str, column: Column) -> str:
-    """If a text stands for a missing value, is a category, or a date with its month first."""
+def _what_to_type(text: str, column: Column, above: int) -> str:
+    """If a text stands for a missing value, is a unit, a category, or a date with its month first."""
     said = f" If it stands for a missing value, say {listing('missing_values', [text])}."
+    if not above and not re.search(r"\d", text):
+        said += " If the first row says units, remove it from the file."
     if is_total(text) or len(text.split()) > 2:
         return f"{said} If it is a row of totals, or a note, remove it from the file."
     if column.kind != "date":
@@ -82,6 +76,11 @@ def _what_to_type(text: str, column: Column) -> str:
 def is_total(text: str) -> bool:
     """Whether a field says that its row is the sum of others."""
     return TOTALS.fullmatch(text) is not None
+
+
+def is_text(series: pd.Series) -> bool:
+    """Whether fields are held as they are written: not as the numbers, booleans or dates that they are."""
+    return not types.is_numeric_dtype(series) and not types.is_datetime64_any_dtype(series)
 
 
 def texts_of(series: pd.Series) -> pd.Series:
@@ -100,6 +99,18 @@ def present(series: pd.Series, markers: list[str]) -> np.ndarray:
 
 def _stripped(value: Any) -> Any:
     return value.strip() if isinstance(value, str) else value
+
+
+def values_in(series: pd.Series, column: Column, text: TextFormat, date_format: str | None) -> np.ndarray:
+    """The fields of a column that holds no categories, float64 (N,); nan for what is not written as the column is."""
+    if column.kind == "date":
+        texts = series if types.is_datetime64_any_dtype(series) else texts_of(series)
+        return dates.days(texts, column.date_format or date_format, column.until)
+    if column.kind == "boolean":
+        return booleans_in(series)
+    if column.number_format and not types.is_numeric_dtype(series):
+        return column.number_format.read(texts_of(series))
+    return numbers_in(series, text.mark)
 
 
 def numbers_in(series: pd.Series, decimal: str) -> np.ndarray:
@@ -124,10 +135,6 @@ def booleans_in(series: pd.Series) -> np.ndarray:
     return texts_of(series).str.strip().str.lower().map(BOOLEANS).to_numpy("float64", na_value=np.nan)
 
 
-def _days(series: pd.Series, date_format: str | None, until: int | None) -> np.ndarray:
-    return dates.days(series if types.is_datetime64_any_dtype(series) else texts_of(series), date_format, until)
-
-
 def _coded(series: pd.Series, column: Column, text: TextFormat, grow: bool) -> np.ndarray:
     codes, different = pd.factorize(series)  # -1: missing
     numbers, missing = np.full(len(different) + 1, np.nan), set(text.markers if text.missing_values is not None else ())
@@ -136,6 +143,6 @@ def _coded(series: pd.Series, column: Column, text: TextFormat, grow: bool) -> n
         if category in missing:
             continue
         if grow:
-            column.codes.setdefault(category, len(column.codes))
-        numbers[i] = column.codes.get(category, -1)
+            column.categories.setdefault(category, len(column.categories))
+        numbers[i] = column.categories.get(category, -1)
     return numbers[codes]

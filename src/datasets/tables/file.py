@@ -49,6 +49,10 @@ class TableFile(ABC):
         self.text = replace(self.text, seen_decimal=seen_decimal, none_is_missing=none_is_missing)
         self.unclear = ()
 
+    def line_of(self, name: str) -> int | None:
+        """Which of the first lines, from 1, has a field of this name, and may be the header."""
+        return None
+
     @abstractmethod
     def rows(self, count: int, texts: Iterable[str] | None = (), as_written: bool = False) -> Chunks:
         """Chunks of `count` rows.
@@ -129,5 +133,7 @@ def check_names(table: TableFile, **options: str | list[str] | None) -> None:
                     blanks = ", with blanks," if odd != odd.strip() else ""
                     form = "[{}]" if option in ("drop", "categorical") else "{}"
                     hint = f" {odd!r}{blanks} is: type {for_shell(f'{option}={form.format(for_hydra(odd))}')}."
+                if line := table.line_of(name):
+                    hint = f" Line {line} holds it: if the names stand there, say header={line}."
                 hint += _numbers_for_names(table.columns)
                 raise UserError(f"{option}={name!r} is not a column of {table.name}.{hint}")

@@ -14,11 +14,11 @@ from src.console.messages import UserError, listed
 from src.datasets.tables.roles import dropping
 
 SIGNS = "$€£¥₹₽₩₺₪₫₴฿₱₦¢"
-CODES = [
+CURRENCIES = [
     *("USD", "EUR", "GBP", "JPY", "CHF", "CNY", "INR", "CAD", "AUD", "NZD", "SEK", "NOK", "DKK", "PLN", "CZK", "HUF"),
     *("RUB", "BRL", "MXN", "ZAR", "KRW", "SGD", "HKD", "TRY", "Rs", "kr"),
 ]
-BEFORE = rf"[A-Z]{{0,3}}[{SIGNS}]|(?:{'|'.join(CODES)})\.?|=\"|'"  # and as spreadsheets keep texts: ="12", '12
+BEFORE = rf"[A-Z]{{0,3}}[{SIGNS}]|(?:{'|'.join(CURRENCIES)})\.?|=\"|'"  # and as spreadsheets keep texts: ="12", '12
 BEHIND = (  # %, €, °C, km/h, sq ft, m2, "
     rf"\"|[%‰°{SIGNS}][^\W\d_]{{0,3}}|[^\W\d_][^\d,;:()\[\]{{}}=]{{0,11}}(?:(?<=[^\W\d_])[23])?"
 )
@@ -139,7 +139,7 @@ def number_format_of(
 
 def _is_sign(unit: str) -> bool:
     """Whether it stands beside amounts alone, as $, EUR and % do; letters may be a part of a name."""
-    return unit.rstrip(".") in CODES or any(mark in f"%‰{SIGNS}" for mark in unit)
+    return unit.rstrip(".") in CURRENCIES or any(mark in f"%‰{SIGNS}" for mark in unit)
 
 
 def matched(texts: Sequence[str], form: re.Pattern[str] = NUMBER) -> list[re.Match[str]]:

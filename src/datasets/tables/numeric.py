@@ -50,7 +50,7 @@ class NumericTable:
             self.features, self.non_features = (np.concatenate(parts) for parts in zip(*chunks, strict=True))
         else:
             self.features, self.non_features, self.checksums = converted(self.reader, cache)
-        self.columns = self.reader.columns
+        self.columns = self.reader.schema.columns
         self.feature_columns = [self.columns[name] for name in self.reader.feature_names]
         self.name, self.files = self.reader.tables[0].name, list(tables)
 
@@ -98,13 +98,13 @@ class NumericTable:
             ends = self.reader.ends
             bounds = zip(self.files, [0, *ends], ends, strict=False)
             return {split: torch.arange(a, b) for split, a, b in bounds} if len(self.files) > 1 else {}
-        codes = self.columns[name].codes
-        for value in codes:
+        places = self.columns[name].categories
+        for value in places:
             if value not in SPLITS:
                 raise UserError(
                     f"split_column={name} says {value!r} in {self.name}, but only train, val and test are known."
                 )
-        if "train" not in codes:
+        if "train" not in places:
             raise UserError(f"split_column={name}: no row of {self.name} is for train.")
         numbers = self.column(name)
-        return {split: (numbers == code).nonzero()[:, 0] for split, code in codes.items()}
+        return {split: (numbers == place).nonzero()[:, 0] for split, place in places.items()}

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 from urllib.parse import urlparse
 
@@ -15,6 +16,15 @@ from src.datasets.tables.text_format import TextFormat
 from src.files.cache import cache_folder
 from src.files.download import download
 from src.files.home import expanded
+
+OPTIONS = {
+    "separator": ((CsvFile,), "a text file"),
+    "encoding": ((CsvFile,), "a text file"),
+    "header": ((CsvFile, ExcelFile), "a text or Excel file"),
+    "sheet": ((ExcelFile,), "an Excel file"),
+    "query": ((SqlTable,), "a database"),
+}
+"""What says something of some kinds of files alone."""
 
 
 def open_table(
@@ -45,7 +55,19 @@ def open_table(
     if name.lower().removesuffix(".gz").endswith((".parquet", ".pq")):
         return ParquetFile(file, name, as_typed, text)
     if name.lower().endswith((".xlsx", ".xlsm")):
-        return ExcelFile(file, name, as_typed, text)
+        return ExcelFile(file, name, as_typed, text, hints=key is not None)
     if name.lower().endswith(".xls"):
         raise UserError(f"{as_typed} is of an Excel before 2007. Save it as .xlsx.")
     return CsvFile(file, name, as_typed, text, hints=key is not None)
+
+
+def check_options(tables: Sequence[TableFile], **options: str | int | None) -> None:
+    """See that each of these `OPTIONS` says something of one of the tables.
+
+    Raises:
+        UserError: one does not.
+    """
+    for name, value in options.items():
+        kinds, called = OPTIONS[name]
+        if value is not None and not any(isinstance(table, kinds) for table in tables):
+            raise UserError(f"{name}={value} is for {called}, and {tables[0].as_typed} is none.")

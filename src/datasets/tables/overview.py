@@ -60,7 +60,7 @@ def _kind(column: Column) -> str:
 
 def _shown(column: Column, value: float) -> str:
     if column.kind == "category":
-        return list(column.codes)[int(value)]
+        return list(column.categories)[int(value)]
     if column.kind == "date":
         return str(np.datetime64(round(value * 86_400), "s")).removesuffix("T00:00:00")
     return str(bool(value)) if column.kind == "boolean" else as_text(round(value, 6))

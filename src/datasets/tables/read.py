@@ -8,7 +8,7 @@ from typing import Literal
 from src.console.messages import UserError
 from src.console.screen import notice
 from src.datasets.tables.file import as_text
-from src.datasets.tables.open import open_table
+from src.datasets.tables.open import check_options, open_table
 from src.datasets.tables.roles import Roles
 from src.datasets.tables.table import Table
 from src.datasets.tables.text_format import TextFormat
@@ -33,6 +33,8 @@ def read_table(
     separator: str | None,
     decimal: str | dict[str, str] | None,
     encoding: str | None,
+    header: int | None,
+    sheet: str | None,
     max_line: int,
     in_memory: bool | None,
     cache: str | None,
@@ -57,6 +59,8 @@ def read_table(
             missing category counts as one more); None: they are refused. Rows without a target are left out in both
             cases.
         separator, decimal, encoding: of a text file; None: found by looking; decimal {column: mark}: of some columns.
+        header: which line of a text file, or row of an Excel file, holds the names, from 1; None: found by looking.
+        sheet: of an Excel file; None: the first.
         max_line: bytes of a line of a text file; a longer one is refused, before it fills the memory.
         in_memory: None: if the files have up to 256 MB; else they are converted to a file in `cache`, and read there.
         cache: None: the user's own.
@@ -73,8 +77,12 @@ def read_table(
         raise UserError("target=[]: name a column.")
     if split_column and (val_path or test_path):
         raise UserError("split_column= and val_path= or test_path=: only one of them can say what is for what.")
+    if header is not None and header < 1:
+        raise UserError(f"header={header}: the first line is 1.")
     markers = None if missing_values is None else list(map(as_text, missing_values))
-    text = TextFormat(separator, decimal, encoding, max_line, markers, none_is_missing=False)
+    text = TextFormat(
+        separator, decimal, encoding, max_line, markers, none_is_missing=False, header=header, sheet=sheet
+    )
     paths = {"train": ("path", path), "val": ("val_path", val_path), "test": ("test_path", test_path)}
     for key, place in (paths["val"], paths["test"]):
         if place is not None and os.path.realpath(place) == os.path.realpath(path):
@@ -82,6 +90,9 @@ def read_table(
     tables = {
         split: open_table(place, text, key, cache, query) for split, (key, place) in paths.items() if place is not None
     }
+    check_options(
+        list(tables.values()), separator=separator, encoding=encoding, header=header, sheet=sheet, query=query
+    )
     if in_memory is None:
         in_memory = sum(table.bytes() for table in tables.values()) <= LARGE
     if not in_memory and "://" in path and not path.startswith("http"):

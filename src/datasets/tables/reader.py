@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterator, Sequence
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -24,14 +25,15 @@ ROWS = 8192  # that are read at once, at least
 
 
 class TableReader:
-    """
+    """What reads new rows, with all that the run has learnt of its own.
+
     Args:
         columns: specs of the feature columns, with what was learnt from the training rows.
         other_columns: columns that may be there too: targets, and those that were left out.
         shape: of x; None: as many values as there are features.
-        separator, decimal, encoding, max_line, date_format, missing_values, seen_decimal, query, none_is_missing:
-            of the run's table.
+        date_format, query: of the run's table.
         targets: specs of the target columns, for the format of their numbers; of runs from before they are not known.
+        text: the attributes of the `TextFormat` of the run's table.
     """
 
     def __init__(
@@ -39,21 +41,15 @@ class TableReader:
         columns: list[dict[str, Any]],
         other_columns: list[str],
         shape: list[int] | None,
-        separator: str | None,
-        decimal: str | dict[str, str] | None,
-        encoding: str | None,
-        max_line: int,
         date_format: str | None,
         targets: Sequence[dict[str, Any]] = (),
-        missing_values: list[str] | None = None,
-        seen_decimal: str | None = None,
         query: str | None = None,
-        none_is_missing: bool = True,
+        **text: Any,
     ) -> None:
         self.columns, self.other_columns = [Column(**spec) for spec in columns], other_columns
         self.encode = RowEncoder(self.columns, self.columns, shape, "the run's table")
-        marks = seen_decimal or "."
-        self.text = TextFormat(separator, decimal, encoding, max_line, missing_values, marks, none_is_missing)
+        format_of_run = TextFormat(**text)
+        self.text = replace(format_of_run, seen_decimal=format_of_run.mark)
         self.date_format, self.query = date_format, query
         self.numbers = [column.name for column in self.columns if column.kind == "number"]
         self.targets = [Column(**spec) for spec in targets]

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from typing import Any
 
 from src.datasets.tables.columns import Column
-from src.datasets.tables.dates import ISO
+from src.datasets.tables.dates import ISO, with_four_digits
 from src.datasets.tables.encoding import feature_count, periods
 from src.datasets.tables.fields import BOOLEANS
 from src.datasets.tables.number_texts import NumberFormat
@@ -26,9 +26,8 @@ def signature(
     - number: once replaced, the number is its feature.
     - boolean: once replaced, 1 for true, 0 for false is its feature.
     - category: `categories`; its features are 1 for the own one, else 0, and all 0 for any other text.
-    - date: `date_format` (as in strptime, or ISO8601), `until` (where two digits stand for a later year, it is one of
-      the century before) and `periods`, in days. Its features are the days since the beginning of 1970, in UTC, and
-      for each period sine and cosine of 2 pi days / period.
+    - date: once replaced, it is in `date_format` (as in strptime, or ISO8601). Its features are the days since the
+      beginning of 1970, in UTC, and for each of its `periods`, in days, sine and cosine of 2 pi days / period.
 
     Args:
         targets: those whose numbers have a format, for their units.
@@ -58,11 +57,13 @@ def _columns(columns: list[Column], text: TextFormat, date_format: str | None) -
         elif column.kind == "boolean":
             own["replace"] = {f"(?i)^{text}$": f"{value:g}" for text, value in BOOLEANS.items()}
         elif column.kind == "category":
-            own["categories"] = list(column.codes)
+            own["categories"] = list(column.categories)
             fill = own["categories"][int(fill)] if fill is not None and fill >= 0 else None
         elif column.kind == "date":
-            own |= {"date_format": column.date_format or date_format or ISO, "periods": periods(column)}
-            own |= {"until": column.until} if column.until else {}
+            written = column.date_format or date_format or ISO
+            own |= {"date_format": written, "periods": periods(column)}
+            if column.until:
+                own |= {"date_format": written.replace("%y", "%Y"), "replace": with_four_digits(written)}
         own |= {"fill": fill, "indicator": column.indicator}
         yield {"name": column.name, "kind": column.kind, "first": first, "count": count, **own}
         first += count

@@ -5,6 +5,7 @@ from __future__ import annotations
 import codecs
 import csv
 import zlib
+from collections import Counter
 from collections.abc import Iterator, Sequence
 from itertools import zip_longest
 from typing import IO, Any
@@ -89,34 +90,42 @@ def width_of(lines: Sequence[str], separator: str) -> int:
     return widths.pop() if len(widths) == 1 else 0
 
 
-def header_line(lines: Sequence[str], separators: str = SEPARATORS) -> int:
-    """The number of the line that looks like the header, from 1: the first of those that have as many fields as others.
+def lines_above(lines: Sequence[str], separators: str = SEPARATORS) -> int:
+    """How many lines, such as titles or comments, stand above the header: the first that has as many fields as most.
 
-    Other numbers than 1 are those below lines that belong to no table, such as an account's name, or comments.
+    They are told from it by their own number of fields, or since only the first of these holds something.
     """
-    if separator := next((s for s in separators if width_of(lines, s) > 1), None):
-        return _below_titles(lines, separator)
     for separator in separators:
-        reader = csv.reader(lines, delimiter=separator)
-        try:
-            parts = [(reader.line_num, fields) for fields in reader]
-        except csv.Error:
-            continue
-        width = len(parts[-1][1]) if parts else 0
-        start = next((i for i in range(len(parts), 0, -1) if len(parts[i - 1][1]) != width), 0)
-        if width > 1 and 0 < start < len(parts) - 2 and len(parts[0][1]) < width and _are_names(parts[start][1]):
-            return parts[start][0]
-    return 1
+        if width_of(lines, separator) > 1:
+            numbers, rows = numbered(lines, separator)
+            return numbers[rows_above(rows)]
+    for separator in separators:
+        numbers, rows = numbered(lines, separator)
+        widths = [len(fields) for fields in rows]
+        usual = Counter(widths).most_common(1)[0][0] if rows else 0
+        start = widths.index(usual) if usual > 1 else 0
+        if 0 < start < len(rows) - 2 and max(widths[:start]) < usual and _are_names(rows[start]):
+            return numbers[start]
+    return 0
 
 
-def _below_titles(lines: Sequence[str], separator: str) -> int:
-    """The number of the line of names below lines of which only the first field holds something: "Sales 2023;;;"."""
-    reader = csv.reader(lines, delimiter=separator)
-    parts = [(reader.line_num, fields) for fields in reader if fields]
-    start = next((i for i, (_, fields) in enumerate(parts) if any(fields[1:])), 0)
-    line, names = parts[start]
-    is_header = _are_names(names) and not any(matched([name]) for name in names)
-    return line if start and len(names) > 2 and is_header else 1
+def rows_above(rows: Sequence[Sequence[str]]) -> int:
+    """How many rows, of which only the first field holds something, as in "Sales 2023;;;", stand above the names."""
+    start = next((i for i, fields in enumerate(rows) if any(fields[1:])), 0)
+    names = rows[start]
+    return start if len(names) > 2 and _are_names(names) and not any(matched([name]) for name in names) else 0
+
+
+def numbered(lines: Sequence[str], separator: str) -> tuple[list[int], list[list[str]]]:
+    """How many lines stand above each row, and its fields; nothing if they cannot be parted so."""
+    reader, numbers, rows = csv.reader(lines, delimiter=separator), [0], list[list[str]]()
+    try:
+        for fields in reader:
+            rows.append(fields)
+            numbers.append(reader.line_num)
+    except csv.Error:
+        return [], []
+    return numbers, rows
 
 
 def _are_names(fields: Sequence[str]) -> bool:

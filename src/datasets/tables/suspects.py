@@ -82,14 +82,14 @@ def refuse_names(
         most: how many different ones are not too many; None: half as many as there are rows, or 20.
     """
     most = max(20, rows // 2) if most is None else most
-    found = [column for column in columns if column.kind == "category" and len(column.codes) > most]
+    found = [column for column in columns if column.kind == "category" and len(column.categories) > most]
     if not found:
         return
     names = [column.name for column in found]
-    texts = list(found[0].codes)[:LOOKED_AT]
+    texts = list(found[0].categories)[:LOOKED_AT]
     is_dated = any(DATED.search(text) for text in texts)
     dated = " If they are dates, say how they are written, as in date_format=%d.%m.%Y." if is_dated else ""
-    have = f"has {len(found[0].codes)}" if len(found) == 1 else f"have more than {most:.0f}"
+    have = f"has {len(found[0].categories)}" if len(found) == 1 else f"have more than {most:.0f}"
     raise UserError(
         f"{where}: {listed(names)} {have} different texts in {rows} rows, too many to learn from. "
         f"Leave {'it' if len(found) == 1 else 'them'} out: {dropping([*drop, *names])}.{dated}"
@@ -111,11 +111,9 @@ def tell_copies(rows: np.ndarray, y: np.ndarray, is_training: np.ndarray) -> Non
     others, copies = int((~is_training).sum()), _copies(marks, is_training)
     if copies < FEW or copies <= COPIED * others:
         return
-    different = len(np.unique(marks))  # of a few categories, or rounded numbers, some rows are alike by chance
-    random = np.random.default_rng(0)
-    shuffled = (np.column_stack([random.permutation(column) for column in values.T]) for _ in range(3))
-    by_chance = max(_copies(_marks(rows), is_training) for rows in shuffled)
-    if copies > 2 * by_chance and any(len(np.unique(column)) > different / 2 for column in values.T):
+    different = len(np.unique(marks))
+    are_telling = any(len(np.unique(column)) > different / 2 for column in values.T)
+    if are_telling and copies > 2 * _copies_by_chance(values, is_training):
         notice(
             f"{copies} of {others} rows of val and test are rows of training again, in every value: what is known "
             "already scores too well. If they are copies, remove them from the file."
@@ -130,6 +128,13 @@ def _marks(rows: np.ndarray) -> np.ndarray:
 def _copies(marks: np.ndarray, is_training: np.ndarray) -> int:
     """How many other rows are rows of training too."""
     return int(np.isin(marks[~is_training], marks[is_training]).sum())
+
+
+def _copies_by_chance(values: np.ndarray, is_training: np.ndarray) -> int:
+    """The most of three times, each column shuffled: rows of few categories, or rounded numbers, are alike so too."""
+    random = np.random.default_rng(0)
+    shuffled = (np.column_stack([random.permutation(column) for column in values.T]) for _ in range(3))
+    return max(_copies(_marks(rows), is_training) for rows in shuffled)
 
 
 def tell_alike(name: str, texts: Sequence[str], kind: str) -> None:

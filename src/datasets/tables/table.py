@@ -16,6 +16,7 @@ from src.datasets.classes import renumbered
 from src.datasets.contract import TargetKind
 from src.datasets.tables.codes import code_columns, some_of
 from src.datasets.tables.columns import Column
+from src.datasets.tables.decided import check_decided
 from src.datasets.tables.encoding import RowEncoder, feature_count, fit_columns
 from src.datasets.tables.file import TableFile
 from src.datasets.tables.numeric import NumericTable
@@ -118,11 +119,12 @@ class Table(Dataset):
         tell_suspects(columns, rows, training, self._some_y(first).numpy(), self.classes is not None, self.roles)
         impute, indicators = self.roles.missing == "impute", self.shape is None
         fitted = fit_columns(columns, self.numeric.blocks(indices), impute, indicators, self.roles.drop)
+        check_decided(self.numeric.reader, indices.numpy(), fitted)
         some = some_of(indices.numpy(), len(columns))
         rows, y = self.numeric.features[some], self._some_y(some).numpy()
         self.codes = code_columns(columns, rows, y, self.classes is not None)
         for column in fitted:
-            tell_alike(column.name, list(column.codes), "categories")
+            tell_alike(column.name, list(column.categories), "categories")
         self._encode(fitted)
 
     def restore(self, reader: dict[str, Any]) -> None:

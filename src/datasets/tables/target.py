@@ -102,7 +102,7 @@ def _suggests_values(table: NumericTable, column: Column) -> bool:
 
 def _refuse_texts(column: Column, kind: TargetKind, where: str) -> None:
     if kind == "labels":
-        text = next(iter(column.codes), "")
+        text = next(iter(column.categories), "")
         raise UserError(f"{column.name} in {where} holds {text!r}, but a label is 1 (it applies) or 0 (it does not).")
     raise UserError(f"{column.name} in {where} is not numeric: this is no regression.")
 
@@ -111,7 +111,7 @@ def _class_numbers(column: Column, table: NumericTable) -> tuple[Tensor, list[st
     """Class numbers (N,), as narrow as they can be, and the classes' names in order."""
     different = list(dict.fromkeys(value for block in table.column_blocks(column.name) for value in _different(block)))
     if column.kind == "category":
-        texts = list(column.codes)
+        texts = list(column.categories)
         names = [texts[int(value)] for value in different]
         order = sorted(range(len(names)), key=names.__getitem__)
     else:

@@ -1,4 +1,4 @@
-"""How a table is written in a text file, and which texts stand for a missing value."""
+"""How a table is written in a text or Excel file, and which texts stand for a missing value."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ AMONG_NUMBERS = [
 
 @dataclass(frozen=True)
 class TextFormat:
-    """How a text file is written.
+    """How a text or Excel file is written.
 
     Attributes:
         separator: between the fields of a row; None: it is found by looking.
@@ -34,15 +34,19 @@ class TextFormat:
             there were such, and knows those of `MISSING` alone.
         seen_decimal: the decimal mark that was found by looking, where `decimal` does not say it.
         none_is_missing: "None" among texts, too, stands for a missing value, as in runs from before it was a category.
+        header: which line, or row, holds the names, from 1; None: it is found by looking.
+        sheet: of an Excel file; None: the first.
     """
 
     separator: str | None
     decimal: str | dict[str, str] | None
     encoding: str | None
     max_line: int
-    missing_values: list[str] | None
+    missing_values: list[str] | None = None
     seen_decimal: str | None = None
     none_is_missing: bool = True
+    header: int | None = None
+    sheet: str | None = None
 
     @property
     def markers(self) -> list[str]:
