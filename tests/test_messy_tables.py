@@ -594,11 +594,13 @@ def test_the_advice_to_leave_a_column_out_keeps_those_that_are_left_out(call, ca
 
 
 def test_a_target_of_names_is_not_to_be_left_out(call, capsys):
-    Path("t.csv").write_text(rows(40, who=[f"p{i}" for i in range(40)]))
-    assert call("train", "data=table", "data.path=t.csv", "data.target=who") == 1
-    said = capsys.readouterr().err
-    assert "data.target=who holds 40 different texts in 40 rows, too many to be classes." in said
-    assert "drop" not in said
+    Path("t.csv").write_text(rows(40, who=[f"p{i}" for i in range(40)], price=[i / 8 for i in range(40)]))
+    for target, what in {"who": "texts", "price": "numbers"}.items():
+        words = ("data=table", "data.path=t.csv", f"data.target={target}", "task=classification", "data.drop=[who]")
+        assert call("train", *words[: 4 if target == "who" else 5]) == 1
+        said = capsys.readouterr().err
+        assert f"data.target={target} holds 40 different {what} in 40 rows, too many to be classes." in said
+        assert "drop" not in said
 
 
 SUSPECTS: dict[str, tuple[dict[str, Any], str, list[str]]] = {
@@ -772,14 +774,14 @@ def test_texts_that_differ_in_capitals_or_blanks_are_named(capsys):
     assert "sex: 'M' and 'm' are different categories." in said
 
 
-def test_a_name_with_blanks_is_told_as_it_is_typed(call, capsys):
-    Path("t.csv").write_text(" a , y \n" + "".join(f"{i},{i * i % 17}\n" for i in range(40)))
+@pytest.mark.parametrize(("name", "typed", "so"), [(" y ", "y", "' y ', with blanks,"), ("[y]", "[y]", "'[y]'")])
+def test_an_odd_name_is_told_as_it_is_typed(name, typed, so, call, capsys):
+    Path("t.csv").write_text(f" a ,{name}\n" + "".join(f"{i},{i * i % 17}\n" for i in range(40)))
     command = ["train", "data=table", "data.path=t.csv", "trainer.max_epochs=1", "net.hidden=[4]"]
-    assert call(*command, "data.target=y") == 1
-    assert (
-        """y' is not a column of t.csv. ' y ', with blanks, is: type "data.target=' y '".""" in capsys.readouterr().err
-    )
-    assert call(*command, "data.target=' y '") == 0
+    assert call(*command, f"data.target={typed}") == 1
+    said = f"""'y' is not a column of t.csv. {so} is: type "data.target='{name}'"."""
+    assert said in capsys.readouterr().err
+    assert call(*command, f"data.target='{name}'") == 0
 
 
 def test_a_file_without_names_is_told(call, capsys):
@@ -958,6 +960,9 @@ def test_rows_of_a_database_are_those_of_the_csv(houses, train, call, capsys):
     for path, answers in (("sqlite:///x.db", "answers.csv"), ("clean.csv", "other.csv")):
         assert call("predict", "outputs/r", path, "-o", answers) == 0
     assert pd.read_csv("answers.csv").predicted_y.tolist() == pd.read_csv("other.csv").predicted_y.tolist()
+    few = "data.query=select * from houses limit 3"  # and others than the run's own
+    assert call("predict", "outputs/r", "sqlite:///x.db", "-o", "few.csv", few) == 0
+    assert pd.read_csv("few.csv").predicted_y.tolist() == pd.read_csv("answers.csv").predicted_y.tolist()[:3]
     assert call("evaluate", "outputs/r", "--resamples", "0") == 0
     capsys.readouterr()
     for words, says in (

@@ -8,6 +8,7 @@ from typing import IO
 from omegaconf import DictConfig
 
 from src.config.compose import flat
+from src.config.quoting import as_typed
 from src.console.messages import UserError
 from src.files.lock import lock
 from src.run import Run
@@ -82,5 +83,5 @@ class Claim:
             if not self.run.has_come_to(length_of(self.cfg)):
                 check_more(self.run, self.cfg)
         elif differing:
-            was = ", ".join(f"{key}={old.get(key)} (now {new.get(key)})" for key in differing[:5])
+            was = ", ".join(f"{key}={as_typed(old.get(key))} (now {as_typed(new.get(key))})" for key in differing[:5])
             raise UserError(f"{self.run} holds a run with {was}. Choose another name=, or repeat that run's command.")

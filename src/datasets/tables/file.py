@@ -13,10 +13,12 @@ import numpy as np
 import pandas as pd
 
 from src.console.messages import UserError, listed, nearest
+from src.console.quotes import for_hydra, for_shell
 from src.datasets.tables.text_format import TextFormat
 
 Chunks = Iterator[tuple[pd.DataFrame, float]]
 """Chunks of rows, and the share of the file that has been read, 0 to 1."""
+MARKS = " \t[]{}'\""  # at the ends of a name: what is typed without quotes for Hydra arrives without them
 
 
 class TableFile(ABC):
@@ -126,8 +128,11 @@ def check_names(table: TableFile, **options: str | list[str] | None) -> None:
         for name in [names] if isinstance(names, str) else names or []:
             if name not in known:
                 hint = nearest(name, table.columns) or f" It has: {listed(table.columns)}."
-                if (blank := next((c for c in table.columns if c != c.strip() == name.strip()), None)) is not None:
-                    hint = f" {blank!r}, with blanks, is: type \"{option}='{blank}'\"."
+                odd = next((c for c in table.columns if c != c.strip(MARKS) == name.strip(MARKS)), None)
+                if odd is not None:
+                    blanks = ", with blanks," if odd != odd.strip() else ""
+                    form = "[{}]" if option in ("drop", "categorical") else "{}"
+                    hint = f" {odd!r}{blanks} is: type {for_shell(f'{option}={form.format(for_hydra(odd))}')}."
                 if line := table.line_of(name):
                     hint = f" Line {line} holds it: if the names stand there, say header={line}."
                 hint += _numbers_for_names(table.columns)

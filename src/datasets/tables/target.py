@@ -53,9 +53,10 @@ def check_variety(table: NumericTable, y: Tensor, classes: list[str] | None) -> 
         UserError: nearly every row is a class of its own, or a value is the same in all rows.
     """
     names = table.roles.target
-    if classes is not None and table.columns[names[0]].kind == "category" and len(classes) > max(20, len(y) / 2):
-        count = len(table.columns[names[0]].categories)
-        raise UserError(f"target={names[0]} holds {count} different texts in {len(y)} rows, too many to be classes.")
+    if classes is not None and len(classes) > max(20, len(y) / 2):
+        what = "texts" if table.columns[names[0]].kind == "category" else "numbers"
+        count = f"{len(classes)} different {what} in {len(y)} rows"
+        raise UserError(f"target={names[0]} holds {count}, too many to be classes.")
     if classes is None and len(y) > 1:
         for k, name in enumerate(names):
             if (y[:, k] == y[0, k]).all():
