@@ -109,7 +109,7 @@ class R2(Metric):
         mean = (means * examples).sum(dim=0) / examples.sum()  # (K,)
         total = (squares + examples * (means - mean) ** 2).sum(dim=0)
         varies = total > examples.sum() * (1e-6 * mean) ** 2  # beyond what rounding leaves
-        return torch.where(varies, 1 - residual.sum(dim=0) / total, torch.nan).nanmean()
+        return (1 - residual.sum(dim=0) / total)[varies].mean()
 
 
 def _joined(batches: Any) -> Tensor:
