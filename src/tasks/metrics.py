@@ -104,12 +104,16 @@ class R2(Metric):
 
     def compute(self) -> Tensor:
         """The mean over values."""
+        residual, total = self.sums()
+        return (1 - residual / total)[total > 0].mean()
+
+    def sums(self) -> tuple[Tensor, Tensor]:
+        """The squares of what is left, and of deviations, (K,) each; 0 of values that vary by rounding alone."""
         examples = self.examples.reshape(-1, 1)  # (devices, 1)
         means, squares, residual = (s.reshape(len(examples), -1) for s in (self.mean, self.squares, self.residual))
         mean = (means * examples).sum(dim=0) / examples.sum()  # (K,)
         total = (squares + examples * (means - mean) ** 2).sum(dim=0)
-        varies = total > examples.sum() * (1e-6 * mean) ** 2  # beyond what rounding leaves
-        return (1 - residual.sum(dim=0) / total)[varies].mean()
+        return residual.sum(dim=0), torch.where(total > examples.sum() * (1e-6 * mean) ** 2, total, 0)
 
 
 def _joined(batches: Any) -> Tensor:
