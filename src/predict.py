@@ -30,7 +30,7 @@ if TYPE_CHECKING:
     from torch import Tensor
 
 VALUES = 2**22  # of a batch: nets for large images need memory for each of them many times over
-ASKED = ("max_line", "max_pixels", "query")  # how much a file may hold, and which rows of a database: no other reading
+ASKED = ("max_line", "max_pixels", "query", "sheet", "header")  # how much a file holds, and where: no other reading
 MOST = 8192  # examples of a batch; a sixteenth where gradients are needed, for which a net keeps all in between
 AT_ONCE = 1024  # of these, that a processor computes at once: what layers pass on stays in its cache
 

@@ -926,6 +926,11 @@ def test_a_sheet_below_titles_is_read_as_the_csv(houses, train, call, capsys):
     pd.testing.assert_frame_equal(answers, others)
     assert call("train", *HOUSES, "data.path=t.xlsx", "data.sheet=sold") == 1
     assert "t.xlsx has the sheets Read me, Sold houses. Did you mean 'Sold houses'?" in capsys.readouterr().err
+    train(*HOUSES, "data.path=clean.csv", "name=c")
+    assert call("predict", "outputs/c", "t.xlsx", "-o", "other.csv") == 1
+    assert "To read another: \"data.sheet='Sold houses'\"." in capsys.readouterr().err
+    assert call("predict", "outputs/c", "t.xlsx", "-o", "other.csv", "data.sheet='Sold houses'", "data.header=4") == 0
+    pd.testing.assert_frame_equal(pd.read_csv("other.csv", dtype={"zip": str}), answers)
 
 
 @pytest.mark.parametrize(

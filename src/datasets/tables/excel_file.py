@@ -22,7 +22,7 @@ FIRST = 100  # rows, of which one may hold the names
 class ExcelFile(HeldTable):
     """
     Args:
-        hints: errors say which parameter to give; not for a file that a finished run is to answer.
+        hints: the sheet was said for this file; else for that of a finished run, which is to answer this one.
 
     Raises:
         UserError: no Excel, no such sheet, or nothing in it.
@@ -61,9 +61,9 @@ class ExcelFile(HeldTable):
         said = self.text.sheet
         if said in sheets:
             return said
-        if said is not None and self.hints:
+        if said is not None and (self.hints or len(sheets) > 1):
             raise UserError(f"sheet={said}: {self.name} has the sheets {listed(sheets)}.{nearest(said, sheets)}")
         if len(sheets) > 1:
-            other = f" To read another: {naming('sheet', sheets[1])}." if self.hints else ""
-            notice(f"{self.name}: of its sheets {listed(sheets)} the first is read.{other}")
+            other = naming("sheet", sheets[1])
+            notice(f"{self.name}: of its sheets {listed(sheets)} the first is read. To read another: {other}.")
         return sheets[0]
