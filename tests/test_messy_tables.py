@@ -192,6 +192,31 @@ def test_a_mark_that_the_user_has_said_is_not_guessed_at():
         )
 
 
+def test_new_rows_may_have_another_decimal_mark_and_none_that_are_missing(train, call, capsys):
+    numbers = pd.DataFrame({"x": [i / 8 for i in range(40)], "n": range(40), "y": [i * i % 17 / 4 for i in range(40)]})
+    numbers.to_csv("t.csv", index=False)
+    numbers.to_csv("other.csv", index=False, sep=";", decimal=",")
+    numbers.assign(x=numbers.x.where(numbers.n != 3)).to_csv("holes.csv", index=False)
+    table = ("data=table", "data.target=y", "net.hidden=[4]", "trainer.max_epochs=1")
+    for name, path, other in (("r", "t.csv", "other.csv"), ("s", "other.csv", "t.csv")):
+        train(*table, f"data.path={path}", f"name={name}")
+        config = Path(f"outputs/{name}/.hydra/config.yaml")
+        config.write_text(re.sub("  (header|sheet): null\n", "", config.read_text()))  # of a run from before
+        for file in (path, other):
+            assert call("predict", f"outputs/{name}", file, "-o", f"of_{file}") == 0
+            assert call("evaluate", f"outputs/{name}", f"data.path={file}", "--resamples", "0") == 0
+        assert Path(f"of_{path}").read_text() == Path(f"of_{other}").read_text()
+        scores = [line for line in capsys.readouterr().out.splitlines() if line.startswith("test/")]
+        assert scores[:5] == scores[5:10] == scores[10:]  # in training, of the file itself, of the other
+    for missing, code, said in (
+        ([], 1, "holes.csv has missing values in: x (1). Say data.missing=drop to leave those rows out.\n"),
+        (["data.missing=impute"], 1, "data.missing=impute: the run has learnt from whole rows"),
+        (["data.missing=drop"], 0, "data.missing=drop: 1 of 40 rows were left out."),
+    ):
+        assert call("evaluate", "outputs/r", "data.path=holes.csv", "--resamples", "0", *missing) == code
+        assert said in capsys.readouterr().err
+
+
 def test_predict_reads_amounts_and_writes_numbers(train, call):
     """Targets and features of the answers have one decimal mark; what the run does not count stays as it is written."""
     Path("t.csv").write_text(rows(40, x=[f"{german(v)} €" for v in AMOUNTS], cost=[f"{german(v)}" for v in AMOUNTS]))

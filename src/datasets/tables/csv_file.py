@@ -59,7 +59,7 @@ class CsvFile(TableFile):
         self.usual = "\t" if name.lower().removesuffix(".gz").endswith(".tsv") else ","
         self.separator = said or separator_of(lines, self.usual)
         self.columns = self._header()
-        if not isinstance(text.decimal, str) and text.seen_decimal is None:
+        if not isinstance(text.decimal, str):
             self._look_at_decimals(parted(lines, self.separator)[1:])
         self._tell()
 
@@ -88,10 +88,11 @@ class CsvFile(TableFile):
         return lines[:-1] if len(start) == START else lines
 
     def _look_at_decimals(self, rows: list[list[str]]) -> None:
+        """What a finished run has found stays where the values leave a doubt."""
         seen, unclear = decimal_of(rows)
         self.of_file = seen or (";" if self.separator == ";" else None)
-        if seen == ",":
-            self.text = replace(self.text, seen_decimal=",")
+        if seen and not (unclear and self.text.seen_decimal):
+            self.text = replace(self.text, seen_decimal="," if seen == "," else None)
         if self.of_file in (",", ";"):
             self.unclear = [self.columns[place] for place in unclear if place < len(self.columns)]
 
@@ -100,7 +101,7 @@ class CsvFile(TableFile):
         found = {
             f"header={self.above + 1}": self.text.header is None and self.above > 0,
             f"separator={self.separator!r}": self.text.separator is None and self.separator != self.usual,
-            "decimal=','": self.text.seen_decimal == ",",
+            "decimal=','": self.of_file == self.text.seen_decimal == ",",
             f"encoding={self.encoding}": self.text.encoding is None and self.encoding != "utf-8",
         }
         if any(found.values()):

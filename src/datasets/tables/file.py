@@ -45,8 +45,9 @@ class TableFile(ABC):
         return self.rows(2**31 if size is None else max(1, int(size / self.bytes_per_row())), texts)
 
     def as_in_run(self, seen_decimal: str | None, none_is_missing: bool) -> None:
-        """Take what a finished run has found, whatever this file looks like, and stood for a missing value in it."""
-        self.text = replace(self.text, seen_decimal=seen_decimal, none_is_missing=none_is_missing)
+        """Take what a finished run has found, but for a decimal mark of which the values here leave no doubt."""
+        seen = seen_decimal if self.unclear or self.of_file not in (",", ".") else self.text.seen_decimal
+        self.text = replace(self.text, seen_decimal=seen, none_is_missing=none_is_missing)
         self.unclear = ()
 
     def line_of(self, name: str) -> int | None:

@@ -33,14 +33,14 @@ def read_table(
     separator: str | None,
     decimal: str | dict[str, str] | None,
     encoding: str | None,
-    header: int | None,
-    sheet: str | None,
     max_line: int,
     in_memory: bool | None,
     cache: str | None,
     missing_values: list[str | float] | None = None,
     describe: bool = False,
     query: str | None = None,
+    header: int | None = None,  # as these, of runs from before it was there
+    sheet: str | None = None,
 ) -> Table:
     """Read CSV, TSV (gzipped too), Parquet or Excel files, or a database: x float32 (N, F), or (N, *shape), and y.
 

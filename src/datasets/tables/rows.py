@@ -156,9 +156,10 @@ class RowReader:
         if self.roles.missing is None and missing.any():
             counts = listed([f"{n} ({c})" for n, c in zip(self.names, missing.sum(axis=0), strict=True) if c])
             rows = f" of rows {read - len(features) + 1} to {read}" if read > len(features) else ""
+            filling = "" if self.known else ", or missing=impute to fill them in"
             self.problems.of[" missing"] = (
                 f"{table.name} has missing values in: {counts}{rows}. "
-                f"Say missing=drop to leave those rows out, or missing=impute to fill them in.{self._tell_empty()}"
+                f"Say missing=drop to leave those rows out{filling}.{self._tell_empty()}"
             )
         needed = missing if self.roles.missing == "drop" else missing[:, features.shape[1] :]
         return np.logical_not(needed.any(axis=1))

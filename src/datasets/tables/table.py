@@ -136,6 +136,8 @@ class Table(Dataset):
         if "columns" not in reader:
             raise UserError(f"{self.tables['train'].name} is a table, but the run has learnt from none.")
         fitted = [Column(**spec) for spec in reader["columns"]]
+        if self.roles.missing == "impute" and any(column.fill is None for column in fitted):
+            raise UserError("missing=impute: the run has learnt from whole rows alone. missing=drop leaves others out.")
         targets = [Column(**spec) for spec in reader.get("targets", ())]
         self.known = [*fitted, *(column for column in targets if column.number_format)]
         for table in self.tables.values():
