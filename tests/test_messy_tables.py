@@ -190,6 +190,8 @@ def test_a_mark_that_the_user_has_said_is_not_guessed_at():
         table_of(
             "x;y\n" + "".join(f"1.5 €;{i}\n2,5 €;{i}\n" for i in range(40)), "t.csv", "y", separator=";", decimal=","
         )
+    with pytest.raises(UserError, match=r"decimal='X' is not a column of t\.csv\. Did you mean 'x'\?"):
+        table_of(None, target="y", decimal={"X": ","})
 
 
 def test_new_rows_may_have_another_decimal_mark_and_none_that_are_missing(train, call, capsys):
@@ -409,6 +411,9 @@ def test_a_date_format_that_no_column_has_is_an_error(call, capsys):
     Path("t.csv").write_text(rows(40))
     assert call("train", *command, "data.date_format=%Y.%m.%d") == 1
     assert "data.date_format=%Y.%m.%d: no column of t.csv is written so." in capsys.readouterr().err
+    for wrong, says in {"%Q": "'Q' is a bad directive in format '%Q'", "DD.MM.YYYY": "there is no % in it"}.items():
+        assert call("train", *command, f"data.date_format={wrong}") == 1
+        assert f"Error: data.date_format={wrong}: {says}. %d.%m.%Y is one" in capsys.readouterr().err
 
 
 def test_a_format_for_one_column_leaves_the_others_as_they_are():

@@ -36,11 +36,9 @@ def test_what_is_told_to_type_works_in_bash(name):
 
 
 def test_the_names_of_a_list_arrive_as_they_are():
-    assert compose("data=table", "data.path=x", "data.target=[größe, it`s,preis (€)]").data.target == [
-        "größe",
-        "it`s",
-        "preis (€)",
-    ]
+    cfg = compose("data=table", "data.path=x", "data.target=[größe, it`s,preis (€)]")
+    assert cfg.data.target == ["größe", "it`s", "preis (€)"]
+    assert quoted(["-m", "data.drop=[größe,id],[höhe]"])[1] == "data.drop=['größe','id'],['höhe']"
 
 
 def test_what_hydra_reads_stays_as_it_is():
@@ -54,7 +52,7 @@ def test_what_hydra_reads_stays_as_it_is():
         "~scheduler",
     ]
     assert quoted(words) == words
-    assert quoted(["a=[1,2", "b=range(1", "trainer", "c=[é],[b]"]) == ["a=[1,2", "b=range(1", "trainer", "c=[é],[b]"]
+    assert quoted(["a=[1,2", "b=range(1", "trainer"]) == ["a=[1,2", "b=range(1", "trainer"]
 
 
 def test_what_is_printed_as_a_default_may_be_typed_and_a_sweep_be_asked_for_anywhere(call):

@@ -7,7 +7,8 @@ from typing import Literal
 
 from src.console.messages import UserError
 from src.console.screen import notice
-from src.datasets.tables.file import as_text
+from src.datasets.tables.dates import check_format
+from src.datasets.tables.file import as_text, check_names
 from src.datasets.tables.open import check_options, open_table
 from src.datasets.tables.roles import Roles
 from src.datasets.tables.table import Table
@@ -79,6 +80,8 @@ def read_table(
         raise UserError("split_column= and val_path= or test_path=: only one of them can say what is for what.")
     if header is not None and header < 1:
         raise UserError(f"header={header}: the first line is 1.")
+    if date_format is not None:
+        check_format(date_format)
     markers = None if missing_values is None else list(map(as_text, missing_values))
     text = TextFormat(
         separator, decimal, encoding, max_line, markers, none_is_missing=False, header=header, sheet=sheet
@@ -93,6 +96,8 @@ def read_table(
     check_options(
         list(tables.values()), separator=separator, encoding=encoding, header=header, sheet=sheet, query=query
     )
+    if isinstance(decimal, dict):
+        check_names(tables["train"], decimal=list(decimal))
     if in_memory is None:
         in_memory = sum(table.bytes() for table in tables.values()) <= LARGE
     if not in_memory and "://" in path and not path.startswith("http"):
