@@ -357,8 +357,13 @@ def test_dates_are_read_however_they_are_written(how, capsys):
     assert torch.equal(x_of(table), x_of(expected))
     Path("new.csv").write_text(f"a,x,y\n0,{pd.Timestamp('2023-02-03').strftime(written)!r},1\n".replace("'", '"'))
     assert table.reader is not None
-    [(_, x, _)] = TableReader(**{k: v for k, v in table.reader.items() if k != "_target_"}).read("new.csv", 10, None)
+    reader = TableReader(**{k: v for k, v in table.reader.items() if k != "_target_"})
+    [(_, x, _)] = reader.read("new.csv", 10, None)
     assert x[0, 1].item() == (pd.Timestamp("2023-02-03") - pd.Timestamp(0)).days
+    Path("new.csv").write_text("a,x,y\n0,soon,1\n")
+    date_format = reader.columns[1].date_format or "ISO8601"
+    with pytest.raises(UserError, match=re.escape(f"not a date, as others there. The run's are as {date_format}.")):
+        next(reader.read("new.csv", 10, None))
 
 
 @pytest.mark.parametrize("date_format", [None, "%d/%m/%y"])
@@ -509,6 +514,8 @@ def test_blanks_part_fields_where_the_user_says_so(call, capsys):
     command = ["data=table", "data.path=t.csv", "data.target=y", "data.missing=drop"]
     assert call("train", *command, "trainer.max_epochs=1", "net.hidden=[4]", "name=r") == 1
     assert "Say data.separator=' '." in capsys.readouterr().err
+    with pytest.raises(UserError, match=r"Say separator='\^'\."):
+        table_of(frame.to_csv(index=False, sep="^"), "u.csv", target="y")
     assert call("train", *command, "trainer.max_epochs=1", "net.hidden=[4]", "name=r", "data.separator= ") == 0
     expected = table_of(None, "clean.csv", target="y", missing="drop")
     assert torch.equal(x_of(table_of(None, target="y", missing="drop", separator=" ")), x_of(expected))

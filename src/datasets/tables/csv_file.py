@@ -142,8 +142,8 @@ class CsvFile(TableFile):
 
     def _check_separator(self, line: str) -> None:
         """Raise UserError if the header, of one name, looks as if it held several."""
-        blank = [" "] if self.hints and width_of(self.beginning, " ") > 1 else []
-        other = next((s for s in [*";\t|,", *blank] if s in line and s != self.separator), None)
+        rare = [s for s in " ^~:" if self.hints and width_of(self.beginning, s) > 1]
+        other = next((s for s in [*";\t|,", *rare] if s in line and s != self.separator), None)
         if other:
             hint = f"Say separator='{other}'.".replace("\t", "\\t") if self.hints else "The run's were."
             raise UserError(

@@ -54,7 +54,9 @@ def numbers(
     elif hints and written == column.name:
         raise UserError(f"{where}, row {above + row + 1}: the names of the columns come again. Remove that row.")
     else:
-        reason = f"not a {column.kind}, as others there.{_what_to_type(written, column, above + row) if hints else ''}"
+        of_run = f" The run's are as {column.date_format or date_format or dates.ISO}." if column.kind == "date" else ""
+        told = _what_to_type(written, column, above + row) if hints else of_run
+        reason = f"not a {column.kind}, as others there.{told}"
     raise UserError(f"{where}, row {above + row + 1}: {column.name} is {written!r}, which is {reason}")
 
 
