@@ -43,6 +43,8 @@ def open_table(
         UserError: no such file, or no table in it.
     """
     as_typed = f"{key}={path}" if key else path
+    if not path:
+        raise UserError(f"{as_typed or repr(path)} names no file. Is it a variable of the shell that is not set?")
     address = urlparse(path)
     is_address = address.scheme in ("http", "https")
     if "://" in path and not is_address:
