@@ -835,6 +835,23 @@ def shop(finished, folder):
     return folder
 
 
+@pytest.mark.parametrize("written", ["{}", "{}.0"])
+def test_whole_numbers_that_are_categories_may_have_a_decimal_in_new_rows(written, capsys):
+    """As pandas writes them, where one is missing."""
+    table = table_of(rows(40, x=[(written).format(8010 + i % 3) for i in range(40)]), target="y", categorical=["x"])
+    assert table.reader is not None
+    Path("t.csv").write_text("a,x,y\n0,8011.0,1\n0,8011,1\n0,9,1\n")
+    reader = TableReader(**{k: v for k, v in table.reader.items() if k != "_target_"})
+    [(_, x, _)] = reader.read("t.csv", 10, None)
+    assert x[:, 1:].tolist() == [[0, 1, 0], [0, 1, 0], [0, 0, 0]]
+    capsys.readouterr()
+    new = source("table", path="t.csv", target="y", categorical=["x"])
+    new.restore(table.reader)
+    new.read_target("values")
+    assert torch.equal(x_of(new), x)
+    assert "x: no training row has '9'. Such rows" in capsys.readouterr().err
+
+
 def test_a_category_that_the_run_does_not_know_is_none_of_its_own(shop, call, capsys):
     """As in `src.evaluate`: the other rows have their answers, these have those of no category."""
     Path("new.csv").write_text("a,town,y\n1,Oslo,1\n2,Oslö,3\n3,Rome,2\n4,Rome,1\n")

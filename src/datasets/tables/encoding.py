@@ -156,7 +156,7 @@ class RowEncoder:
 
 
 def _tell_new_categories(own: Column, fitted: Column) -> None:
-    new = [category for category in own.categories if category not in fitted.categories]
+    new = [category for category in own.categories if fitted.place_of(category) < 0]
     if new and fitted.kind == "category":
         few = listed([repr(text) for text in new], 5)
         notice(f"{own.name}: no training row has {few}. Such rows are of no category that the net knows.")

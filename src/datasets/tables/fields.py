@@ -145,6 +145,7 @@ def _coded(series: pd.Series, column: Column, text: TextFormat, grow: bool) -> n
         if category in missing:
             continue
         if grow:
-            column.categories.setdefault(category, len(column.categories))
-        numbers[i] = column.categories.get(category, -1)
+            numbers[i] = column.categories.setdefault(category, len(column.categories))
+        else:
+            numbers[i] = column.place_of(category)
     return numbers[codes]
