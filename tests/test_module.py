@@ -120,6 +120,18 @@ def test_devices_have_one_r2_together():
     assert parts[0].compute().item() == pytest.approx(metrics.r2_score(y, predictions), abs=1e-5)
 
 
+def test_an_epoch_that_an_older_metric_has_begun_has_the_r2_of_its_rest():
+    task = Regression(description())
+    ours = EpochMetrics("train", task.metrics(), task)
+    state = ours.counted_so_far()
+    [name] = (name for name, module in ours.named_modules() if isinstance(module, R2))
+    begun = {"sum_squared_error": 9.0, "sum_error": 3.0, "residual": 5.0, "total": 1}
+    state["counted"][name] = {key: torch.tensor(value) for key, value in begun.items()} | {"_update_count": 1}
+    ours.go_on_from(state, torch.device("cpu"))
+    ours.update(torch.tensor(0.0), torch.tensor([[1.0], [2.0], [2.5]]), torch.tensor([[1.0], [2.0], [3.0]]))
+    assert ours.compute()["train/r2"].item() == pytest.approx(1 - 0.25 / 2)
+
+
 def test_a_value_that_never_varies_has_no_r2():
     predictions, y = (
         torch.tensor([[1.0, 0.3], [2.0, 0.1], [2.5, 0.2]]),

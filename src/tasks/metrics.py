@@ -85,12 +85,12 @@ class R2(Metric):
     examples: Tensor
     mean: Tensor
     squares: Tensor
-    residual: Tensor
+    errors: Tensor  # their squares; not `residual`, which checkpoints from before hold for torchmetrics' R2
 
     def __init__(self, values: int) -> None:
         super().__init__()
         self.add_state("examples", torch.tensor(0), dist_reduce_fx=None)  # of several devices: a row for each
-        for name in ("mean", "squares", "residual"):
+        for name in ("mean", "squares", "errors"):
             self.add_state(name, torch.zeros(values), dist_reduce_fx=None)
 
     def update(self, preds: Tensor, target: Tensor) -> None:
@@ -99,21 +99,21 @@ class R2(Metric):
         total, change = self.examples + size, mean - self.mean
         squares = ((target - mean) ** 2).sum(dim=0) + change**2 * (size * self.examples / total)
         self.squares = self.squares + squares
-        self.residual = self.residual + ((preds - target) ** 2).sum(dim=0)
+        self.errors = self.errors + ((preds - target) ** 2).sum(dim=0)
         self.mean, self.examples = self.mean + change * (size / total), total
 
     def compute(self) -> Tensor:
         """The mean over values."""
-        residual, total = self.sums()
-        return (1 - residual / total)[total > 0].mean()
+        errors, total = self.sums()
+        return (1 - errors / total)[total > 0].mean()
 
     def sums(self) -> tuple[Tensor, Tensor]:
         """The squares of what is left, and of deviations, (K,) each; 0 of values that vary by rounding alone."""
         examples = self.examples.reshape(-1, 1)  # (devices, 1)
-        means, squares, residual = (s.reshape(len(examples), -1) for s in (self.mean, self.squares, self.residual))
+        means, squares, errors = (s.reshape(len(examples), -1) for s in (self.mean, self.squares, self.errors))
         mean = (means * examples).sum(dim=0) / examples.sum()  # (K,)
         total = (squares + examples * (means - mean) ** 2).sum(dim=0)
-        return residual.sum(dim=0), torch.where(total > examples.sum() * (1e-6 * mean) ** 2, total, 0)
+        return errors.sum(dim=0), torch.where(total > examples.sum() * (1e-6 * mean) ** 2, total, 0)
 
 
 def _joined(batches: Any) -> Tensor:
