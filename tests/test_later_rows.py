@@ -192,7 +192,7 @@ BY_OTHERS: dict[str, tuple[list[str], list[str], str, dict[str, Any]]] = {
     ),
     "that categories are no dates": (
         ["2023-01-02", "2023-04-03"],
-        ["not yet"] * 20,
+        ["1999-12-31", *["not yet"] * 20],
         "x is a date, but rows for val or test hold 'not yet'. If it stands for a missing value, say "
         "\"missing_values=['not yet']\".",
         {"missing_values": ["not yet"]},

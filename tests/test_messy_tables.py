@@ -58,6 +58,7 @@ WRITTEN: dict[str, tuple[Callable[[Any], str], list[Any], str]] = {
     "narrow spaces": (lambda v: f"{v:,}".replace(",", "\u202f"), COUNTS, "x: numbers with thousands (40 of 40)"),
     "apostrophes": (lambda v: f"{v:,}".replace(",", "'"), COUNTS, "x: numbers with thousands (40 of 40)"),
     "lakhs": (lambda v: f"{v // 100000},{v % 100000 // 1000:02},{v % 1000:03}", [v + 10**5 for v in COUNTS], "s"),
+    "a rate": (lambda v: f"{v} l/100km", COUNTS, "x: numbers with l/100km (40 of 40)"),
     "a unit": (lambda v: f"{v} km", COUNTS, "x: numbers with km (40 of 40)"),
     "decimal commas": (lambda v: f"{v:.2f}".replace(".", ","), AMOUNTS, "x: numbers with a decimal comma (40 of 40)"),
     "brackets": (lambda v: f"({-v:,})" if v < 0 else f"{v:,}", [-v for v in COUNTS], "x: numbers with thousands"),
@@ -443,8 +444,9 @@ def test_a_date_that_cannot_be_is_named_with_its_row(call, capsys):
     assert call("train", *command, "data.missing_values=['20000-10-01']", "data.missing=drop") == 0
 
 
-def test_dates_of_digits_are_pointed_out(capsys):
-    table_of(rows(40, x=list(DATES.strftime("%Y%m%d"))), target="y")
+@pytest.mark.parametrize("first", ["20230105", "", "-"])
+def test_dates_of_digits_are_pointed_out(first, capsys):
+    table_of(rows(41, x=[first, *DATES.strftime("%Y%m%d")]), target="y", missing="impute")
     assert "x: 20230105 and others look like dates; date_format=%Y%m%d reads them as such." in capsys.readouterr().err
 
 
@@ -551,9 +553,12 @@ def test_numbers_of_categories_say_nothing_of_decimals():
 
 
 def test_blanks_around_fields_are_none_of_their_values():
-    lines = [f"{'NA' if i == 3 else i},{'n/a' if i == 4 else i % 2 == 0},{i * i % 37}\n" for i in range(40)]
-    expected = table_of("x,old,y\n" + "".join(lines), target="y", missing="drop")
-    table = table_of("x,old,y\n" + "".join(lines).replace(",", " , "), target="y", missing="drop")
+    lines = [
+        f"{'NA' if i == 3 else i},{'n/a' if i == 4 else i % 2 == 0},{'NA' if i == 5 else 'uv'[i % 2]},{i * i % 37}\n"
+        for i in range(40)
+    ]
+    expected = table_of("x,old,town,y\n" + "".join(lines), target="y", missing="drop")
+    table = table_of("x,old,town,y\n" + "".join(lines).replace(",", " , "), target="y", missing="drop")
     assert torch.equal(x_of(table), x_of(expected))
 
 
@@ -628,6 +633,14 @@ def test_the_advice_to_leave_a_column_out_keeps_those_that_are_left_out(call, ca
     }.items():
         assert call("train", *command, f"data.drop={dropped}") == (dropped != "[who,size]")
         assert says in capsys.readouterr().err
+
+
+def test_names_are_counted_among_all_rows_though_some_are_left_out():
+    text = rows(40, who=[f"p{i}" for i in range(40)], n=[*range(30), *[""] * 10])
+    with pytest.raises(UserError, match="who has 40 different texts in 40 rows"):
+        table_of(text, target="y", missing="drop")
+    with pytest.raises(UserError, match="target=who holds 30 different texts in 30 rows"):
+        table_of(text, target="who", missing="drop")
 
 
 def test_a_target_of_names_is_not_to_be_left_out(call, capsys):
@@ -748,6 +761,10 @@ def test_the_line_of_the_names_may_be_said():
     with pytest.raises(UserError, match=re.escape(says)):
         table_of(text, target="y")
     assert len(table_of(text, target="y", header=2)) == 40
+    pd.read_csv("t.csv", header=None).to_excel("t.xlsx", header=False, index=False)
+    with pytest.raises(UserError, match=re.escape(says.replace("csv", "xlsx"))):
+        table_of(None, "t.xlsx", target="y")
+    assert len(table_of(None, "t.xlsx", target="y", header=2)) == 40
     for header, says in ((0, "header=0: the first line is 1."), (99, "path=t.csv has no line 99.")):
         with pytest.raises(UserError, match=re.escape(says)):
             table_of(text, target="y", header=header)
@@ -762,6 +779,8 @@ def test_the_line_of_the_names_may_be_said():
         "a,b,\n1,2\n3,4\n5,6\n",
         "a,,\n1,x,y\n2,x,z\n",
         "a,b\n" + "1,x;y\n" * 5,
+        "a;b;c\n" + "1,5;x;2\n" * 5 + "  \n",
+        "a;b;c\n" + "1,5;x;2\n" * 5 + "a note below\n",
     ],
 )
 def test_a_table_from_its_first_line_on_is_told_so(text):

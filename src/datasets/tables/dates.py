@@ -94,7 +94,9 @@ def shown(date_format: str) -> str:
 def of_digits(values: np.ndarray) -> bool:
     """Whether numbers look like dates such as 20230711."""
     present = values[~np.isnan(values)]
-    if len(present) < 2 or (present % 1 != 0).any() or present.min() < 19000101 or present.max() > 21001231:
+    if len(present) < 2 or not 19000101 <= present[0] <= 21001231:  # most columns go no further
+        return False
+    if (present % 1 != 0).any() or present.min() < 19000101 or present.max() > 21001231:
         return False
     texts = pd.Series(present[:: max(1, len(present) // LOOKED_AT)].astype(int).astype(str))
     return not np.isnan(days(texts, "%Y%m%d")).any()

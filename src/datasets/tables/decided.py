@@ -39,7 +39,7 @@ def check_decided(reader: RowReader, training: np.ndarray, fitted: Sequence[Colu
     for column in fitted:
         if column.name not in reader.roles.categorical:
             others = reader.schema.columns[column.name].categories.keys() - column.categories.keys()
-            problems += [_problem_of_category(column, min(others), table, said)] if others else []
+            problems += [_problem_of_category(column, sorted(others), table, said)] if others else []
     if told := [f"{table.name}, training rows: {problem}" for problem in problems if problem]:
         raise UserError("\n".join(told))
 
@@ -64,8 +64,8 @@ def _problem(fields: pd.Series, column: Column, table: TableFile, date_format: s
     return f"{column.name} is read otherwise without rows for val and test. If these are right, say {typed}."
 
 
-def _problem_of_category(column: Column, other: str, table: TableFile, date_format: str | None) -> str | None:
-    """What is wrong, where all categories of the training rows are numbers or dates; `other` is one of other rows."""
+def _problem_of_category(column: Column, others: list[str], table: TableFile, date_format: str | None) -> str | None:
+    """What is wrong, where all categories of the training rows are numbers or dates; `others` are of other rows."""
     texts = pd.Series(list(column.categories), name=column.name, dtype=str)
     try:
         alone = column_of(texts, table.text, date_format, table.of_file, lambda said: None)
@@ -73,6 +73,8 @@ def _problem_of_category(column: Column, other: str, table: TableFile, date_form
         return None  # what is asked there is nothing to categories
     if alone.kind not in ("number", "date") or np.isnan(values_in(texts, alone, table.text, date_format)).any():
         return None
+    unread = np.isnan(values_in(pd.Series(others, dtype=str), alone, table.text, date_format))
+    other = others[int(unread.argmax())]
     return (
         f"{column.name} is a {alone.kind}, but rows for val or test hold {other!r}. If it stands for a missing value, "
         f"say {listing('missing_values', [other])}. If the column holds categories, say "

@@ -46,6 +46,7 @@ class ExcelFile(HeldTable):
         except (ValueError, KeyError, BadZipFile, OSError) as error:
             raise UserError(f"{self.as_typed} cannot be read as Excel: {first_line(error)}.") from error
         names = cells.head(FIRST).map(lambda cell: "" if pd.isna(cell) else str(cell)).to_numpy().tolist()
+        self.beginning = names
         above = self.text.header - 1 if self.text.header else rows_above(names) if names else 0
         if len(cells) <= above:
             raise UserError(f"{self.as_typed} {f'has no row {above + 1}' if above else 'is empty'}.")
@@ -55,6 +56,9 @@ class ExcelFile(HeldTable):
         frame = cells.iloc[above + 1 :].reset_index(drop=True)
         frame.columns = check_header(header, self.as_typed)
         return frame.infer_objects()
+
+    def line_of(self, name: str) -> int | None:
+        return next((row + 1 for row, fields in enumerate(self.beginning) if name in fields), None)
 
     def _sheet(self, sheets: list[str]) -> str:
         """Which of them is read."""

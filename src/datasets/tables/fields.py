@@ -142,7 +142,7 @@ def _coded(series: pd.Series, column: Column, text: TextFormat, grow: bool) -> n
     numbers, missing = np.full(len(different) + 1, np.nan), set(text.markers if text.missing_values is not None else ())
     for i, value in enumerate(different):
         category = as_text(value)
-        if category in missing:
+        if category in missing or category.strip() in missing:
             continue
         if grow:
             numbers[i] = column.categories.setdefault(category, len(column.categories))

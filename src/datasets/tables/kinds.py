@@ -34,15 +34,8 @@ def column_of(series: pd.Series, text: TextFormat, date_format: str | None, of_f
     if types.is_bool_dtype(series):
         return Column(name, "boolean")
     if types.is_numeric_dtype(series):
-        if (
-            not date_format
-            and len(series)
-            and 19000101 <= series.iloc[0] <= 21001231
-            and dates.of_digits(numbers_in(series, "."))
-        ):
-            tell(
-                f"{name}: {as_text(series.iloc[0])} and others look like dates; date_format=%Y%m%d reads them as such."
-            )
+        if not date_format:
+            _tell_digits(name, numbers_in(series, "."), tell)
         return Column(name, "number")
     if types.is_datetime64_any_dtype(series):
         return Column(name, "date")
@@ -63,8 +56,16 @@ def column_of(series: pd.Series, text: TextFormat, date_format: str | None, of_f
             years = f", years up to {column.until}" if column.until else ""
             tell_format(column, tell, f"{years} ({read} of {len(texts)})")
             _tell_missing(fields, text, tell)
+            if column.kind == "number" and not (column.number_format or date_format):
+                _tell_digits(name, values, tell)
             return column
     return Column(name, "category")
+
+
+def _tell_digits(name: str, values: np.ndarray, tell: Tell) -> None:
+    if dates.of_digits(values):
+        example = as_text(values[~np.isnan(values)][0])
+        tell(f"{name}: {example} and others look like dates; date_format=%Y%m%d reads them as such.")
 
 
 def _tell_missing(fields: pd.Series, text: TextFormat, tell: Tell) -> None:

@@ -19,8 +19,8 @@ CURRENCIES = [
     *("RUB", "BRL", "MXN", "ZAR", "KRW", "SGD", "HKD", "TRY", "Rs", "kr"),
 ]
 BEFORE = rf"[A-Z]{{0,3}}[{SIGNS}]|(?:{'|'.join(CURRENCIES)})\.?|=\"|'"  # and as spreadsheets keep texts: ="12", '12
-BEHIND = (  # %, €, °C, km/h, sq ft, m2, "
-    rf"\"|[%‰°{SIGNS}][^\W\d_]{{0,3}}|[^\W\d_][^\d,;:()\[\]{{}}=]{{0,11}}(?:(?<=[^\W\d_])[23])?"
+BEHIND = (  # %, €, °C, km/h, sq ft, m2, l/100km, "
+    rf"\"|[%‰°{SIGNS}][^\W\d_]{{0,3}}|[^\W\d_](?:[^\d,;:()\[\]{{}}=]|(?<=/)100){{0,11}}(?:(?<=[^\W\d_])[23])?"
 )
 APOSTROPHES = "'\u2019"
 SPACES = " \u00a0\u2009\u202f"

@@ -77,9 +77,8 @@ def parted(lines: Sequence[str], separator: str) -> list[list[str]]:
     if separator == " ":
         lines = [line.strip(" \r\n") for line in lines]  # which several blanks part, and others may surround
     try:
-        return [
-            fields for fields in csv.reader(lines, delimiter=separator, skipinitialspace=separator == " ") if fields
-        ]
+        rows = csv.reader(lines, delimiter=separator, skipinitialspace=separator == " ")
+        return [fields for fields in rows if len(fields) > 1 or any(map(str.strip, fields))]
     except csv.Error:
         return []
 
@@ -104,6 +103,8 @@ def lines_above(lines: Sequence[str], separators: str = SEPARATORS) -> int:
         widths = [len(fields) for fields in rows]
         usual = Counter(widths).most_common(1)[0][0] if rows else 0
         start = widths.index(usual) if usual > 1 else 0
+        if usual > 1 and not start:
+            return 0
         if 0 < start < len(rows) - 2 and max(widths[:start]) < usual and _are_names(rows[start]):
             return numbers[start]
     return 0

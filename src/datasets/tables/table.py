@@ -111,7 +111,7 @@ class Table(Dataset):
             UserError: there is nothing to learn.
         """
         columns = self.numeric.feature_columns
-        refuse_names(columns, len(self), self.numeric.name, self.roles.drop)
+        refuse_names(columns, self.numeric.reader.read, self.numeric.name, self.roles.drop)
         check_variety(self.numeric, self.y, self.classes)
         first = np.sort(indices.numpy())[:MOST].copy()  # NumPy's sort takes a quarter of the memory of torch's
         rows, training = self.numeric.features[:MOST], self.numeric.features[first]
