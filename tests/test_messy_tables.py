@@ -26,7 +26,7 @@ from torch import Tensor
 
 from src.console.messages import UserError
 from src.datasets.tables import TableReader
-from src.datasets.tables.sniffing import lines_above
+from src.datasets.tables.files.sniffing import lines_above
 from src.datasets.tables.table import Table
 from tests.conftest import PROJECT
 from tests.sources import source

@@ -15,7 +15,7 @@ from torchmetrics.functional.classification import multiclass_auroc
 
 from src.datasets.loading import Loading
 from src.datasets.tables.codes import code_columns
-from src.datasets.tables.columns import Column
+from src.datasets.tables.columns.column import Column
 from src.datasets.tables.relevance import relevance
 from src.learning.calibration import calibration_error, fitted_temperature, thinned
 from src.learning.importance import permutation_importances

@@ -9,7 +9,7 @@ from matplotlib.figure import Figure
 from matplotlib.patches import Patch
 
 from src.datamodule import DataModule
-from src.datasets.tables.columns import Column
+from src.datasets.tables.columns.column import Column
 from src.datasets.tables.relevance import relevance
 from src.datasets.tables.table import Table
 from src.plots.names import short, short_names

@@ -11,8 +11,8 @@ from torch import Tensor
 
 from src.console.messages import UserError, listed
 from src.console.screen import notice
-from src.datasets.tables.columns import Column
-from src.datasets.tables.roles import dropping
+from src.datasets.tables.columns.column import Column
+from src.datasets.tables.typed import dropping
 
 PERIODS = (365.2425, 7.0, 1.0)  # days of a year, a week and a day
 

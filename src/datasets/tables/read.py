@@ -7,12 +7,12 @@ from typing import Literal
 
 from src.console.messages import UserError
 from src.console.screen import notice
-from src.datasets.tables.dates import check_format
-from src.datasets.tables.file import as_text, check_names
-from src.datasets.tables.open import check_options, open_table
+from src.datasets.tables.columns.dates import check_format
+from src.datasets.tables.files.file import check_names
+from src.datasets.tables.files.open import check_options, open_table
 from src.datasets.tables.roles import Roles
 from src.datasets.tables.table import Table
-from src.datasets.tables.text_format import TextFormat
+from src.datasets.tables.text_format import TextFormat, as_text
 from src.files.cache import cache_folder
 
 LARGE = 2**28  # bytes: larger tables are read from disk

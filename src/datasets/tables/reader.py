@@ -13,13 +13,13 @@ from torch import Tensor
 
 from src.console.messages import UserError, listed, nearest
 from src.console.screen import notice
-from src.datasets.tables.columns import Column
+from src.datasets.tables.columns.column import Column
+from src.datasets.tables.columns.fields import numbers
 from src.datasets.tables.encoding import RowEncoder, feature_count
-from src.datasets.tables.fields import numbers
-from src.datasets.tables.file import TableFile, as_text
-from src.datasets.tables.open import open_table
+from src.datasets.tables.files.file import TableFile
+from src.datasets.tables.files.open import open_table
 from src.datasets.tables.signature import signature
-from src.datasets.tables.text_format import TextFormat
+from src.datasets.tables.text_format import TextFormat, as_text
 
 ROWS = 8192  # that are read at once, at least
 

@@ -6,7 +6,7 @@ from collections.abc import Container
 
 import numpy as np
 
-from src.datasets.tables.columns import Column
+from src.datasets.tables.columns.column import Column
 
 GROUPS = 12  # of numbers, with as many rows in each
 

@@ -9,13 +9,14 @@ import pandas as pd
 
 from src.console.messages import UserError, listed
 from src.console.screen import notice
-from src.datasets.tables.columns import Column
-from src.datasets.tables.fields import numbers
-from src.datasets.tables.file import TableFile
+from src.datasets.tables.columns.column import Column
+from src.datasets.tables.columns.fields import numbers
+from src.datasets.tables.files.file import TableFile
 from src.datasets.tables.problems import Problems
-from src.datasets.tables.roles import Roles, check_same_columns, dropping
+from src.datasets.tables.roles import Roles, check_same_columns
 from src.datasets.tables.schema import Schema
 from src.datasets.tables.suspects import refuse_names, tell_totals
+from src.datasets.tables.typed import dropping
 
 CHUNK = 2**26  # bytes of a large file that are read at once
 FIRST = 20_000  # rows

@@ -15,10 +15,10 @@ from src.console.messages import UserError
 from src.datasets.classes import renumbered
 from src.datasets.contract import TargetKind
 from src.datasets.tables.codes import code_columns, some_of
-from src.datasets.tables.columns import Column
+from src.datasets.tables.columns.column import Column
 from src.datasets.tables.decided import check_decided
 from src.datasets.tables.encoding import RowEncoder, feature_count, fit_columns
-from src.datasets.tables.file import TableFile
+from src.datasets.tables.files.file import TableFile
 from src.datasets.tables.numeric import NumericTable
 from src.datasets.tables.overview import overview
 from src.datasets.tables.roles import Roles

@@ -10,9 +10,9 @@ from torch import Tensor
 from src.console.messages import UserError
 from src.datasets.classes import check_labels, narrowest
 from src.datasets.contract import TargetKind
-from src.datasets.tables.columns import Column
-from src.datasets.tables.file import as_text
+from src.datasets.tables.columns.column import Column
 from src.datasets.tables.numeric import BLOCK, NumericTable
+from src.datasets.tables.text_format import as_text
 
 MOST = 1e16
 

@@ -12,7 +12,7 @@ from typing import Any, Literal
 
 import numpy as np
 
-from src.datasets.tables.number_texts import NumberFormat
+from src.datasets.tables.columns.number_texts import NumberFormat
 
 Kind = Literal["number", "boolean", "date", "category"]
 

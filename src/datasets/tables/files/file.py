@@ -7,14 +7,12 @@ from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
 
-import numpy as np
 import pandas as pd
 
 from src.console.messages import UserError, listed, nearest
 from src.console.quotes import for_hydra, for_shell
-from src.datasets.tables.text_format import TextFormat
+from src.datasets.tables.text_format import TextFormat, as_text
 
 Chunks = Iterator[tuple[pd.DataFrame, float]]
 """Chunks of rows, and the share of the file that has been read, 0 to 1."""
@@ -90,13 +88,6 @@ class HeldTable(TableFile):
 
 def _as_written(chunk: pd.DataFrame) -> pd.DataFrame:
     return chunk.apply(lambda column: column.map(as_text, na_action="ignore").astype(object).fillna(""))
-
-
-def as_text(value: Any) -> str:
-    """A field as a text: a whole number without decimals, a day without a time."""
-    if isinstance(value, (float, np.floating)) and float(value).is_integer():
-        return f"{value:.0f}"
-    return str(value).removesuffix(" 00:00:00") if isinstance(value, pd.Timestamp) else str(value)
 
 
 def check_header(names: list[str], as_typed: str) -> list[str]:

@@ -10,11 +10,10 @@ import pandas as pd
 from pandas.api import types
 
 from src.console.messages import UserError
-from src.datasets.tables import dates
-from src.datasets.tables.columns import Column
-from src.datasets.tables.file import as_text
-from src.datasets.tables.roles import listing
-from src.datasets.tables.text_format import TextFormat
+from src.datasets.tables.columns import dates
+from src.datasets.tables.columns.column import Column
+from src.datasets.tables.text_format import TextFormat, as_text
+from src.datasets.tables.typed import listing
 
 LARGEST = float(np.finfo("float32").max)  # nets compute in 32 bits
 TOTALS = re.compile(r"\W*((grand|sub) ?)?(total|totale?s|sum(me|ma)?|somme|gesamt(summe)?|insgesamt)\W*", re.IGNORECASE)

@@ -18,8 +18,8 @@ import pandas as pd
 
 from src.console.messages import UserError, first_line
 from src.console.screen import notice
-from src.datasets.tables.file import Chunks, TableFile, check_header
-from src.datasets.tables.sniffing import (
+from src.datasets.tables.files.file import Chunks, TableFile, check_header
+from src.datasets.tables.files.sniffing import (
     SEPARATORS,
     START,
     decimal_of,

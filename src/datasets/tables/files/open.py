@@ -7,11 +7,11 @@ from pathlib import Path
 from urllib.parse import urlparse
 
 from src.console.messages import UserError
-from src.datasets.tables.csv_file import CsvFile
-from src.datasets.tables.excel_file import ExcelFile
-from src.datasets.tables.file import TableFile
-from src.datasets.tables.parquet_file import ParquetFile
-from src.datasets.tables.sql_table import SqlTable
+from src.datasets.tables.files.csv_file import CsvFile
+from src.datasets.tables.files.excel_file import ExcelFile
+from src.datasets.tables.files.file import TableFile
+from src.datasets.tables.files.parquet_file import ParquetFile
+from src.datasets.tables.files.sql_table import SqlTable
 from src.datasets.tables.text_format import TextFormat
 from src.files.cache import cache_folder
 from src.files.download import download

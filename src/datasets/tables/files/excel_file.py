@@ -11,10 +11,10 @@ import pandas as pd
 from src.console.extras import need
 from src.console.messages import UserError, first_line, listed, nearest
 from src.console.screen import notice
-from src.datasets.tables.file import HeldTable, check_header
-from src.datasets.tables.roles import naming
-from src.datasets.tables.sniffing import rows_above
+from src.datasets.tables.files.file import HeldTable, check_header
+from src.datasets.tables.files.sniffing import rows_above
 from src.datasets.tables.text_format import TextFormat
+from src.datasets.tables.typed import naming
 
 FIRST = 100  # rows, of which one may hold the names
 
