@@ -30,7 +30,7 @@ if TYPE_CHECKING:
     from torch import Tensor
 
 VALUES = 2**22  # of a batch: nets for large images need memory for each of them many times over
-LIMITS = ("max_line", "max_pixels")  # of files: what they hold is the same
+ASKED = ("max_line", "max_pixels", "query", "sheet", "header")  # how much a file holds, and where: no other reading
 MOST = 8192  # examples of a batch; a sixteenth where gradients are needed, for which a net keeps all in between
 AT_ONCE = 1024  # of these, that a processor computes at once: what layers pass on stays in its cache
 
@@ -71,7 +71,7 @@ def predict(run: Run, path: str, output: str, overrides: list[str] | None = None
     with predictions_written_whole(Path(output), Path(path), task) as write:
         fabric = Fabric(accelerator=cfg.trainer.accelerator, devices=1)
         fabric.to_device(module)
-        reader = run.reader({name: cfg.data[name] for name in LIMITS if name in cfg.data})
+        reader = run.reader({name: cfg.data[name] for name in ASKED if name in cfg.data})
         batch_size, at_once = _batch_sizes(run, cfg, MOST // 16 if explain else MOST, fabric.device.type == "cpu")
         explanation = Explanation(module, run.description, reader, explain) if explain else None
         count = 0
@@ -83,7 +83,7 @@ def predict(run: Run, path: str, output: str, overrides: list[str] | None = None
             predictions = torch.cat([module(part) for part in on_device.split(at_once)]).cpu()
             return predictions, explanation(on_device, predictions) if explanation else {}
 
-        keys = {name: f"data.{name}" for name in (*LIMITS, "missing")}  # those of which inputs' errors speak
+        keys = {name: f"data.{name}" for name in (*ASKED, "missing")}  # those of which inputs' errors speak
         with progress("predicting", total=1) as done, in_terms_of("", keys):
             inputs = _read(reader, path, batch_size, cfg.data.num_workers)
             for rows, x, share, (predictions, effects) in _answered(inputs, answer):
@@ -121,7 +121,7 @@ def _answered(inputs: Iterator[Any], answer: Callable[[Any], Any]) -> Iterator[A
 
 def _check_heeded(overrides: list[str]) -> None:
     """Raise UserError for a key of data by which nothing would change: inputs are read as the run's own were."""
-    heeded = [f"data.{name}" for name in ("batch_size", "num_workers", *LIMITS)]
+    heeded = [f"data.{name}" for name in ("batch_size", "num_workers", *ASKED)]
     for override in overrides:
         key = override.partition("=")[0].lstrip("+~")
         if key.partition(".")[0] == "data" and key not in heeded:

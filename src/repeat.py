@@ -13,7 +13,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from omegaconf import OmegaConf
+from omegaconf import DictConfig, OmegaConf, open_dict, read_write
 
 from src.cli.command import command
 from src.config.check import is_whole
@@ -47,7 +47,7 @@ def repeat(run: Run, folder: Path, typed: Sequence[str]) -> Run:
         raise UserError(f"{again} is finished already. Remove it, or choose another folder: -o.")
 
     from src.cli.session import job
-    from src.config.compose import PROJECT, compose
+    from src.config.compose import PROJECT
     from src.config.trust import own_packages
     from src.files.origin import made_with
     from src.train import fit
@@ -60,9 +60,20 @@ def repeat(run: Run, folder: Path, typed: Sequence[str]) -> Run:
     done = next((number for number, length in enumerate(lengths, 1) if again.has_come_to(length)), 0)
     for length in lengths[done:]:
         cfg.trainer.update(length)
-        with job(compose(with_hydra=True), folder.absolute()):
+        with job(_job_of(run), folder.absolute()):
             fit(cfg, typed, run.trust)
     return again
+
+
+def _job_of(run: Run) -> DictConfig:
+    """Hydra's part of a config, with what was chosen and typed for this run, as a report shows it."""
+    from src.config.compose import compose
+
+    cfg, before = compose(with_hydra=True), OmegaConf.load(run.folder / ".hydra" / "hydra.yaml")
+    with read_write(cfg.hydra), open_dict(cfg.hydra):
+        for key in ("hydra.runtime.choices", "hydra.overrides.task"):
+            OmegaConf.update(cfg, key, OmegaConf.select(before, key), merge=False)
+    return cfg
 
 
 def difference(run: Run, again: Run) -> str | None:

@@ -59,6 +59,8 @@ CASES = {
     "monitor=null": "monitor=null leaves early stopping nothing to watch. Add callbacks.early_stopping=null.",
     "monitor=null callbacks.early_stopping=null scheduler=plateau": "this scheduler needs a metric to watch",
     "data.path=nowhere.csv": "data.path=nowhere.csv is not a file.",
+    "data.path=": "data.path= names no file.",
+    "data.target=": "data.target='' is not a column of digits.csv.gz. It has: ",
     "data.target=digitt": "data.target='digitt' is not a column of digits.csv.gz. Did you mean 'digit'?",
     "data.shape=[1,9,9]": "data.shape=[1, 9, 9] holds 81 values, but digits.csv.gz has 64 features.",
     "net=cnn data=wine": "net: a CNN reads images (channels, height, width), but an example of these data is [13].",

@@ -422,6 +422,7 @@ def test_a_folder_is_one_runs_at_a_time_and_free_once_that_is_killed(forked, cal
 CHANGES = {
     "optimizer.lr=0.5": "optimizer.lr=0.004 (now 0.5)",
     "data.batch_size=16": "data.batch_size=auto (now 16)",
+    "data.missing=drop": "data.missing=null (now drop)",
     "data=breast_cancer": "(now ",
 }
 

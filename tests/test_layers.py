@@ -56,6 +56,15 @@ def test_it_imports_from_its_own_room_and_lower_ones(module):
             assert LEVEL[room(other)] < LEVEL[room(module)], f"{module} imports {other}"
 
 
+@pytest.mark.parametrize(("own", "lower"), [("columns", []), ("files", ["columns"])])
+def test_of_tables_the_columns_are_below_the_files_and_these_below_the_rest(own, lower):
+    tables, known = "src.datasets.tables.", {own, *lower, "text_format", "typed"}
+    for module in FILES:
+        if module.startswith(f"{tables}{own}."):
+            used = {other.removeprefix(tables) for other in IMPORTS[module] if other.startswith(tables)}
+            assert {name.split(".")[0] for name in used} <= known, module
+
+
 def test_no_files_import_one_another_in_a_circle():
     packages = {module.removesuffix(".__init__"): module for module in FILES}
     graph = {module: {packages[o] for o in others if o in packages} for module, others in IMPORTS.items()}

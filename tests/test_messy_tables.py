@@ -26,7 +26,7 @@ from torch import Tensor
 
 from src.console.messages import UserError
 from src.datasets.tables import TableReader
-from src.datasets.tables.sniffing import lines_above
+from src.datasets.tables.files.sniffing import lines_above
 from src.datasets.tables.table import Table
 from tests.conftest import PROJECT
 from tests.sources import source
@@ -191,6 +191,33 @@ def test_a_mark_that_the_user_has_said_is_not_guessed_at():
         table_of(
             "x;y\n" + "".join(f"1.5 €;{i}\n2,5 €;{i}\n" for i in range(40)), "t.csv", "y", separator=";", decimal=","
         )
+    with pytest.raises(UserError, match=r"decimal='X' is not a column of t\.csv\. Did you mean 'x'\?"):
+        table_of(None, target="y", decimal={"X": ","})
+
+
+def test_new_rows_may_have_another_decimal_mark_and_none_that_are_missing(train, call, capsys):
+    numbers = pd.DataFrame({"x": [i / 8 for i in range(40)], "n": range(40), "y": [i * i % 17 / 4 for i in range(40)]})
+    numbers.to_csv("t.csv", index=False)
+    numbers.to_csv("other.csv", index=False, sep=";", decimal=",")
+    numbers.assign(x=numbers.x.where(numbers.n != 3)).to_csv("holes.csv", index=False)
+    table = ("data=table", "data.target=y", "net.hidden=[4]", "trainer.max_epochs=1")
+    for name, path, other in (("r", "t.csv", "other.csv"), ("s", "other.csv", "t.csv")):
+        train(*table, f"data.path={path}", f"name={name}")
+        config = Path(f"outputs/{name}/.hydra/config.yaml")
+        config.write_text(re.sub("  (header|sheet): null\n", "", config.read_text()))  # of a run from before
+        for file in (path, other):
+            assert call("predict", f"outputs/{name}", file, "-o", f"of_{file}") == 0
+            assert call("evaluate", f"outputs/{name}", f"data.path={file}", "--resamples", "0") == 0
+        assert Path(f"of_{path}").read_text() == Path(f"of_{other}").read_text()
+        scores = [line for line in capsys.readouterr().out.splitlines() if line.startswith("test/")]
+        assert scores[:5] == scores[5:10] == scores[10:]  # in training, of the file itself, of the other
+    for missing, code, said in (
+        ([], 1, "holes.csv has missing values in: x (1). Say data.missing=drop to leave those rows out.\n"),
+        (["data.missing=impute"], 1, "data.missing=impute: the run has learnt from whole rows"),
+        (["data.missing=drop"], 0, "data.missing=drop: 1 of 40 rows were left out."),
+    ):
+        assert call("evaluate", "outputs/r", "data.path=holes.csv", "--resamples", "0", *missing) == code
+        assert said in capsys.readouterr().err
 
 
 def test_predict_reads_amounts_and_writes_numbers(train, call):
@@ -333,8 +360,13 @@ def test_dates_are_read_however_they_are_written(how, capsys):
     assert torch.equal(x_of(table), x_of(expected))
     Path("new.csv").write_text(f"a,x,y\n0,{pd.Timestamp('2023-02-03').strftime(written)!r},1\n".replace("'", '"'))
     assert table.reader is not None
-    [(_, x, _)] = TableReader(**{k: v for k, v in table.reader.items() if k != "_target_"}).read("new.csv", 10, None)
+    reader = TableReader(**{k: v for k, v in table.reader.items() if k != "_target_"})
+    [(_, x, _)] = reader.read("new.csv", 10, None)
     assert x[0, 1].item() == (pd.Timestamp("2023-02-03") - pd.Timestamp(0)).days
+    Path("new.csv").write_text("a,x,y\n0,soon,1\n")
+    date_format = reader.columns[1].date_format or "ISO8601"
+    with pytest.raises(UserError, match=re.escape(f"not a date, as others there. The run's are as {date_format}.")):
+        next(reader.read("new.csv", 10, None))
 
 
 @pytest.mark.parametrize("date_format", [None, "%d/%m/%y"])
@@ -403,6 +435,9 @@ def test_a_date_format_that_no_column_has_is_an_error(call, capsys):
     Path("t.csv").write_text(rows(40))
     assert call("train", *command, "data.date_format=%Y.%m.%d") == 1
     assert "data.date_format=%Y.%m.%d: no column of t.csv is written so." in capsys.readouterr().err
+    for wrong, says in {"%Q": "'Q' is a bad directive in format '%Q'", "DD.MM.YYYY": "there is no % in it"}.items():
+        assert call("train", *command, f"data.date_format={wrong}") == 1
+        assert f"Error: data.date_format={wrong}: {says}. %d.%m.%Y is one" in capsys.readouterr().err
 
 
 def test_a_format_for_one_column_leaves_the_others_as_they_are():
@@ -499,6 +534,8 @@ def test_blanks_part_fields_where_the_user_says_so(call, capsys):
     command = ["data=table", "data.path=t.csv", "data.target=y", "data.missing=drop"]
     assert call("train", *command, "trainer.max_epochs=1", "net.hidden=[4]", "name=r") == 1
     assert "Say data.separator=' '." in capsys.readouterr().err
+    with pytest.raises(UserError, match=r"Say separator='\^'\."):
+        table_of(frame.to_csv(index=False, sep="^"), "u.csv", target="y")
     assert call("train", *command, "trainer.max_epochs=1", "net.hidden=[4]", "name=r", "data.separator= ") == 0
     expected = table_of(None, "clean.csv", target="y", missing="drop")
     assert torch.equal(x_of(table_of(None, target="y", missing="drop", separator=" ")), x_of(expected))
@@ -625,11 +662,13 @@ def test_names_are_counted_among_all_rows_though_some_are_left_out():
 
 
 def test_a_target_of_names_is_not_to_be_left_out(call, capsys):
-    Path("t.csv").write_text(rows(40, who=[f"p{i}" for i in range(40)]))
-    assert call("train", "data=table", "data.path=t.csv", "data.target=who") == 1
-    said = capsys.readouterr().err
-    assert "data.target=who holds 40 different texts in 40 rows, too many to be classes." in said
-    assert "drop" not in said
+    Path("t.csv").write_text(rows(40, who=[f"p{i}" for i in range(40)], price=[i / 8 for i in range(40)]))
+    for target, what in {"who": "texts", "price": "numbers"}.items():
+        words = ("data=table", "data.path=t.csv", f"data.target={target}", "task=classification", "data.drop=[who]")
+        assert call("train", *words[: 4 if target == "who" else 5]) == 1
+        said = capsys.readouterr().err
+        assert f"data.target={target} holds 40 different {what} in 40 rows, too many to be classes." in said
+        assert "drop" not in said
 
 
 SUSPECTS: dict[str, tuple[dict[str, Any], str, list[str]]] = {
@@ -812,14 +851,14 @@ def test_texts_that_differ_in_capitals_or_blanks_are_named(capsys):
     assert "sex: 'M' and 'm' are different categories." in said
 
 
-def test_a_name_with_blanks_is_told_as_it_is_typed(call, capsys):
-    Path("t.csv").write_text(" a , y \n" + "".join(f"{i},{i * i % 17}\n" for i in range(40)))
+@pytest.mark.parametrize(("name", "typed", "so"), [(" y ", "y", "' y ', with blanks,"), ("[y]", "[y]", "'[y]'")])
+def test_an_odd_name_is_told_as_it_is_typed(name, typed, so, call, capsys):
+    Path("t.csv").write_text(f" a ,{name}\n" + "".join(f"{i},{i * i % 17}\n" for i in range(40)))
     command = ["train", "data=table", "data.path=t.csv", "trainer.max_epochs=1", "net.hidden=[4]"]
-    assert call(*command, "data.target=y") == 1
-    assert (
-        """y' is not a column of t.csv. ' y ', with blanks, is: type "data.target=' y '".""" in capsys.readouterr().err
-    )
-    assert call(*command, "data.target=' y '") == 0
+    assert call(*command, f"data.target={typed}") == 1
+    said = f"""'y' is not a column of t.csv. {so} is: type "data.target='{name}'"."""
+    assert said in capsys.readouterr().err
+    assert call(*command, f"data.target='{name}'") == 0
 
 
 def test_a_file_without_names_is_told(call, capsys):
@@ -834,6 +873,23 @@ def shop(finished, folder):
     Path("t.csv").write_text(rows(40, town=["Oslo", "Bergen"] * 20))
     finished("data=table", "data.path=t.csv", "data.target=y", "name=shop", "trainer.max_epochs=1", "net.hidden=[4]")
     return folder
+
+
+@pytest.mark.parametrize("written", ["{}", "{}.0"])
+def test_whole_numbers_that_are_categories_may_have_a_decimal_in_new_rows(written, capsys):
+    """As pandas writes them, where one is missing."""
+    table = table_of(rows(40, x=[(written).format(8010 + i % 3) for i in range(40)]), target="y", categorical=["x"])
+    assert table.reader is not None
+    Path("t.csv").write_text("a,x,y\n0,8011.0,1\n0,8011,1\n0,9,1\n")
+    reader = TableReader(**{k: v for k, v in table.reader.items() if k != "_target_"})
+    [(_, x, _)] = reader.read("t.csv", 10, None)
+    assert x[:, 1:].tolist() == [[0, 1, 0], [0, 1, 0], [0, 0, 0]]
+    capsys.readouterr()
+    new = source("table", path="t.csv", target="y", categorical=["x"])
+    new.restore(table.reader)
+    new.read_target("values")
+    assert torch.equal(x_of(new), x)
+    assert "x: no training row has '9'. Such rows" in capsys.readouterr().err
 
 
 def test_a_category_that_the_run_does_not_know_is_none_of_its_own(shop, call, capsys):
@@ -964,6 +1020,11 @@ def test_a_sheet_below_titles_is_read_as_the_csv(houses, train, call, capsys):
     pd.testing.assert_frame_equal(answers, others)
     assert call("train", *HOUSES, "data.path=t.xlsx", "data.sheet=sold") == 1
     assert "t.xlsx has the sheets Read me, Sold houses. Did you mean 'Sold houses'?" in capsys.readouterr().err
+    train(*HOUSES, "data.path=clean.csv", "name=c")
+    assert call("predict", "outputs/c", "t.xlsx", "-o", "other.csv") == 1
+    assert "To read another: \"data.sheet='Sold houses'\"." in capsys.readouterr().err
+    assert call("predict", "outputs/c", "t.xlsx", "-o", "other.csv", "data.sheet='Sold houses'", "data.header=4") == 0
+    pd.testing.assert_frame_equal(pd.read_csv("other.csv", dtype={"zip": str}), answers)
 
 
 @pytest.mark.parametrize(
@@ -998,6 +1059,9 @@ def test_rows_of_a_database_are_those_of_the_csv(houses, train, call, capsys):
     for path, answers in (("sqlite:///x.db", "answers.csv"), ("clean.csv", "other.csv")):
         assert call("predict", "outputs/r", path, "-o", answers) == 0
     assert pd.read_csv("answers.csv").predicted_y.tolist() == pd.read_csv("other.csv").predicted_y.tolist()
+    few = "data.query=select * from houses limit 3"  # and others than the run's own
+    assert call("predict", "outputs/r", "sqlite:///x.db", "-o", "few.csv", few) == 0
+    assert pd.read_csv("few.csv").predicted_y.tolist() == pd.read_csv("answers.csv").predicted_y.tolist()[:3]
     assert call("evaluate", "outputs/r", "--resamples", "0") == 0
     capsys.readouterr()
     for words, says in (

@@ -18,6 +18,7 @@ from src.nets import MLP
 from src.nets.standardize import Standardize
 from src.run import Run
 from src.tasks import Classification, Regression, Task
+from src.tasks.metrics import R2
 from tests.sources import description
 
 WINE = ("data=wine", "net.hidden=[8]", "trainer.max_epochs=4")
@@ -74,12 +75,13 @@ def _metrics(task: Task, predictions: torch.Tensor, truth: torch.Tensor) -> dict
 
 
 @pytest.mark.quick
-def test_regression_metrics_equal_scikit_learns():
+@pytest.mark.parametrize(("mean", "unit"), [(0, 1), (1e4, 1), (0, 1e-5)])
+def test_regression_metrics_equal_scikit_learns(mean, unit):
     generator = torch.Generator().manual_seed(0)
-    y = torch.randn(301, 2, generator=generator)
-    predictions = y + torch.randn(301, 2, generator=generator)
+    y = mean + unit * torch.randn(301, 2, generator=generator)
+    predictions = y + unit * torch.randn(301, 2, generator=generator)
     ours = _metrics(Regression(description((2,))), predictions, y)
-    assert ours["r2"] == pytest.approx(metrics.r2_score(y, predictions), abs=1e-5)
+    assert ours["r2"] == pytest.approx(metrics.r2_score(y.double(), predictions.double()), abs=1e-4)
     assert ours["mse"] == pytest.approx(metrics.mean_squared_error(y, predictions), rel=1e-5)
     assert ours["mae"] == pytest.approx(metrics.mean_absolute_error(y, predictions), rel=1e-5)
     assert ours["rmse"] == pytest.approx(ours["mse"] ** 0.5, rel=1e-5)
@@ -104,6 +106,38 @@ def test_a_class_that_is_absent_does_not_count_against_the_auroc():
     predictions = torch.tensor([[0.8, 0.1, 0.1], [0.2, 0.7, 0.1], [0.6, 0.3, 0.1]])
     assert _metrics(classification(3), predictions, torch.tensor([0, 1, 0]))["auroc"] == 1
     assert np.isnan(_metrics(classification(3), predictions, torch.tensor([0, 0, 0]))["auroc"])
+
+
+def test_devices_have_one_r2_together():
+    generator = torch.Generator().manual_seed(0)
+    y = torch.linspace(0, 9, 60).reshape(-1, 2)  # each device has others
+    predictions = y + torch.randn(y.shape, generator=generator)
+    parts = [R2(2), R2(2)]
+    for part, rows in zip(parts, (slice(20), slice(20, 30)), strict=True):
+        part.update(predictions[rows], y[rows])
+    for name in parts[0]._defaults:
+        setattr(parts[0], name, torch.stack([getattr(part, name) for part in parts]))  # as torchmetrics gathers them
+    assert parts[0].compute().item() == pytest.approx(metrics.r2_score(y, predictions), abs=1e-5)
+
+
+def test_an_epoch_that_an_older_metric_has_begun_has_the_r2_of_its_rest():
+    task = Regression(description())
+    ours = EpochMetrics("train", task.metrics(), task)
+    state = ours.counted_so_far()
+    [name] = (name for name, module in ours.named_modules() if isinstance(module, R2))
+    begun = {"sum_squared_error": 9.0, "sum_error": 3.0, "residual": 5.0, "total": 1}
+    state["counted"][name] = {key: torch.tensor(value) for key, value in begun.items()} | {"_update_count": 1}
+    ours.go_on_from(state, torch.device("cpu"))
+    ours.update(torch.tensor(0.0), torch.tensor([[1.0], [2.0], [2.5]]), torch.tensor([[1.0], [2.0], [3.0]]))
+    assert ours.compute()["train/r2"].item() == pytest.approx(1 - 0.25 / 2)
+
+
+def test_a_value_that_never_varies_has_no_r2():
+    predictions, y = (
+        torch.tensor([[1.0, 0.3], [2.0, 0.1], [2.5, 0.2]]),
+        torch.tensor([[1.0, 0.1], [2.0, 0.1], [3, 0.1]]),
+    )
+    assert _metrics(Regression(description((2,))), predictions, y)["r2"] == pytest.approx(1 - 0.25 / 2)
 
 
 def test_one_example_has_no_r2_but_the_other_scores():

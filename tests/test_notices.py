@@ -50,6 +50,12 @@ def test_frozen_ones_are_not(train, capsys):
     assert "as they were" not in capsys.readouterr().err
 
 
+def test_small_predictions_are_not_said_to_be_the_same(train, capsys):
+    line = ("data=line", "data.slope=1e-9", "data.intercept=0", "data.noise=0", "net=linear")
+    assert train(*line, "trainer.max_epochs=1")["test/r2"] < 1
+    assert "are the same" not in capsys.readouterr().err
+
+
 def test_predictions_that_are_all_the_same_are_told(train, capsys):
     train(*OWN, "net._target_=tests.test_notices.Constant", "trainer.max_epochs=1")
     assert "The predictions for all 27 test examples are the same" in capsys.readouterr().err

@@ -27,7 +27,7 @@ from src.plots.fit import Fit
 from src.plots.mistakes import Mistakes
 from src.plots.predictions import Predictions
 from src.plots.sheet import save, styled
-from src.plots.ticks import in_short
+from src.plots.ticks import few_ticks, in_short
 from src.run import Run
 
 PROJECT = Path(__file__).resolve().parent.parent
@@ -320,6 +320,25 @@ def test_a_letter_is_drawn_in_a_font_of_the_machine_or_written_out(folder, monke
 )
 def test_ticks_have_as_few_digits_as_tell_them_apart(values, labels):
     assert in_short(values) == labels
+
+
+@pytest.mark.parametrize(
+    ("low", "high", "labels"),
+    [
+        ("1950-02-01", "2004-03-01", ["1960", "1980", "2000"]),
+        ("2023-03-02", "2023-09-20", ["2023-04", "2023-07"]),
+        ("2023-12-29", "2024-01-06", ["2023-12-29", "2024-01-01", "01-05"]),
+        ("2023-03-01T01", "2023-03-01T13", ["2023-03-01 06:00", "12:00"]),
+        ("2020-05-05", "2020-05-05", ["2018", "2020", "2022"]),
+        ("0001-01-01", "9999-12-31", ["0001", "4001", "8001"]),
+    ],
+)
+def test_dates_are_marked_where_years_months_or_days_begin(low, high, labels):
+    with styled():
+        axes = Figure(figsize=(5, 2)).add_subplot()
+        axes.scatter([np.datetime64(day, "s").astype(float) / 86_400 for day in (low, high)], [0, 1])
+        few_ticks(axes.xaxis, 4, days=True)
+        assert [label.get_text() for label in axes.get_xticklabels()] == labels
 
 
 @pytest.mark.parametrize(

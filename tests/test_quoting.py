@@ -35,6 +35,12 @@ def test_what_is_told_to_type_works_in_bash(name):
     assert compose("data=table", passed_on, "data.target=y").data.path == name
 
 
+def test_the_names_of_a_list_arrive_as_they_are():
+    cfg = compose("data=table", "data.path=x", "data.target=[größe, it`s,preis (€)]")
+    assert cfg.data.target == ["größe", "it`s", "preis (€)"]
+    assert quoted(["-m", "data.drop=[größe,id],[höhe]"])[1] == "data.drop=['größe','id'],['höhe']"
+
+
 def test_what_hydra_reads_stays_as_it_is():
     words = [
         "-m",
@@ -78,10 +84,11 @@ def test_what_cannot_be_read_is_told_with_what_can(call, capsys, typed, said):
     assert said in capsys.readouterr().err
 
 
-def test_a_table_with_odd_names_is_learnt_and_scored(call):
+def test_a_table_with_odd_names_is_learnt_and_scored(call, capsys):
     rows = [f"{i};{i % 7};{2 * i}" for i in range(40)]
-    Path("häuser (1).csv").write_text("\n".join(["fläche (m²);alter;preis (€)", *rows]), encoding="utf-8")
-    table = ("data=table", "data.path=häuser (1).csv", "data.target=preis (€)", "data.separator=;")
+    Path("häuser (1).csv").write_text("\n".join(["fläche (m²);alter;preis [/m²] :b:", *rows]), encoding="utf-8")
+    table = ("data=table", "data.path=häuser (1).csv", "data.target=preis [/m²] :b:", "data.separator=;")
     assert call("train", *table, "name=odd", "net.hidden=[4]", "trainer.max_epochs=1") == 0
+    assert "regression of preis [/m²] :b:: " in capsys.readouterr().out
     shutil.move("häuser (1).csv", "neu & gut.csv")
     assert evaluate(Run("outputs/odd"), "test", ["data.path=neu & gut.csv"])

@@ -19,6 +19,7 @@ from omegaconf import OmegaConf
 from src.callbacks.history import History
 from src.files import origin
 from src.files.origin import made_with, uncommitted
+from src.reports.records import read_record
 from src.train import train as train_from_python
 
 BARE = ("callbacks.learning_curve=null", "callbacks.confusion=null", "callbacks.mistakes=null")
@@ -68,6 +69,8 @@ def test_it_is_repeated_from_another_folder_and_into_one(call, train, monkeypatc
     assert call("repeat", "../outputs/a", "-o", "deep er/a=b") == 0
     assert "bit for bit" in capsys.readouterr().out
     assert results_of(Path("deep er/a=b"))["command"] == "python -m src.repeat ../outputs/a -o 'deep er/a=b'"
+    choices = [read_record(folder).settings["data"] for folder in (Path("../outputs/a"), Path("deep er/a=b"))]
+    assert choices == ["table", "table"]
 
 
 def test_the_weights_that_it_began_with_are_found_from_another_folder(call, finished, monkeypatch, capsys):

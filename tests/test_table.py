@@ -133,7 +133,7 @@ def test_the_kind_of_target_follows_from_its_values(values, classes):
 def test_the_task_may_know_the_kind_better():
     table = table_of(MIXED, target="old", kind="values")
     assert (table.classes, table.y[:2].tolist()) == (None, [[7], [8]])
-    table = table_of(rows(40, n=[*range(30), *range(10)]), target="n", kind="class")
+    table = table_of(rows(80, n=[i % 30 for i in range(80)]), target="n", kind="class")
     assert (len(table.classes or []), table.y[:2].tolist()) == (30, [0, 1])
 
 

@@ -15,7 +15,8 @@ from torchmetrics.functional.classification import multiclass_auroc
 
 from src.datasets.loading import Loading
 from src.datasets.tables.codes import code_columns
-from src.datasets.tables.columns import Column
+from src.datasets.tables.columns.column import Column
+from src.datasets.tables.relevance import relevance
 from src.learning.calibration import calibration_error, fitted_temperature, thinned
 from src.learning.importance import permutation_importances
 from src.learning.loss import loss_of_members
@@ -186,6 +187,12 @@ def test_the_target_jumps_from_shop_to_shop_but_not_from_age_to_age():
     assert code_columns(SHOPS, x / [8, 1, 1], y[:, None], is_class=False) == {}  # no whole numbers
     assert code_columns(SHOPS, x[:200], y[:200, None], is_class=False) == {}  # too few of each
     assert code_columns(SHOPS, x, y[::-1, None], is_class=False) == {}
+
+
+def test_a_code_tells_what_each_of_its_numbers_does():
+    x, y = shops(800)
+    alone, neighbours = (relevance(SHOPS, x, y[:, None], None, codes)[0, 0] for codes in (["shop"], []))
+    assert alone > 0.4 > 2 * neighbours
 
 
 @pytest.mark.filterwarnings("error")

@@ -15,7 +15,7 @@ from src.datasets.tables import read_table
 from src.datasets.tables.table import Table
 from src.nets.standardize import Standardize
 from src.tasks import Task
-from src.tasks.metrics import R2OfTwoOrMore
+from src.tasks.metrics import R2
 from src.tasks.task import rounded
 
 
@@ -92,15 +92,15 @@ class Reconstruction(Task):
         return {"reconstruction_error": rounded((predictions - x).square().flatten(1).mean(dim=1))}
 
 
-class ExplainedVariance(R2OfTwoOrMore):
+class ExplainedVariance(R2):
     """The share of the variance of all values together that is explained."""
-
-    def __init__(self, values: int) -> None:
-        super().__init__(values)
-        self.multioutput = "variance_weighted"
 
     def update(self, preds: Tensor, target: Tensor) -> None:
         super().update(preds.flatten(1), target.flatten(1))
+
+    def compute(self) -> Tensor:
+        left, deviations = self.sums()
+        return 1 - left.sum() / deviations.sum()
 
 
 class Autoencoder(nn.Sequential):

@@ -27,7 +27,7 @@ class Summary(Callback):
     def on_train_start(self, trainer: L.Trainer, pl_module: L.LightningModule) -> None:
         if not (self.enabled and trainer.is_global_zero) or in_sweep():
             return
-        data, console = data_of(trainer), Console(highlight=False)
+        data, console = data_of(trainer), Console(highlight=False, markup=False, emoji=False)  # names are no markup
         net = pl_module.net if isinstance(pl_module, SupervisedModule) else pl_module
         shapes = _output_shapes(pl_module, data) if isinstance(pl_module, SupervisedModule) else {}
         with console.capture() as capture:  # rich itself would end the program where nobody reads on, as in `| head`

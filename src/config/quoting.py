@@ -15,6 +15,8 @@ PLAIN = re.compile(r"[A-Za-z0-9_./:+@-]*=?[A-Za-z0-9_./:+,-]*")  # needs no quot
 PAIR = re.compile(r"([+~]{0,2}[A-Za-z0-9_./@-]+)=(.+)", re.DOTALL)
 MULTIRUN = ("-m", "--multirun")
 NOT_CHOSEN = ("experiment=null", "debug=null")  # as they stand in conf/train.yaml: a group that Hydra takes no null for
+LIST = r"""\[([^][{}'"]+)\]"""  # of texts without quotes, such as [größe,preis (€)]
+LISTS = re.compile(f"{LIST}(,{LIST})*")
 MADE_OF_PARTS = re.compile(r"""[\[{'"]|[a-z_]+\(|.*\$\{""", re.DOTALL)  # a list, a dict, a text in quotes, range(3)
 
 
@@ -55,7 +57,13 @@ def _is_read(word: str) -> bool:
 
 def _with_quotes(word: str, parts_values: bool) -> str:
     found = PAIR.fullmatch(word)
+    if found and LISTS.fullmatch(found[2]):
+        return f"{found[1]}={re.sub(LIST, _with_texts_in_quotes, found[2])}"
     if found is None or MADE_OF_PARTS.match(found[2]):
         return word
     values = found[2].split(",") if parts_values else [found[2]]
     return f"{found[1]}={','.join(map(for_hydra, values))}"
+
+
+def _with_texts_in_quotes(of_list: re.Match[str]) -> str:
+    return f"[{','.join(for_hydra(text.strip()) for text in of_list[1].split(','))}]"

@@ -116,7 +116,7 @@ def _own_bar(**options: Any) -> Progress | None:
     if not (console.is_terminal and is_first_process()):
         return None
     return Progress(
-        TextColumn("{task.description}"),
+        TextColumn("{task.description}", markup=False),  # it may be a name such as [a]
         BarColumn(bar_width=None),
         TextColumn("{task.fields[metrics]}"),
         TimeElapsedColumn(),

@@ -9,12 +9,12 @@ from matplotlib.figure import Figure
 from matplotlib.patches import Patch
 
 from src.datamodule import DataModule
-from src.datasets.tables.columns import Column
+from src.datasets.tables.columns.column import Column
 from src.datasets.tables.relevance import relevance
 from src.datasets.tables.table import Table
 from src.plots.names import short, short_names
 from src.plots.sheet import laid_out, sheet, styled
-from src.plots.ticks import few_ticks, in_short
+from src.plots.ticks import few_ticks
 
 ROWS = 4000  # of training that are looked at
 COLUMNS = 2000  # that are looked at
@@ -52,7 +52,7 @@ def draw_columns(data: DataModule) -> Figure:
     looked_at = training[np.linspace(0, len(training) - 1, min(len(training), ROWS)).round().astype(int)]
     columns, classes = table.numeric.feature_columns[:COLUMNS], table.classes
     rows, y = table.numeric.features[looked_at][:, :COLUMNS], table.y.numpy()[looked_at]
-    shares = relevance(columns, rows, y, len(classes) if classes else None)
+    shares = relevance(columns, rows, y, len(classes) if classes else None, table.codes)
     targets = table.targets[:TARGETS]
     best = np.argsort(-shares.max(axis=1), kind="stable")[: PANELS - len(targets)]
     count = len(targets) + len(best)
@@ -134,7 +134,7 @@ def _draw_column(
         axes.scatter(values, y, s=size, alpha=0.3 if size < 30 else 0.8, color=COLOURS[0], linewidths=0)
         few_ticks(axes.yaxis, 4)
     if groups is None:
-        few_ticks(axes.xaxis, 4, text=_days if column.kind == "date" else in_short)
+        few_ticks(axes.xaxis, 4, days=column.kind == "date")
     return colours
 
 
@@ -182,7 +182,3 @@ def _name_rows(axes: Any, names: list[str]) -> None:
     axes.set_yticks(range(len(names)), names)
     axes.set_ylim(len(names) - 0.4, -0.6)
     axes.grid(False, axis="y")
-
-
-def _days(values: Any) -> list[str]:
-    return [str(np.datetime64(round(value), "D")) for value in values]

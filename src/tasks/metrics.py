@@ -5,13 +5,12 @@ from __future__ import annotations
 import warnings
 from collections.abc import Callable, Sequence
 from functools import cache
-from inspect import signature
 from typing import Any
 
 import torch
 from torch import Tensor
 from torch.nn import functional as F
-from torchmetrics import Metric, R2Score
+from torchmetrics import Metric
 from torchmetrics.functional.classification import multilabel_auroc
 
 from src.console.screen import notice
@@ -75,16 +74,46 @@ class PresentAUROC(Metric):
         self.preds, self.target = [preds[0][:0]], [target[0][:0]]  # of this shape: devices exchange them
 
 
-class R2OfTwoOrMore(R2Score):
-    """The share of the variance that is explained; nan for a single example, where torchmetrics raises an error."""
+class R2(Metric):
+    """The share of the variance that is explained, mean over those of K values that vary; nan where none does.
+
+    Deviations are counted from the mean of each batch (Chan, Golub & LeVeque 1983). torchmetrics counts squares, in
+    which those of values far from 0 are lost, and takes sums below 1e-4 for nothing: an R2 of 1 for all small values.
+    """
+
+    higher_is_better = True
+    examples: Tensor
+    mean: Tensor
+    squares: Tensor
+    errors: Tensor  # their squares; not `residual`, which checkpoints from before hold for torchmetrics' R2
 
     def __init__(self, values: int) -> None:
-        # Older torchmetrics have to know how many values there are.
-        count: dict[str, Any] = {"num_outputs": values} if "num_outputs" in signature(R2Score).parameters else {}
-        super().__init__(**count)
+        super().__init__()
+        self.add_state("examples", torch.tensor(0), dist_reduce_fx=None)  # of several devices: a row for each
+        for name in ("mean", "squares", "errors"):
+            self.add_state(name, torch.zeros(values), dist_reduce_fx=None)
+
+    def update(self, preds: Tensor, target: Tensor) -> None:
+        """Predictions and true values, both (N, K)."""
+        size, mean = len(target), target.mean(dim=0)
+        total, change = self.examples + size, mean - self.mean
+        squares = ((target - mean) ** 2).sum(dim=0) + change**2 * (size * self.examples / total)
+        self.squares = self.squares + squares
+        self.errors = self.errors + ((preds - target) ** 2).sum(dim=0)
+        self.mean, self.examples = self.mean + change * (size / total), total
 
     def compute(self) -> Tensor:
-        return super().compute() if self.total > 1 else torch.full_like(self.residual, torch.nan).mean()
+        """The mean over values."""
+        errors, total = self.sums()
+        return (1 - errors / total)[total > 0].mean()
+
+    def sums(self) -> tuple[Tensor, Tensor]:
+        """The squares of what is left, and of deviations, (K,) each; 0 of values that vary by rounding alone."""
+        examples = self.examples.reshape(-1, 1)  # (devices, 1)
+        means, squares, errors = (s.reshape(len(examples), -1) for s in (self.mean, self.squares, self.errors))
+        mean = (means * examples).sum(dim=0) / examples.sum()  # (K,)
+        total = (squares + examples * (means - mean) ** 2).sum(dim=0)
+        return errors.sum(dim=0), torch.where(total > examples.sum() * (1e-6 * mean) ** 2, total, 0)
 
 
 def _joined(batches: Any) -> Tensor:

@@ -13,7 +13,7 @@ from torchmetrics import MeanAbsoluteError, MeanSquaredError, Metric
 from src.console.messages import UserError
 from src.datasets.description import DataDescription
 from src.nets.standardize import Standardize
-from src.tasks.metrics import R2OfTwoOrMore
+from src.tasks.metrics import R2
 from src.tasks.task import Task, rounded
 
 
@@ -50,7 +50,7 @@ class Regression(Task):
 
     def metrics(self) -> dict[str, Metric]:
         return {
-            "r2": R2OfTwoOrMore(self.output_size),
+            "r2": R2(self.output_size),
             "rmse": MeanSquaredError(squared=False),
             "mae": MeanAbsoluteError(),
             "mse": MeanSquaredError(),

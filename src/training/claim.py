@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import shutil
-from typing import IO
+from typing import IO, Any
 
 from omegaconf import DictConfig
 
 from src.config.compose import flat
+from src.config.quoting import as_typed
 from src.console.messages import UserError
 from src.files.lock import lock
 from src.run import Run
@@ -82,5 +83,11 @@ class Claim:
             if not self.run.has_come_to(length_of(self.cfg)):
                 check_more(self.run, self.cfg)
         elif differing:
-            was = ", ".join(f"{key}={old.get(key)} (now {new.get(key)})" for key in differing[:5])
+            was = ", ".join(
+                f"{_said(old, key)} (now {_said(new, key).removeprefix(f'{key}=')})" for key in differing[:5]
+            )
             raise UserError(f"{self.run} holds a run with {was}. Choose another name=, or repeat that run's command.")
+
+
+def _said(config: dict[str, Any], key: str) -> str:
+    return f"{key}={as_typed(config[key])}" if key in config else f"no {key}"

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 import numpy as np
 import pandas as pd
 
-from src.datasets.tables.columns import Column
+from src.datasets.tables.columns.column import Column
 
 ROWS, VALUES, WIDE = 10_000, 2**22, 2000  # that are looked at; so many columns are not
 LEAST, OFTEN = 17, 4  # values; rows of each, on average

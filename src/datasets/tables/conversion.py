@@ -15,8 +15,8 @@ from typing import Any
 
 from src.console.messages import UserError
 from src.console.screen import notice, progress
-from src.datasets.tables.columns import Column
-from src.datasets.tables.kinds import tell_format
+from src.datasets.tables.columns.column import Column
+from src.datasets.tables.columns.kinds import tell_format
 from src.datasets.tables.rows import CHUNK, RowReader
 from src.files.atomic import written_whole
 from src.files.cache import locked, remove_leftovers

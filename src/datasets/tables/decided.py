@@ -8,14 +8,14 @@ import numpy as np
 import pandas as pd
 
 from src.console.messages import UserError
-from src.datasets.tables import dates
-from src.datasets.tables.columns import Column
-from src.datasets.tables.fields import present, texts_of, values_in
-from src.datasets.tables.file import TableFile
-from src.datasets.tables.kinds import column_of
-from src.datasets.tables.number_texts import marking
-from src.datasets.tables.roles import listing
+from src.datasets.tables.columns import dates
+from src.datasets.tables.columns.column import Column
+from src.datasets.tables.columns.fields import present, texts_of, values_in
+from src.datasets.tables.columns.kinds import column_of
+from src.datasets.tables.columns.number_texts import marking
+from src.datasets.tables.files.file import TableFile
 from src.datasets.tables.rows import RowReader
+from src.datasets.tables.typed import listing
 
 
 def check_decided(reader: RowReader, training: np.ndarray, fitted: Sequence[Column]) -> None:

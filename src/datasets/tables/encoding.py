@@ -11,8 +11,8 @@ from torch import Tensor
 
 from src.console.messages import UserError, listed
 from src.console.screen import notice
-from src.datasets.tables.columns import Column
-from src.datasets.tables.roles import dropping
+from src.datasets.tables.columns.column import Column
+from src.datasets.tables.typed import dropping
 
 PERIODS = (365.2425, 7.0, 1.0)  # days of a year, a week and a day
 
@@ -156,7 +156,7 @@ class RowEncoder:
 
 
 def _tell_new_categories(own: Column, fitted: Column) -> None:
-    new = [category for category in own.categories if category not in fitted.categories]
+    new = [category for category in own.categories if fitted.place_of(category) < 0]
     if new and fitted.kind == "category":
         few = listed([repr(text) for text in new], 5)
         notice(f"{own.name}: no training row has {few}. Such rows are of no category that the net knows.")

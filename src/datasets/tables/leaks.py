@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from src.datasets.tables.columns import Column
+from src.datasets.tables.columns.column import Column
 
 CORRELATED = 0.9999
 SEVERAL = 3  # values of y, so that it can be said to rise

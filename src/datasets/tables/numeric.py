@@ -11,9 +11,9 @@ from torch import Tensor
 
 from src.console.messages import UserError
 from src.datasets.random_split import SPLITS
-from src.datasets.tables.columns import Column
+from src.datasets.tables.columns.column import Column
 from src.datasets.tables.conversion import converted
-from src.datasets.tables.file import TableFile
+from src.datasets.tables.files.file import TableFile
 from src.datasets.tables.roles import Roles
 from src.datasets.tables.rows import RowReader
 from src.files.checksum import digest, rows_checksum

@@ -6,10 +6,10 @@ from collections.abc import Container
 
 import numpy as np
 
-from src.datasets.tables.columns import Column
+from src.datasets.tables.columns.column import Column
 from src.datasets.tables.encoding import feature_count
-from src.datasets.tables.file import as_text
 from src.datasets.tables.numeric import NumericTable
+from src.datasets.tables.text_format import as_text
 
 ROWS = 2**16  # that are looked at
 EXAMPLES = 3

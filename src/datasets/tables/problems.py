@@ -6,7 +6,7 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 
 from src.console.messages import UserError
-from src.datasets.tables.roles import dropping
+from src.datasets.tables.typed import dropping
 
 MOST_TOLD = 20
 

@@ -7,11 +7,12 @@ from typing import Literal
 
 from src.console.messages import UserError
 from src.console.screen import notice
-from src.datasets.tables.file import as_text
-from src.datasets.tables.open import check_options, open_table
+from src.datasets.tables.columns.dates import check_format
+from src.datasets.tables.files.file import check_names
+from src.datasets.tables.files.open import check_options, open_table
 from src.datasets.tables.roles import Roles
 from src.datasets.tables.table import Table
-from src.datasets.tables.text_format import TextFormat
+from src.datasets.tables.text_format import TextFormat, as_text
 from src.files.cache import cache_folder
 
 LARGE = 2**28  # bytes: larger tables are read from disk
@@ -33,14 +34,14 @@ def read_table(
     separator: str | None,
     decimal: str | dict[str, str] | None,
     encoding: str | None,
-    header: int | None,
-    sheet: str | None,
     max_line: int,
     in_memory: bool | None,
     cache: str | None,
     missing_values: list[str | float] | None = None,
     describe: bool = False,
     query: str | None = None,
+    header: int | None = None,  # as these, of runs from before it was there
+    sheet: str | None = None,
 ) -> Table:
     """Read CSV, TSV (gzipped too), Parquet or Excel files, or a database: x float32 (N, F), or (N, *shape), and y.
 
@@ -79,6 +80,8 @@ def read_table(
         raise UserError("split_column= and val_path= or test_path=: only one of them can say what is for what.")
     if header is not None and header < 1:
         raise UserError(f"header={header}: the first line is 1.")
+    if date_format is not None:
+        check_format(date_format)
     markers = None if missing_values is None else list(map(as_text, missing_values))
     text = TextFormat(
         separator, decimal, encoding, max_line, markers, none_is_missing=False, header=header, sheet=sheet
@@ -93,6 +96,8 @@ def read_table(
     check_options(
         list(tables.values()), separator=separator, encoding=encoding, header=header, sheet=sheet, query=query
     )
+    if isinstance(decimal, dict):
+        check_names(tables["train"], decimal=list(decimal))
     if in_memory is None:
         in_memory = sum(table.bytes() for table in tables.values()) <= LARGE
     if not in_memory and "://" in path and not path.startswith("http"):

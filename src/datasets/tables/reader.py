@@ -13,13 +13,13 @@ from torch import Tensor
 
 from src.console.messages import UserError, listed, nearest
 from src.console.screen import notice
-from src.datasets.tables.columns import Column
+from src.datasets.tables.columns.column import Column
+from src.datasets.tables.columns.fields import numbers
 from src.datasets.tables.encoding import RowEncoder, feature_count
-from src.datasets.tables.fields import numbers
-from src.datasets.tables.file import TableFile, as_text
-from src.datasets.tables.open import open_table
+from src.datasets.tables.files.file import TableFile
+from src.datasets.tables.files.open import open_table
 from src.datasets.tables.signature import signature
-from src.datasets.tables.text_format import TextFormat
+from src.datasets.tables.text_format import TextFormat, as_text
 
 ROWS = 8192  # that are read at once, at least
 
@@ -79,7 +79,7 @@ class TableReader:
         for (chunk, share), (fields, _) in both:
             values = self._numbers(fields, table, above)
             x = self.encode(values)
-            chunk = self._with_our_numbers(chunk, values)
+            chunk = self._with_our_numbers(chunk, values, table.text.mark)
             for start in range(0, len(chunk), batch_size):
                 end = min(start + batch_size, len(chunk))
                 yield chunk.iloc[start:end], x[start:end], before + (share - before) * end / len(chunk)
@@ -88,14 +88,14 @@ class TableReader:
             few, rows = listed([repr(text) for text in texts], 5), texts.total()
             notice(f"{name}: the run knows no {few} ({rows} row{'s' * (rows > 1)}): of no category that the net knows.")
 
-    def _with_our_numbers(self, chunk: pd.DataFrame, values: np.ndarray) -> pd.DataFrame:
+    def _with_our_numbers(self, chunk: pd.DataFrame, values: np.ndarray, mark: str) -> pd.DataFrame:
         """The rows with amounts such as $1,234 as numbers, written as the predictions beside them are."""
         columns = dict(zip((column.name for column in self.columns), values.T, strict=True))
         ours: dict[str, Any] = {c.name: columns[c.name] for c in self.columns if c.number_format}
         for column in self.targets:
             if column.number_format and column.name in chunk:
                 ours[column.name] = column.number_format.read(chunk[column.name].astype(str))
-        for column in [*self.columns, *self.targets] if self.text.mark == "," else ():
+        for column in [*self.columns, *self.targets] if mark == "," else ():
             if column.kind == "number" and column.name in chunk and column.name not in ours:
                 ours[column.name] = chunk[column.name].str.replace(",", ".", regex=False)
         return chunk.assign(**ours)
@@ -117,7 +117,7 @@ class TableReader:
         values = np.empty((len(chunk), len(self.columns)))
         for j, column in enumerate(self.columns):
             values[:, j] = numbers(
-                *(chunk[column.name], column, table.as_typed, above, self.text, self.date_format),
+                *(chunk[column.name], column, table.as_typed, above, table.text, self.date_format),
                 grow=False,
                 hints=False,
             )

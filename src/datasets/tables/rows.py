@@ -9,13 +9,14 @@ import pandas as pd
 
 from src.console.messages import UserError, listed
 from src.console.screen import notice
-from src.datasets.tables.columns import Column
-from src.datasets.tables.fields import numbers
-from src.datasets.tables.file import TableFile
+from src.datasets.tables.columns.column import Column
+from src.datasets.tables.columns.fields import numbers
+from src.datasets.tables.files.file import TableFile
 from src.datasets.tables.problems import Problems
-from src.datasets.tables.roles import Roles, check_same_columns, dropping
+from src.datasets.tables.roles import Roles, check_same_columns
 from src.datasets.tables.schema import Schema
 from src.datasets.tables.suspects import refuse_names, tell_totals
+from src.datasets.tables.typed import dropping
 
 CHUNK = 2**26  # bytes of a large file that are read at once
 FIRST = 20_000  # rows
@@ -156,9 +157,10 @@ class RowReader:
         if self.roles.missing is None and missing.any():
             counts = listed([f"{n} ({c})" for n, c in zip(self.names, missing.sum(axis=0), strict=True) if c])
             rows = f" of rows {read - len(features) + 1} to {read}" if read > len(features) else ""
+            filling = "" if self.known else ", or missing=impute to fill them in"
             self.problems.of[" missing"] = (
                 f"{table.name} has missing values in: {counts}{rows}. "
-                f"Say missing=drop to leave those rows out, or missing=impute to fill them in.{self._tell_empty()}"
+                f"Say missing=drop to leave those rows out{filling}.{self._tell_empty()}"
             )
         needed = missing if self.roles.missing == "drop" else missing[:, features.shape[1] :]
         return np.logical_not(needed.any(axis=1))

@@ -10,11 +10,11 @@ import pandas as pd
 
 from src.console.messages import UserError
 from src.console.screen import notice, progress
-from src.datasets.tables.columns import Column
-from src.datasets.tables.fields import is_text
-from src.datasets.tables.file import TableFile
-from src.datasets.tables.kinds import column_of
-from src.datasets.tables.later import check_later, settled_by
+from src.datasets.tables.columns.column import Column
+from src.datasets.tables.columns.fields import is_text
+from src.datasets.tables.columns.kinds import column_of
+from src.datasets.tables.columns.later import check_later, settled_by
+from src.datasets.tables.files.file import TableFile
 from src.datasets.tables.problems import Problems
 from src.datasets.tables.roles import Roles
 

@@ -5,11 +5,11 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Any
 
-from src.datasets.tables.columns import Column
-from src.datasets.tables.dates import ISO, with_four_digits
+from src.datasets.tables.columns.column import Column
+from src.datasets.tables.columns.dates import ISO, with_four_digits
+from src.datasets.tables.columns.fields import BOOLEANS
+from src.datasets.tables.columns.number_texts import NumberFormat
 from src.datasets.tables.encoding import feature_count, periods
-from src.datasets.tables.fields import BOOLEANS
-from src.datasets.tables.number_texts import NumberFormat
 from src.datasets.tables.text_format import TextFormat
 
 

@@ -10,10 +10,11 @@ import pandas as pd
 
 from src.console.messages import UserError, listed
 from src.console.screen import notice
-from src.datasets.tables.columns import Column
-from src.datasets.tables.fields import is_total
+from src.datasets.tables.columns.column import Column
+from src.datasets.tables.columns.fields import is_total
 from src.datasets.tables.leaks import FEW, gives_away
-from src.datasets.tables.roles import Roles, dropping, naming
+from src.datasets.tables.roles import Roles
+from src.datasets.tables.typed import dropping, naming
 
 LEAST, MOST = 30, 5000  # rows that are looked at
 WIDE = 2000  # columns: so many are not looked at

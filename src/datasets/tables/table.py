@@ -15,10 +15,10 @@ from src.console.messages import UserError
 from src.datasets.classes import renumbered
 from src.datasets.contract import TargetKind
 from src.datasets.tables.codes import code_columns, some_of
-from src.datasets.tables.columns import Column
+from src.datasets.tables.columns.column import Column
 from src.datasets.tables.decided import check_decided
 from src.datasets.tables.encoding import RowEncoder, feature_count, fit_columns
-from src.datasets.tables.file import TableFile
+from src.datasets.tables.files.file import TableFile
 from src.datasets.tables.numeric import NumericTable
 from src.datasets.tables.overview import overview
 from src.datasets.tables.roles import Roles
@@ -136,6 +136,8 @@ class Table(Dataset):
         if "columns" not in reader:
             raise UserError(f"{self.tables['train'].name} is a table, but the run has learnt from none.")
         fitted = [Column(**spec) for spec in reader["columns"]]
+        if self.roles.missing == "impute" and any(column.fill is None for column in fitted):
+            raise UserError("missing=impute: the run has learnt from whole rows alone. missing=drop leaves others out.")
         targets = [Column(**spec) for spec in reader.get("targets", ())]
         self.known = [*fitted, *(column for column in targets if column.number_format)]
         for table in self.tables.values():

@@ -10,9 +10,9 @@ from torch import Tensor
 from src.console.messages import UserError
 from src.datasets.classes import check_labels, narrowest
 from src.datasets.contract import TargetKind
-from src.datasets.tables.columns import Column
-from src.datasets.tables.file import as_text
+from src.datasets.tables.columns.column import Column
 from src.datasets.tables.numeric import BLOCK, NumericTable
+from src.datasets.tables.text_format import as_text
 
 MOST = 1e16
 
@@ -53,10 +53,10 @@ def check_variety(table: NumericTable, y: Tensor, classes: list[str] | None) -> 
         UserError: nearly every row is a class of its own, or a value is the same in all rows.
     """
     names = table.roles.target
-    if classes is not None and table.columns[names[0]].kind == "category" and len(classes) > max(20, len(y) / 2):
-        raise UserError(
-            f"target={names[0]} holds {len(classes)} different texts in {len(y)} rows, too many to be classes."
-        )
+    if classes is not None and len(classes) > max(20, len(y) / 2):
+        what = "texts" if table.columns[names[0]].kind == "category" else "numbers"
+        count = f"{len(classes)} different {what} in {len(y)} rows"
+        raise UserError(f"target={names[0]} holds {count}, too many to be classes.")
     if classes is None and len(y) > 1:
         for k, name in enumerate(names):
             if (y[:, k] == y[0, k]).all():

@@ -3,6 +3,10 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import pandas as pd
 
 MISSING = [
     "", "#N/A", "#N/A N/A", "#NA", "-1.#IND", "-1.#QNAN", "-NaN", "-nan", "1.#IND", "1.#QNAN", "<NA>", "N/A", "NA",
@@ -69,3 +73,10 @@ class TextFormat:
     def mark_of(self, name: str) -> str | None:
         """The decimal mark that the user has said for a column."""
         return self.decimal.get(name) if isinstance(self.decimal, dict) else self.decimal
+
+
+def as_text(value: Any) -> str:
+    """A field as a text: a whole number without decimals, a day without a time."""
+    if isinstance(value, (float, np.floating)) and float(value).is_integer():
+        return f"{value:.0f}"
+    return str(value).removesuffix(" 00:00:00") if isinstance(value, pd.Timestamp) else str(value)

@@ -12,7 +12,7 @@ from typing import Any, Literal
 
 import numpy as np
 
-from src.datasets.tables.number_texts import NumberFormat
+from src.datasets.tables.columns.number_texts import NumberFormat
 
 Kind = Literal["number", "boolean", "date", "category"]
 
@@ -71,6 +71,11 @@ class Column:
         formats: dict[str, Any] = {"number_format": self.number_format, "date_format": self.date_format}
         return Column(self.name, self.kind, **formats, until=self.until)
 
+    def place_of(self, category: str) -> int:
+        """Its place, -1 if it is none of these; 8010.0 is 8010, as pandas writes it in a column that lacks a value."""
+        forms = (category, category.removesuffix(".0"), f"{category}.0")
+        return next((self.categories[form] for form in forms if form in self.categories), -1)
+
     def places_in(self, other: Column) -> np.ndarray:
         """For each category its place in `other`, -1 where that has none."""
-        return np.array([other.categories.get(category, -1) for category in self.categories], "float64")
+        return np.array([other.place_of(category) for category in self.categories], "float64")

@@ -8,7 +8,7 @@ from typing import Any
 
 from src.console.extras import need
 from src.console.messages import UserError, first_line
-from src.datasets.tables.file import Chunks, TableFile
+from src.datasets.tables.files.file import Chunks, TableFile
 from src.datasets.tables.text_format import TextFormat
 
 

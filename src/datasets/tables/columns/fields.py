@@ -10,11 +10,10 @@ import pandas as pd
 from pandas.api import types
 
 from src.console.messages import UserError
-from src.datasets.tables import dates
-from src.datasets.tables.columns import Column
-from src.datasets.tables.file import as_text
-from src.datasets.tables.roles import listing
-from src.datasets.tables.text_format import TextFormat
+from src.datasets.tables.columns import dates
+from src.datasets.tables.columns.column import Column
+from src.datasets.tables.text_format import TextFormat, as_text
+from src.datasets.tables.typed import listing
 
 LARGEST = float(np.finfo("float32").max)  # nets compute in 32 bits
 TOTALS = re.compile(r"\W*((grand|sub) ?)?(total|totale?s|sum(me|ma)?|somme|gesamt(summe)?|insgesamt)\W*", re.IGNORECASE)
@@ -54,7 +53,9 @@ def numbers(
     elif hints and written == column.name:
         raise UserError(f"{where}, row {above + row + 1}: the names of the columns come again. Remove that row.")
     else:
-        reason = f"not a {column.kind}, as others there.{_what_to_type(written, column, above + row) if hints else ''}"
+        of_run = f" The run's are as {column.date_format or date_format or dates.ISO}." if column.kind == "date" else ""
+        told = _what_to_type(written, column, above + row) if hints else of_run
+        reason = f"not a {column.kind}, as others there.{told}"
     raise UserError(f"{where}, row {above + row + 1}: {column.name} is {written!r}, which is {reason}")
 
 
@@ -151,6 +152,7 @@ def _coded(series: pd.Series, column: Column, text: TextFormat, grow: bool) -> n
         if category in missing or category.strip() in missing:
             continue
         if grow:
-            column.categories.setdefault(category, len(column.categories))
-        numbers[i] = column.categories.get(category, -1)
+            numbers[i] = column.categories.setdefault(category, len(column.categories))
+        else:
+            numbers[i] = column.place_of(category)
     return numbers[codes]

@@ -18,8 +18,8 @@ import pandas as pd
 
 from src.console.messages import UserError, first_line
 from src.console.screen import notice
-from src.datasets.tables.file import Chunks, TableFile, check_header
-from src.datasets.tables.sniffing import (
+from src.datasets.tables.files.file import Chunks, TableFile, check_header
+from src.datasets.tables.files.sniffing import (
     SEPARATORS,
     START,
     decimal_of,
@@ -60,7 +60,7 @@ class CsvFile(TableFile):
         self.usual = "\t" if name.lower().removesuffix(".gz").endswith(".tsv") else ","
         self.separator = said or separator_of(lines, self.usual)
         self.columns = self._header()
-        if not isinstance(text.decimal, str) and text.seen_decimal is None:
+        if not isinstance(text.decimal, str):
             self._look_at_decimals(parted(lines, self.separator)[1:])
         self._tell()
 
@@ -89,10 +89,11 @@ class CsvFile(TableFile):
         return lines[:-1] if len(start) == START else lines
 
     def _look_at_decimals(self, rows: list[list[str]]) -> None:
+        """What a finished run has found stays where the values leave a doubt."""
         seen, unclear = decimal_of(rows)
         self.of_file = seen or (";" if self.separator == ";" else None)
-        if seen == ",":
-            self.text = replace(self.text, seen_decimal=",")
+        if seen and not (unclear and self.text.seen_decimal):
+            self.text = replace(self.text, seen_decimal="," if seen == "," else None)
         if self.of_file in (",", ";"):
             self.unclear = [self.columns[place] for place in unclear if place < len(self.columns)]
 
@@ -101,7 +102,7 @@ class CsvFile(TableFile):
         found = {
             f"header={self.above + 1}": self.text.header is None and self.above > 0,
             f"separator={self.separator!r}": self.text.separator is None and self.separator != self.usual,
-            "decimal=','": self.text.seen_decimal == ",",
+            "decimal=','": self.of_file == self.text.seen_decimal == ",",
             f"encoding={self.encoding}": self.text.encoding is None and self.encoding != "utf-8",
         }
         if any(found.values()):
@@ -145,8 +146,8 @@ class CsvFile(TableFile):
 
     def _check_separator(self, line: str) -> None:
         """Raise UserError if the header, of one name, looks as if it held several."""
-        blank = [" "] if self.hints and width_of(self.beginning, " ") > 1 else []
-        other = next((s for s in [*";\t|,", *blank] if s in line and s != self.separator), None)
+        rare = [s for s in " ^~:" if self.hints and width_of(self.beginning, s) > 1]
+        other = next((s for s in [*";\t|,", *rare] if s in line and s != self.separator), None)
         if other:
             hint = f"Say separator='{other}'.".replace("\t", "\\t") if self.hints else "The run's were."
             raise UserError(

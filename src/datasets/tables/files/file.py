@@ -7,16 +7,16 @@ from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
 
-import numpy as np
 import pandas as pd
 
 from src.console.messages import UserError, listed, nearest
-from src.datasets.tables.text_format import TextFormat
+from src.console.quotes import for_hydra, for_shell
+from src.datasets.tables.text_format import TextFormat, as_text
 
 Chunks = Iterator[tuple[pd.DataFrame, float]]
 """Chunks of rows, and the share of the file that has been read, 0 to 1."""
+MARKS = " \t[]{}'\""  # at the ends of a name: what is typed without quotes for Hydra arrives without them
 
 
 class TableFile(ABC):
@@ -43,8 +43,9 @@ class TableFile(ABC):
         return self.rows(2**31 if size is None else max(1, int(size / self.bytes_per_row())), texts)
 
     def as_in_run(self, seen_decimal: str | None, none_is_missing: bool) -> None:
-        """Take what a finished run has found, whatever this file looks like, and stood for a missing value in it."""
-        self.text = replace(self.text, seen_decimal=seen_decimal, none_is_missing=none_is_missing)
+        """Take what a finished run has found, but for a decimal mark of which the values here leave no doubt."""
+        seen = seen_decimal if self.unclear or self.of_file not in (",", ".") else self.text.seen_decimal
+        self.text = replace(self.text, seen_decimal=seen, none_is_missing=none_is_missing)
         self.unclear = ()
 
     def line_of(self, name: str) -> int | None:
@@ -89,13 +90,6 @@ def _as_written(chunk: pd.DataFrame) -> pd.DataFrame:
     return chunk.apply(lambda column: column.map(as_text, na_action="ignore").astype(object).fillna(""))
 
 
-def as_text(value: Any) -> str:
-    """A field as a text: a whole number without decimals, a day without a time."""
-    if isinstance(value, (float, np.floating)) and float(value).is_integer():
-        return f"{value:.0f}"
-    return str(value).removesuffix(" 00:00:00") if isinstance(value, pd.Timestamp) else str(value)
-
-
 def check_header(names: list[str], as_typed: str) -> list[str]:
     """The names of columns; `Unnamed: 2` for a third one that is empty.
 
@@ -126,8 +120,11 @@ def check_names(table: TableFile, **options: str | list[str] | None) -> None:
         for name in [names] if isinstance(names, str) else names or []:
             if name not in known:
                 hint = nearest(name, table.columns) or f" It has: {listed(table.columns)}."
-                if (blank := next((c for c in table.columns if c != c.strip() == name.strip()), None)) is not None:
-                    hint = f" {blank!r}, with blanks, is: type \"{option}='{blank}'\"."
+                odd = next((c for c in table.columns if c != c.strip(MARKS) == name.strip(MARKS)), None)
+                if odd is not None:
+                    blanks = ", with blanks," if odd != odd.strip() else ""
+                    form = "[{}]" if option in ("drop", "categorical") else "{}"
+                    hint = f" {odd!r}{blanks} is: type {for_shell(f'{option}={form.format(for_hydra(odd))}')}."
                 if line := table.line_of(name):
                     hint = f" Line {line} holds it: if the names stand there, say header={line}."
                 hint += _numbers_for_names(table.columns)

@@ -11,7 +11,7 @@ import numpy as np
 import pandas as pd
 
 from src.console.messages import UserError, listed
-from src.datasets.tables.roles import dropping
+from src.datasets.tables.typed import dropping
 
 SIGNS = "$€£¥₹₽₩₺₪₫₴฿₱₦¢"
 CURRENCIES = [

@@ -6,11 +6,10 @@ import numpy as np
 import pandas as pd
 
 from src.console.messages import UserError
-from src.datasets.tables.columns import Column
-from src.datasets.tables.fields import numbers_in, present, texts_of
-from src.datasets.tables.file import as_text
-from src.datasets.tables.number_texts import NumberFormat, marking, number_format_of, sample
-from src.datasets.tables.text_format import TextFormat
+from src.datasets.tables.columns.column import Column
+from src.datasets.tables.columns.fields import numbers_in, present, texts_of
+from src.datasets.tables.columns.number_texts import NumberFormat, marking, number_format_of, sample
+from src.datasets.tables.text_format import TextFormat, as_text
 
 
 def settled_by(series: pd.Series, text: TextFormat) -> list[str]:

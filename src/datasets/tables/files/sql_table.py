@@ -11,7 +11,7 @@ import pandas as pd
 from src.console.extras import need
 from src.console.messages import UserError, first_line, listed
 from src.console.quotes import for_shell
-from src.datasets.tables.file import HeldTable, check_header
+from src.datasets.tables.files.file import HeldTable, check_header
 from src.datasets.tables.text_format import TextFormat
 
 READS = re.compile(r"\s*(select|with|values|table)\b", re.IGNORECASE)

@@ -10,7 +10,7 @@ import numpy as np
 import pandas as pd
 from pandas.api import types
 
-from src.console.messages import UserError
+from src.console.messages import UserError, first_line
 
 ISO = "ISO8601"
 UNTIL = 2049  # the last year that two digits stand for, as in spreadsheets; to strptime 68 is 2068
@@ -42,6 +42,19 @@ def days(series: pd.Series, date_format: str | None, until: int | None = None) -
         return ((moments - pd.Timestamp(0)) / pd.Timedelta(days=1)).to_numpy("float64")
     a_day = {"s": 86_400, "ms": 86_400_000, "us": 86_400_000_000}[moments.unit]  # a year such as 3500 is no nanoseconds
     return np.where(moments.isna(), np.nan, moments.to_numpy().astype("int64") / a_day)
+
+
+def check_format(date_format: str) -> None:
+    """Raise UserError for what is no format of dates, such as DD.MM.YYYY."""
+    try:
+        pd.to_datetime(["1"], format=date_format, errors="coerce")
+        flaw = None if "%" in date_format or date_format == ISO else "there is no % in it"
+    except ValueError as error:
+        flaw = first_line(error)
+    if flaw:
+        raise UserError(
+            f"date_format={date_format}: {flaw}. %d.%m.%Y is one; %b is a month such as Nov, %y two digits."
+        )
 
 
 def with_four_digits(date_format: str) -> dict[str, str]:

@@ -7,11 +7,11 @@ from pathlib import Path
 from urllib.parse import urlparse
 
 from src.console.messages import UserError
-from src.datasets.tables.csv_file import CsvFile
-from src.datasets.tables.excel_file import ExcelFile
-from src.datasets.tables.file import TableFile
-from src.datasets.tables.parquet_file import ParquetFile
-from src.datasets.tables.sql_table import SqlTable
+from src.datasets.tables.files.csv_file import CsvFile
+from src.datasets.tables.files.excel_file import ExcelFile
+from src.datasets.tables.files.file import TableFile
+from src.datasets.tables.files.parquet_file import ParquetFile
+from src.datasets.tables.files.sql_table import SqlTable
 from src.datasets.tables.text_format import TextFormat
 from src.files.cache import cache_folder
 from src.files.download import download
@@ -43,6 +43,8 @@ def open_table(
         UserError: no such file, or no table in it.
     """
     as_typed = f"{key}={path}" if key else path
+    if not path:
+        raise UserError(f"{as_typed or repr(path)} names no file. Is it a variable of the shell that is not set?")
     address = urlparse(path)
     is_address = address.scheme in ("http", "https")
     if "://" in path and not is_address:

@@ -9,13 +9,12 @@ import pandas as pd
 from pandas.api import types
 
 from src.console.messages import UserError, listed
-from src.datasets.tables import dates
-from src.datasets.tables.columns import Column
-from src.datasets.tables.fields import BOOLEANS, booleans_in, numbers_in, present, texts_of
-from src.datasets.tables.file import as_text
-from src.datasets.tables.number_texts import NumberFormat, number_format_of, sample
-from src.datasets.tables.roles import dropping
-from src.datasets.tables.text_format import TextFormat
+from src.datasets.tables.columns import dates
+from src.datasets.tables.columns.column import Column
+from src.datasets.tables.columns.fields import BOOLEANS, booleans_in, numbers_in, present, texts_of
+from src.datasets.tables.columns.number_texts import NumberFormat, number_format_of, sample
+from src.datasets.tables.text_format import TextFormat, as_text
+from src.datasets.tables.typed import dropping
 
 Tell = Callable[[str], object]
 

@@ -11,10 +11,10 @@ import pandas as pd
 from src.console.extras import need
 from src.console.messages import UserError, first_line, listed, nearest
 from src.console.screen import notice
-from src.datasets.tables.file import HeldTable, check_header
-from src.datasets.tables.roles import naming
-from src.datasets.tables.sniffing import rows_above
+from src.datasets.tables.files.file import HeldTable, check_header
+from src.datasets.tables.files.sniffing import rows_above
 from src.datasets.tables.text_format import TextFormat
+from src.datasets.tables.typed import naming
 
 FIRST = 100  # rows, of which one may hold the names
 
@@ -22,7 +22,7 @@ FIRST = 100  # rows, of which one may hold the names
 class ExcelFile(HeldTable):
     """
     Args:
-        hints: errors say which parameter to give; not for a file that a finished run is to answer.
+        hints: the sheet was said for this file; else for that of a finished run, which is to answer this one.
 
     Raises:
         UserError: no Excel, no such sheet, or nothing in it.
@@ -65,9 +65,9 @@ class ExcelFile(HeldTable):
         said = self.text.sheet
         if said in sheets:
             return said
-        if said is not None and self.hints:
+        if said is not None and (self.hints or len(sheets) > 1):
             raise UserError(f"sheet={said}: {self.name} has the sheets {listed(sheets)}.{nearest(said, sheets)}")
         if len(sheets) > 1:
-            other = f" To read another: {naming('sheet', sheets[1])}." if self.hints else ""
-            notice(f"{self.name}: of its sheets {listed(sheets)} the first is read.{other}")
+            other = naming("sheet", sheets[1])
+            notice(f"{self.name}: of its sheets {listed(sheets)} the first is read. To read another: {other}.")
         return sheets[0]

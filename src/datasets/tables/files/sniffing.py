@@ -10,7 +10,7 @@ from collections.abc import Iterator, Sequence
 from itertools import zip_longest
 from typing import IO, Any
 
-from src.datasets.tables.number_texts import Marks, matched
+from src.datasets.tables.columns.number_texts import Marks, matched
 
 BEGINNING = 4096  # bytes that show whether it is a text, which has none below 9, or hardly any
 START = 2**18  # bytes that show the separator and the decimal mark
