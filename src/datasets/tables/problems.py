@@ -8,7 +8,7 @@ from contextlib import contextmanager
 from src.console.messages import UserError
 from src.datasets.tables.typed import dropping
 
-MOST_TOLD = 20
+MOST_TOLD = 20  # problems, and notices
 
 
 class Problems:

@@ -15,10 +15,9 @@ from src.datasets.tables.columns.fields import is_text
 from src.datasets.tables.columns.kinds import column_of
 from src.datasets.tables.columns.later import check_later, settled_by
 from src.datasets.tables.files.file import TableFile
-from src.datasets.tables.problems import Problems
+from src.datasets.tables.problems import MOST_TOLD, Problems
 from src.datasets.tables.roles import Roles
 
-MOST_TOLD = 20
 MANY = 1000  # columns, of which a bar is shown
 
 

@@ -15,16 +15,16 @@ def dropping(names: Sequence[str]) -> str:
 
 def listing(option: str, texts: Sequence[str]) -> str:
     """An option as it is typed, with its list; in quotes for the shell and for Hydra where they need them."""
-    if all(map(_is_plain, texts)):
+    if all(map(is_plain, texts)):
         return f"{option}=[{','.join(texts)}]"
     return for_shell(f"{option}=[{','.join(map(for_hydra, texts))}]")
 
 
 def naming(option: str, text: str) -> str:
     """An option as it is typed, with one text."""
-    return f"{option}={text}" if _is_plain(text) else for_shell(f"{option}={for_hydra(text)}")
+    return f"{option}={text}" if is_plain(text) else for_shell(f"{option}={for_hydra(text)}")
 
 
-def _is_plain(text: str) -> bool:
+def is_plain(text: str) -> bool:
     """Whether it needs no quotes."""
     return re.fullmatch(r"[A-Za-z_]\w*", text, re.ASCII) is not None

@@ -11,7 +11,7 @@ import numpy as np
 import pandas as pd
 
 from src.console.messages import UserError, listed
-from src.datasets.tables.typed import dropping
+from src.datasets.tables.typed import dropping, is_plain
 
 SIGNS = "$€£¥₹₽₩₺₪₫₴฿₱₦¢"
 CURRENCIES = [
@@ -156,7 +156,7 @@ def sample(texts: pd.Series) -> list[str]:
 
 def marking(name: str, mark: str) -> str:
     """What to type for a column's decimal mark; for a whole table, where the column's name would need quotes in it."""
-    return f"\"decimal={{{name}:'{mark}'}}\"" if re.fullmatch(r"[A-Za-z_]\w*", name, re.ASCII) else f"decimal='{mark}'"
+    return f"\"decimal={{{name}:'{mark}'}}\"" if is_plain(name) else f"decimal='{mark}'"
 
 
 def _times(found: Sequence[re.Match[str]]) -> str:

@@ -51,12 +51,12 @@ class CsvFile(TableFile):
         if text.encoding is None and (kind := other_kind(start)):
             raise UserError(f"{as_typed} is {kind}.")
         self.encoding = self._looked_at(encoding_of) if text.encoding is None else text.encoding
-        lines, said = self._first_lines(start), text.separator and text.separator.replace("\\t", "\t")
+        lines = self.first_lines = self._first_lines(start)
+        said = text.separator and text.separator.replace("\\t", "\t")
         if said is not None and len(said) != 1:
             raise UserError(f"separator={text.separator!r}: one character is needed.")
         self.above = lines_above(lines, said or SEPARATORS) if text.header is None else text.header - 1
-        self.first_lines, lines = lines, lines[self.above :]
-        self.beginning = lines
+        lines = self.beginning = lines[self.above :]
         self.usual = "\t" if name.lower().removesuffix(".gz").endswith(".tsv") else ","
         self.separator = said or separator_of(lines, self.usual)
         self.columns = self._header()

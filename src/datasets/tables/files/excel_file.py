@@ -45,16 +45,16 @@ class ExcelFile(HeldTable):
             raise
         except (ValueError, KeyError, BadZipFile, OSError) as error:
             raise UserError(f"{self.as_typed} cannot be read as Excel: {first_line(error)}.") from error
-        names = cells.head(FIRST).map(lambda cell: "" if pd.isna(cell) else str(cell)).to_numpy().tolist()
-        self.beginning = names
-        above = self.text.header - 1 if self.text.header else rows_above(names) if names else 0
+        said = self.text.header
+        beginning = cells.head(max(FIRST, said or 0)).map(lambda cell: "" if pd.isna(cell) else str(cell))
+        self.beginning = beginning.to_numpy().tolist()
+        above = said - 1 if said else rows_above(self.beginning) if self.beginning else 0
         if len(cells) <= above:
             raise UserError(f"{self.as_typed} {f'has no row {above + 1}' if above else 'is empty'}.")
-        if above and not self.text.header:
+        if above and not said:
             notice(f"{self.name}: header={above + 1}, by its looks.")
-        header = ["" if pd.isna(name) else str(name) for name in cells.iloc[above]]
         frame = cells.iloc[above + 1 :].reset_index(drop=True)
-        frame.columns = check_header(header, self.as_typed)
+        frame.columns = check_header(self.beginning[above], self.as_typed)
         return frame.infer_objects()
 
     def line_of(self, name: str) -> int | None:

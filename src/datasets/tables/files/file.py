@@ -11,8 +11,8 @@ from pathlib import Path
 import pandas as pd
 
 from src.console.messages import UserError, listed, nearest
-from src.console.quotes import for_hydra, for_shell
 from src.datasets.tables.text_format import TextFormat, as_text
+from src.datasets.tables.typed import listing, naming
 
 Chunks = Iterator[tuple[pd.DataFrame, float]]
 """Chunks of rows, and the share of the file that has been read, 0 to 1."""
@@ -123,8 +123,8 @@ def check_names(table: TableFile, **options: str | list[str] | None) -> None:
                 odd = next((c for c in table.columns if c != c.strip(MARKS) == name.strip(MARKS)), None)
                 if odd is not None:
                     blanks = ", with blanks," if odd != odd.strip() else ""
-                    form = "[{}]" if option in ("drop", "categorical") else "{}"
-                    hint = f" {odd!r}{blanks} is: type {for_shell(f'{option}={form.format(for_hydra(odd))}')}."
+                    typed = listing(option, [odd]) if option in ("drop", "categorical") else naming(option, odd)
+                    hint = f" {odd!r}{blanks} is: type {typed}."
                 if line := table.line_of(name):
                     hint = f" Line {line} holds it: if the names stand there, say header={line}."
                 hint += _numbers_for_names(table.columns)
